@@ -1,0 +1,69 @@
+//! [`Goroutine`] and [`Thread`]: `runtime.g` and `runtime.m` as plain data.
+
+use letgo_target::{Addr, AddrRange};
+
+/// A goroutine's status. Source: src/runtime/runtime2.go, `_Gidle`..`_Gpreempted`; the scan bit
+/// is masked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Status {
+    /// `_Gidle`
+    Idle,
+    /// `_Grunnable`
+    Runnable,
+    /// `_Grunning`
+    Running,
+    /// `_Gsyscall`
+    Syscall,
+    /// `_Gwaiting`
+    Waiting,
+    /// `_Gdead`
+    Dead,
+    /// `_Gcopystack`
+    CopyStack,
+    /// `_Gpreempted`
+    Preempted,
+    /// A number that this release of the runtime should not have.
+    Other(u32),
+}
+
+/// One `runtime.g` of `allgs` that is not dead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Goroutine {
+    /// Where the g lies.
+    pub g: Addr,
+    /// `g.goid`
+    pub goid: u64,
+    /// `g.atomicstatus` without the scan bit.
+    pub status: Status,
+    /// `g.waitreason` in the runtime's words (`chan receive`), empty where it is not waiting.
+    pub wait_reason: &'static str,
+    /// `g.waitsince`, ns of the target's monotonic clock; 0 until a GC saw it wait.
+    pub wait_since_ns: u64,
+    /// `g.startpc`: entry of its function.
+    pub start_pc: Addr,
+    /// `g.gopc`: pc of the go statement.
+    pub go_pc: Addr,
+    /// `g.parentGoid`, 0 where the release has none.
+    pub parent_goid: u64,
+    /// `g.stack`: bounds.
+    pub stack: AddrRange,
+    /// `g.sched.sp`, or `g.syscallsp` in a system call; 0 while running.
+    pub sp: Addr,
+    /// Started by the runtime itself (`runtime.` start function, other than main).
+    pub system: bool,
+}
+
+/// One `runtime.m`: a thread of the Go scheduler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Thread {
+    /// Where the m lies.
+    pub m: Addr,
+    /// `m.id`
+    pub id: i64,
+    /// `m.procid`: thread id in the target's pid namespace.
+    pub procid: u64,
+    /// `m.g0.stack`: bounds; for a cgo thread an estimate inside the pthread stack.
+    pub g0_stack: AddrRange,
+    /// `m.gsignal.stack`: bounds.
+    pub gsignal_stack: AddrRange,
+}

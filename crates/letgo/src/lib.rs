@@ -1,0 +1,1 @@
+//! The letgo binary as a library.
