@@ -1,1 +1,43 @@
-//! Placeholder.
+//! Plain data out: JSON, text and the schema that users rely on.
+//!
+//! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
+//! [`DoctorReport`] is `letgo.doctor/1`. [`text`] draws them, [`schema`] describes them.
+//!
+//! Does not compute: whatever is shown was found out below, or is a share of two such figures.
+//! Does not write anywhere: everything here returns a value.
+//!
+//! Rules of the contract: fields are added, never changed or removed; addresses are hex strings;
+//! an absent field is not zero; enums are open; a parent equals the sum of its children.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
+mod doctor;
+mod finding;
+mod open;
+pub mod page;
+mod ps;
+mod rss;
+mod runtime;
+pub mod schema;
+mod target;
+pub mod text;
+pub mod units;
+mod why;
+
+pub use doctor::{Check, DoctorReport};
+pub use finding::{Finding, Location, Remedy, Share};
+pub use open::{Confidence, Method, Severity, Source, State};
+pub use page::Look;
+pub use ps::{PsReport, PsRow};
+pub use rss::{Equality, Node, Piece, Rss, SizeClass};
+pub use runtime::{GcCpu, Runtime};
+pub use target::{Container, Environment, Pressure, Setting, Target};
+pub use why::{CoverageReport, Own, SkipReport, Taken, WhyReport};
+
+/// A report as JSON, indented, with a line feed at its end.
+pub fn json<T: serde::Serialize>(report: &T) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(report).map(|json| json + "\n")
+}

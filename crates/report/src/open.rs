@@ -1,0 +1,156 @@
+//! Open enums: words that we know today, and room for those of a later letgo.
+//!
+//! The contract says that enums are open: a reader must not fail on a word that it does not know.
+//! Each type here is a JSON string, with the known words listed in the schema as examples, and
+//! keeps an unknown word as it came. Order, where there is one, is by rank, lowest first.
+
+use std::fmt;
+
+macro_rules! open_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(from = "String", into = "String")]
+        #[schemars(with = "String", extend("examples" = [$($word),+]))]
+        pub enum $name {
+            /// A word that this version does not know.
+            Other(String),
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// The words that this version knows, in their order.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word in JSON and text.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $name::Other(word) => word,
+                    $($name::$variant => $word,)+
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(word: String) -> $name {
+                match word.as_str() {
+                    $($word => $name::$variant,)+
+                    _ => $name::Other(word),
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(word: &str) -> $name {
+                $name::from(word.to_string())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.as_str().to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+open_enum! {
+    /// How much a finding matters, lowest first.
+    Severity {
+        /// Worth knowing; nothing to do.
+        Info = "info",
+        /// 1 % of RSS or more.
+        Low = "low",
+        /// 5 % of RSS and 16 MiB or more.
+        Medium = "medium",
+        /// 20 % of RSS and 64 MiB or more, or the container's limit is near.
+        High = "high",
+    }
+}
+
+open_enum! {
+    /// How sure a finding is, lowest first.
+    Confidence {
+        /// It fits what was read, and so may other causes.
+        Possible = "possible",
+        /// Other causes are improbable.
+        Likely = "likely",
+        /// What was read leaves no other cause.
+        Proven = "proven",
+    }
+}
+
+open_enum! {
+    /// How a reading was taken.
+    Method {
+        /// While the target ran.
+        Running = "running",
+        /// With all its threads stopped.
+        Stopped = "stopped",
+        /// From a copy that never runs.
+        Frozen = "frozen",
+        /// From a core file.
+        Core = "core",
+        /// From a snapshot file.
+        Snapshot = "snapshot",
+    }
+}
+
+open_enum! {
+    /// Where a number comes from, least trusted first.
+    Source {
+        /// Estimated.
+        Estimated = "estimated",
+        /// Computed from other numbers.
+        Derived = "derived",
+        /// A walk over the structures of a running target.
+        WalkRunning = "walk-running",
+        /// A walk over the structures of a target that stood still.
+        WalkFrozen = "walk-frozen",
+        /// A counter that the runtime keeps.
+        RuntimeCounter = "runtime-counter",
+        /// The kernel's own word.
+        Kernel = "kernel",
+    }
+}
+
+open_enum! {
+    /// What a machine allows, worst first.
+    State {
+        /// Not allowed or not there.
+        Missing = "missing",
+        /// Allowed in part, or replaced by something slower.
+        Limited = "limited",
+        /// Could not be found out.
+        Unknown = "unknown",
+        /// Allowed and there.
+        Ok = "ok",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_word_survives_a_round_trip() {
+        let json = "\"catastrophic\"";
+        let severity: Severity = serde_json::from_str(json).unwrap();
+        assert_eq!(severity, Severity::Other("catastrophic".into()));
+        assert_eq!(serde_json::to_string(&severity).unwrap(), json);
+    }
+
+    #[test]
+    fn severities_rank_and_an_unknown_one_ranks_lowest() {
+        assert!(Severity::High > Severity::Medium);
+        assert!(Severity::Low > Severity::Info);
+        assert!(Severity::Info > Severity::from("catastrophic"));
+    }
+}

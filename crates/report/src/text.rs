@@ -1,0 +1,17 @@
+//! The reports as a person reads them.
+//!
+//! Each function returns text and writes nothing. Width, colour and characters come from the
+//! caller as a [`crate::Look`]; what is drawn never depends on where it goes.
+
+mod doctor;
+mod explain;
+mod findings;
+mod healthy;
+mod ps;
+mod rows;
+mod table;
+mod why;
+
+pub use doctor::doctor;
+pub use ps::{PsColumns, ps};
+pub use why::why;

@@ -1,0 +1,110 @@
+//! [`WhyReport`]: `letgo.why/1`, where every resident byte of one process belongs.
+//!
+//! Plain data. Nothing here is computed, and nothing is read. The parts are [`Target`], [`Taken`],
+//! [`Rss`], [`Runtime`] and [`Finding`], each in a module of its own.
+//!
+//! Invariants, kept by whoever fills it:
+//! - a parent in the tree equals the sum of its children;
+//! - the tree sums to `rss.attributed_bytes + rss.unattributed_bytes`;
+//! - `rss.bytes` is the kernel's figure, and the difference to the tree is
+//!   `taken.coverage.drift_bytes`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Environment, Equality, Finding, Method, Rss, Runtime, SizeClass, Target};
+
+/// The answer of `letgo why PID -o json`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WhyReport {
+    /// `letgo.why/1`. Fields are added under this name, never changed or removed.
+    pub schema: String,
+    /// What made this report, and what it took.
+    pub letgo: Own,
+    /// The process.
+    pub target: Target,
+    /// When and how it was read.
+    pub taken: Taken,
+    /// Where the resident bytes belong.
+    pub rss: Rss,
+    /// The runtime's own counters and settings.
+    pub runtime: Runtime,
+    /// What the environment asked for, beside what is in force.
+    #[serde(default, skip_serializing_if = "Environment::is_empty")]
+    pub environment: Environment,
+    /// The heap by size class, those with slots only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub size_classes: Vec<SizeClass>,
+    /// Our sums beside the runtime's counters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equalities: Vec<Equality>,
+    /// What stands out, most bytes first.
+    pub findings: Vec<Finding>,
+}
+
+impl WhyReport {
+    /// The schema's name.
+    pub const SCHEMA: &'static str = "letgo.why/1";
+}
+
+/// letgo's own version and cost.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Own {
+    /// letgo's version.
+    pub version: String,
+    /// CPU time that letgo used until it wrote this, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ns: Option<u64>,
+    /// The most memory that letgo had resident, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes_max: Option<u64>,
+}
+
+/// When and how the target was read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Taken {
+    /// When the reading began, by RFC 3339 in UTC.
+    pub at: String,
+    /// How.
+    pub method: Method,
+    /// The longest time that the target stood still for us, in nanoseconds; 0 if it never did.
+    pub pause_ns_max: u64,
+    /// How long the reading took, in nanoseconds.
+    pub wall_ns: u64,
+    /// Bytes copied while the target stood still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_bytes: Option<u64>,
+    /// How complete it is.
+    pub coverage: CoverageReport,
+}
+
+/// How complete a reading is.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct CoverageReport {
+    /// Nothing was left out, and the drift is at most 0.5 % of RSS.
+    pub complete: bool,
+    /// What was left out, and why.
+    pub skipped: Vec<SkipReport>,
+    /// Things left out beyond those listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_more: u64,
+    /// Reads that the target changed under, and that were repeated or repaired.
+    pub torn: u64,
+    /// The tree's sum less the kernel's RSS: what moved while we read.
+    pub drift_bytes: i64,
+}
+
+/// Things that were left out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SkipReport {
+    /// What, in the runtime's or the kernel's words.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// How many.
+    pub count: u64,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

@@ -1,0 +1,123 @@
+//! The text of every verb, drawn from sample reports and compared with committed snapshots.
+//!
+//! The samples are written by hand. A snapshot is accepted by eye: set `INSTA_UPDATE=always`, run,
+//! read the difference.
+
+use letgo_report::text::{PsColumns, doctor, ps, why};
+use letgo_report::{DoctorReport, Look, PsReport, WhyReport};
+use unicode_width::UnicodeWidthStr as _;
+
+const IDLE: &str = include_str!("../samples/why-idle.json");
+const HEALTHY: &str = include_str!("../samples/why-healthy.json");
+const TORN: &str = include_str!("../samples/why-torn.json");
+const PS: &str = include_str!("../samples/ps.json");
+const DOCTOR: &str = include_str!("../samples/doctor.json");
+
+fn sample<T: serde::de::DeserializeOwned>(json: &str) -> T {
+    serde_json::from_str(json).unwrap()
+}
+
+fn look(width: usize) -> Look {
+    Look {
+        width,
+        color: false,
+        unicode: true,
+    }
+}
+
+fn colored(width: usize) -> Look {
+    Look {
+        color: true,
+        ..look(width)
+    }
+}
+
+#[test]
+fn why_of_a_program_that_keeps_idle_spans() {
+    let report: WhyReport = sample(IDLE);
+    insta::assert_snapshot!("why_idle_80", why(&report, look(80), false));
+    insta::assert_snapshot!("why_idle_120", why(&report, look(120), false));
+    insta::assert_snapshot!("why_idle_ascii", why(&report, Look::PLAIN, false));
+    insta::assert_snapshot!("why_idle_color", why(&report, colored(100), false));
+    insta::assert_snapshot!("why_idle_explain_100", why(&report, look(100), true));
+}
+
+#[test]
+fn why_of_a_healthy_program() {
+    let report: WhyReport = sample(HEALTHY);
+    insta::assert_snapshot!("why_healthy_80", why(&report, look(80), false));
+    insta::assert_snapshot!("why_healthy_explain_80", why(&report, look(80), true));
+}
+
+#[test]
+fn why_of_a_torn_reading() {
+    let report: WhyReport = sample(TORN);
+    insta::assert_snapshot!("why_torn_80", why(&report, look(80), false));
+    insta::assert_snapshot!("why_torn_120", why(&report, look(120), false));
+    insta::assert_snapshot!("why_torn_explain_80", why(&report, look(80), true));
+}
+
+#[test]
+fn ps_in_every_width() {
+    let report: PsReport = sample(PS);
+    insta::assert_snapshot!("ps_80", ps(&report, look(80), PsColumns::Fitting));
+    insta::assert_snapshot!("ps_120", ps(&report, look(120), PsColumns::Fitting));
+    insta::assert_snapshot!("ps_wide", ps(&report, look(80), PsColumns::Wide));
+    insta::assert_snapshot!("ps_color", ps(&report, colored(120), PsColumns::Fitting));
+    let none = PsReport {
+        processes: Vec::new(),
+        ..report
+    };
+    insta::assert_snapshot!("ps_none", ps(&none, look(80), PsColumns::Fitting));
+}
+
+#[test]
+fn doctor_in_every_state() {
+    let report: DoctorReport = sample(DOCTOR);
+    insta::assert_snapshot!("doctor_80", doctor(&report, look(80)));
+    insta::assert_snapshot!("doctor_color", doctor(&report, colored(80)));
+}
+
+#[test]
+fn no_line_of_the_one_screen_is_wider_than_the_terminal() {
+    for json in [IDLE, HEALTHY, TORN] {
+        let report: WhyReport = sample(json);
+        for width in [60, 72, 80, 100, 132, 200] {
+            let text = why(&report, look(width), false);
+            for line in text.lines() {
+                assert!(line.width() <= width, "{width}: {line}");
+            }
+        }
+    }
+    let report: PsReport = sample(PS);
+    for width in [80, 100, 120, 160] {
+        let text = ps(&report, look(width), PsColumns::Fitting);
+        for line in text.lines() {
+            assert!(line.width() <= width, "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn color_and_ascii_change_nothing_but_colour_and_characters() {
+    for json in [IDLE, HEALTHY, TORN] {
+        let report: WhyReport = sample(json);
+        let drawn = why(&report, colored(80), true);
+        assert!(drawn.contains('\x1b'));
+        let stripped = anstyle_strip(&drawn);
+        assert_eq!(stripped, why(&report, look(80), true));
+        let ascii = why(&report, Look::PLAIN, true);
+        assert!(ascii.is_ascii());
+        assert_eq!(ascii.lines().count(), stripped.lines().count());
+    }
+}
+
+/// Drops `ESC [ ... m`, the only sequences that are written.
+fn anstyle_strip(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let mut out = parts.next().unwrap().to_string();
+    for part in parts {
+        out.push_str(part.split_once('m').unwrap().1);
+    }
+    out
+}
