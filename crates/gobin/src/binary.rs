@@ -1,38 +1,100 @@
-//! Skeleton: bodies follow.
-#![allow(missing_docs, unused, reason = "skeleton")]
-use crate::*;
+//! [`GoBinary`]: all that is known of a Go program from its image.
+
 use letgo_target::Addr;
 
-/// One Go program in an ELF image. All addresses are link-time ones.
+use crate::moduledata::Moduledata;
+use crate::{BuildInfo, CachedFacts, Error, FunctionTable, Globals, Image, pclntab};
+
+/// `runtime/cgo`'s entry from C, which every program with it has.
+const CGO_FUNCTION: &str = "crosscall2";
+
+/// A Go program in an ELF image. All addresses are link-time ones.
 #[derive(Debug)]
 pub struct GoBinary {
+    /// What the linker wrote down about the build.
     pub build: BuildInfo,
+    /// The image itself.
     pub image: Image,
+    /// The program's functions.
     pub functions: FunctionTable,
-    /// `runtime.firstmoduledata` (of this image).
+    /// `runtime.firstmoduledata`.
     pub moduledata: Addr,
     /// Its head, decoded.
     pub module: Moduledata,
+    /// Where the runtime keeps its variables.
     pub globals: Globals,
+    cgo: bool,
 }
 
 impl GoBinary {
+    /// Reads a Go program. With `cached` facts of the same build, nothing is searched for; facts of
+    /// another build, and facts that turn out not to be true, are not used.
+    ///
+    /// # Errors
+    /// [`Error::NotGo`] where it is no Go program, [`Error::Unsupported`] for a release before
+    /// 1.18, [`Error::Inconsistent`] where it is damaged. A variable that is not found is no error
+    /// here (see [`Globals::get`]).
     pub fn open(image: Image, cached: Option<&CachedFacts>) -> Result<GoBinary, Error> {
-        Err(Error::NotGo {
-            why: "skeleton".into(),
+        let build = BuildInfo::from_image(&image)?;
+        image.check_relocations()?;
+        if let Some(facts) = cached
+            && CachedFacts::key_of(&image).as_ref() == Some(&facts.key)
+            && let Ok(header) = pclntab::Header::read(&image, facts.pclntab)
+            && let Ok(module) = Moduledata::read(&image, facts.moduledata, &header)
+        {
+            let functions = FunctionTable::open(&image, &module, &header)?;
+            let globals = facts.globals.clone();
+            return Ok(GoBinary {
+                build,
+                image,
+                functions,
+                moduledata: module.addr,
+                module,
+                globals,
+                cgo: facts.cgo,
+            });
+        }
+        let (header, module) = pclntab::find(&image, &mut |header| {
+            Some((header, Moduledata::find(&image, &header)?))
+        })?;
+        let functions = FunctionTable::open(&image, &module, &header)?;
+        let globals = Globals::locate(&image, &module, &functions)?;
+        let cgo = functions.by_name(CGO_FUNCTION)?.is_some();
+        Ok(GoBinary {
+            build,
+            image,
+            functions,
+            moduledata: module.addr,
+            module,
+            globals,
+            cgo,
         })
     }
+
+    /// What the next opening of the same build need not search for; absent where the build has no
+    /// id that would tell it from others.
     pub fn facts_for_cache(&self) -> Option<CachedFacts> {
-        None
+        Some(CachedFacts {
+            key: CachedFacts::key_of(&self.image)?,
+            pclntab: self.module.pc_header,
+            moduledata: self.moduledata,
+            cgo: self.cgo,
+            globals: self.globals.clone(),
+        })
     }
-    /// No symbol table and no DWARF.
+
+    /// Whether it has neither symbols nor DWARF.
     pub fn stripped(&self) -> bool {
         !self.image.has_symtab() && !self.image.has_dwarf()
     }
+
+    /// Whether a loader may place it anywhere.
     pub fn pie(&self) -> bool {
         self.image.is_pie()
     }
+
+    /// Whether `runtime/cgo` is linked in, so that there may be C code with memory of its own.
     pub fn cgo(&self) -> bool {
-        false
+        self.cgo
     }
 }

@@ -1,15 +1,45 @@
-//! Skeleton: bodies follow.
-#![allow(missing_docs, unused, reason = "skeleton")]
-use crate::Globals;
+//! [`CachedFacts`]: what an opening found out, for the next one.
+
+use std::fmt::Write;
+
 use letgo_target::Addr;
 use serde::{Deserialize, Serialize};
 
-/// What opening a binary found out, to be kept and handed to the next opening.
+use crate::{Globals, Image};
+
+/// What an opening found out. Link-time addresses, true of every copy of one build, stripped or
+/// not. Where to keep it is the caller's affair.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CachedFacts {
-    /// `build_id()` in hex, then `go_build_id()`: what the facts are true of.
+    /// The build that they are true of: see [`CachedFacts::key_of`].
     pub key: String,
+    /// Where the pclntab is.
     pub pclntab: Addr,
+    /// Where the moduledata is.
     pub moduledata: Addr,
+    /// Whether C code is linked in.
+    pub cgo: bool,
+    /// Where the runtime's variables are.
     pub globals: Globals,
+}
+
+impl CachedFacts {
+    /// The version of these facts; raised when a rule is repaired, so that older caches lapse.
+    const VERSION: u32 = 1;
+
+    /// What tells a build from every other: its GNU and Go build ids, whichever it has. Absent
+    /// where it has neither.
+    pub fn key_of(image: &Image) -> Option<String> {
+        let (gnu, go) = (image.build_id(), image.go_build_id());
+        if gnu.is_none() && go.is_none() {
+            return None;
+        }
+        let mut key = format!("{};", CachedFacts::VERSION);
+        for byte in gnu.unwrap_or_default() {
+            let _ = write!(key, "{byte:02x}");
+        }
+        key.push(';');
+        key.push_str(&go.unwrap_or_default());
+        Some(key)
+    }
 }

@@ -21,6 +21,7 @@
 mod binary;
 mod buildinfo;
 mod bytes;
+mod dwarf;
 mod error;
 mod facts;
 mod functions;
@@ -28,6 +29,8 @@ mod globals;
 mod image;
 mod layouts;
 mod moduledata;
+mod pclntab;
+mod symbols;
 mod version;
 
 pub use binary::GoBinary;
