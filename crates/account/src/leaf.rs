@@ -35,6 +35,9 @@ pub enum Leaf {
     RuntimeProfileBuckets,
     /// The runtime's other structures.
     RuntimeOther,
+    /// Memory of the runtime that none of its counters counts: the arena index, and what is left
+    /// of the last os page behind a structure.
+    RuntimeUncounted,
     /// Machine code of the program and its libraries.
     BinaryText,
     /// Read-only data of the program and its libraries: types, strings, pclntab.
@@ -61,7 +64,7 @@ pub enum Leaf {
 
 impl Leaf {
     /// All leaves, in the order of the tree.
-    pub const ALL: [Leaf; 26] = [
+    pub const ALL: [Leaf; 27] = [
         Leaf::HeapObjects,
         Leaf::HeapGarbage,
         Leaf::HeapFreeSlots,
@@ -77,6 +80,7 @@ impl Leaf {
         Leaf::RuntimeMcache,
         Leaf::RuntimeProfileBuckets,
         Leaf::RuntimeOther,
+        Leaf::RuntimeUncounted,
         Leaf::BinaryText,
         Leaf::BinaryRodata,
         Leaf::BinaryData,
@@ -108,6 +112,7 @@ impl Leaf {
             Leaf::RuntimeMcache => "runtime.mcache",
             Leaf::RuntimeProfileBuckets => "runtime.profile_buckets",
             Leaf::RuntimeOther => "runtime.other",
+            Leaf::RuntimeUncounted => "runtime.uncounted",
             Leaf::BinaryText => "binary.text",
             Leaf::BinaryRodata => "binary.rodata",
             Leaf::BinaryData => "binary.data",
@@ -120,6 +125,39 @@ impl Leaf {
             Leaf::Kernel => "kernel",
             Leaf::Unattributed => "unattributed",
         }
+    }
+
+    /// The branch of the tree that it hangs on.
+    pub fn group(self) -> Group {
+        match self {
+            Leaf::HeapObjects
+            | Leaf::HeapGarbage
+            | Leaf::HeapFreeSlots
+            | Leaf::HeapSpanTail
+            | Leaf::HeapSpanBitmap
+            | Leaf::HeapIdle
+            | Leaf::HeapReturnedResident => Group::Heap,
+            Leaf::StacksGoroutine | Leaf::StacksFree | Leaf::StacksOsThread => Group::Stacks,
+            Leaf::RuntimeGc
+            | Leaf::RuntimeMspan
+            | Leaf::RuntimeMcache
+            | Leaf::RuntimeProfileBuckets
+            | Leaf::RuntimeOther
+            | Leaf::RuntimeUncounted => Group::Runtime,
+            Leaf::BinaryText | Leaf::BinaryRodata | Leaf::BinaryData | Leaf::BinaryBss => {
+                Group::Binary
+            }
+            Leaf::CgoMalloc => Group::Cgo,
+            Leaf::MapsFile | Leaf::MapsShm | Leaf::MapsAnon => Group::Maps,
+            Leaf::SanitizerShadow => Group::Sanitizer,
+            Leaf::Kernel => Group::Kernel,
+            Leaf::Unattributed => Group::Unattributed,
+        }
+    }
+
+    /// Its place in [`Leaf::ALL`].
+    pub(crate) fn index(self) -> usize {
+        self as usize
     }
 
     /// The words that a person reads.
@@ -140,6 +178,7 @@ impl Leaf {
             Leaf::RuntimeMcache => "mcaches",
             Leaf::RuntimeProfileBuckets => "profile buckets",
             Leaf::RuntimeOther => "other runtime structures",
+            Leaf::RuntimeUncounted => "arena index, page rounding",
             Leaf::BinaryText => "machine code",
             Leaf::BinaryRodata => "read-only data",
             Leaf::BinaryData => "variables",
@@ -151,6 +190,95 @@ impl Leaf {
             Leaf::SanitizerShadow => "sanitizer shadow",
             Leaf::Kernel => "kernel pages",
             Leaf::Unattributed => "unattributed",
+        }
+    }
+}
+
+/// A branch of the tree: the part of a leaf's id before the dot.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Group {
+    /// Heap spans and free heap memory; sums to `HeapSys`.
+    Heap,
+    /// Stacks of goroutines and threads.
+    Stacks,
+    /// The runtime's own structures.
+    Runtime,
+    /// The program's and its libraries' images.
+    Binary,
+    /// C's allocator.
+    Cgo,
+    /// Other mappings.
+    Maps,
+    /// Shadow memory of sanitizers.
+    Sanitizer,
+    /// The kernel's pages.
+    Kernel,
+    /// Nobody's.
+    Unattributed,
+}
+
+impl Group {
+    /// All groups, in the order of the tree.
+    pub const ALL: [Group; 9] = [
+        Group::Heap,
+        Group::Stacks,
+        Group::Runtime,
+        Group::Binary,
+        Group::Cgo,
+        Group::Maps,
+        Group::Sanitizer,
+        Group::Kernel,
+        Group::Unattributed,
+    ];
+
+    /// The id in JSON, stable.
+    pub fn id(self) -> &'static str {
+        match self {
+            Group::Heap => "heap",
+            Group::Stacks => "stacks",
+            Group::Runtime => "runtime",
+            Group::Binary => "binary",
+            Group::Cgo => "cgo",
+            Group::Maps => "maps",
+            Group::Sanitizer => "sanitizer",
+            Group::Kernel => "kernel",
+            Group::Unattributed => "unattributed",
+        }
+    }
+
+    /// The words that a person reads.
+    pub fn label(self) -> &'static str {
+        match self {
+            Group::Heap => "Go heap",
+            Group::Stacks => "stacks",
+            Group::Runtime => "GC and runtime structures",
+            Group::Binary => "binary and libraries",
+            Group::Cgo => "cgo",
+            Group::Maps => "other mappings",
+            Group::Sanitizer => "sanitizer",
+            Group::Kernel => "kernel pages",
+            Group::Unattributed => "unattributed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_lists_every_leaf_at_its_own_index() {
+        for (index, leaf) in Leaf::ALL.iter().enumerate() {
+            assert_eq!(leaf.index(), index, "{leaf:?}");
+        }
+        assert_eq!(Leaf::Unattributed.index(), Leaf::ALL.len() - 1);
+    }
+
+    #[test]
+    fn an_id_starts_with_its_group() {
+        for leaf in Leaf::ALL {
+            let group = leaf.group().id();
+            assert!(leaf.id() == group || leaf.id().starts_with(&format!("{group}.")));
         }
     }
 }

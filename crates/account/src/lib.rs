@@ -8,6 +8,31 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
 )]
 
+mod account;
+mod claims;
+mod cursor;
+mod equality;
+mod heap;
+mod image;
 mod leaf;
+mod malloc;
+mod maps;
+mod sanitizer;
+mod size_class;
+mod slots;
+mod stacks;
+mod tally;
+mod thread_stack;
+mod tree;
 
-pub use leaf::Leaf;
+pub use account::{Account, Inputs, LargeMapping, Method, account};
+pub use equality::{Equality, reconcile};
+pub use image::ImageSegment;
+pub use leaf::{Group, Leaf};
+pub use letgo_target::{ResidentBytes, VirtBytes};
+pub use sanitizer::Sanitizer;
+pub use size_class::SizeClass;
+pub use slots::{NoSlots, Slot, SlotBits, SlotSource};
+pub use tally::Tally;
+pub use thread_stack::{Proof, ThreadStack};
+pub use tree::{Node, Source};
