@@ -18,10 +18,9 @@ use anyhow::{Context, Result, ensure};
 
 /// Places of somebody's machine, which mean nothing to another reader. Split, so that this file
 /// does not hold them.
-const MACHINE_PATHS: [&str; 4] = [
+const MACHINE_PATHS: [&str; 3] = [
     concat!("/ro", "ot/"),
     concat!("/wo", "rk/"),
-    concat!("/ho", "me/"),
     concat!("/Us", "ers/"),
 ];
 
