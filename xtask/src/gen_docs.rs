@@ -59,7 +59,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Writes `letgo.1` and one page a verb.
 fn write_man_pages(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    letgo::man::write_all(folder)?;
+    for (name, page) in letgo::man::pages()? {
+        fs::write(folder.join(format!("{name}.1")), page)?;
+    }
     println!("{}", folder.display());
     Ok(())
 }
