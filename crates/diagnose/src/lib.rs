@@ -5,17 +5,49 @@
 //! and keeps no history: what only two readings far apart can show, it does not claim.
 //!
 //! A healthy program gets no finding: a rule that has nothing to say is silent.
+//!
+//! Invariant: the bytes of all findings never exceed RSS; see [`assign`].
 
+mod assign;
+mod draft;
 mod facts;
 mod finding;
+mod pacer;
+mod rules;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod thresholds;
+mod words;
 
 pub use facts::{
     Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Profile,
     Rates, SizeClass, State, Target, Thp, Threads,
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
+pub use settings::{Setting, settings};
+pub use thresholds::Thresholds;
 
-/// Finds what stands out in `facts`, most severe first and then most bytes.
-pub fn diagnose(_facts: &Facts) -> Vec<Finding> {
-    Vec::new()
+/// Finds what stands out in `facts`, the most severe first and then the most bytes.
+pub fn diagnose(facts: &Facts) -> Vec<Finding> {
+    diagnose_with(facts, &Thresholds::default())
+}
+
+/// Finds what stands out by other thresholds than the defaults.
+pub fn diagnose_with(facts: &Facts, thresholds: &Thresholds) -> Vec<Finding> {
+    let case = draft::Case {
+        facts,
+        pacer: pacer::Pacer::new(facts),
+        thresholds,
+    };
+    let drafts = rules::RULES
+        .iter()
+        .filter_map(|rule| Some((rule.id, (rule.check)(&case)?)))
+        .collect();
+    assign::assign(&case, drafts)
+}
+
+/// The ids of all rules, in the order in which they claim bytes.
+pub fn rule_ids() -> impl Iterator<Item = &'static str> {
+    rules::RULES.iter().map(|rule| rule.id)
 }

@@ -1,0 +1,59 @@
+//! The registry of rules, in the order in which they claim bytes.
+//!
+//! Each rule has an id, which is part of the contract, and a function that looks at a [`Case`]
+//! and is silent or has a [`Draft`] to offer. A rule knows nothing of the others; where two would
+//! claim the same bytes, the earlier one gets them.
+
+mod buckets;
+mod cgo;
+mod churn;
+mod container;
+mod files;
+mod fragmentation;
+mod gc;
+mod graveyard;
+mod headroom;
+mod idle;
+mod limit;
+mod returned;
+mod stale;
+mod thp;
+mod threads;
+
+use crate::draft::{Case, Draft};
+
+/// One rule.
+pub(crate) struct Rule {
+    /// The id of its finding.
+    pub(crate) id: &'static str,
+    /// Looks; silent where nothing stands out.
+    pub(crate) check: fn(&Case<'_>) -> Option<Draft>,
+}
+
+macro_rules! rules {
+    ($($id:literal => $check:path,)+) => {
+        /// All rules. Owners of a leaf come first, then those that say why a leaf is large.
+        pub(crate) const RULES: &[Rule] = &[$(Rule { id: $id, check: $check },)+];
+    };
+}
+
+rules! {
+    "idle-not-returned" => idle::not_returned,
+    "returned-still-resident" => returned::still_resident,
+    "fragmentation" => fragmentation::free_slots,
+    "profile-buckets" => buckets::profile_buckets,
+    "thread-stacks" => threads::stacks,
+    "mapped-file" => files::mapped_file,
+    "cgo-growth" => cgo::malloc,
+    "goroutine-graveyard" => graveyard::dead_goroutines,
+    "gc-off" => gc::off,
+    "gc-stalled" => gc::stalled,
+    "headroom-high" => headroom::high,
+    "thp-bloat" => thp::bloat,
+    "gc-death-spiral" => churn::death_spiral,
+    "alloc-churn" => churn::alloc_churn,
+    "limit-stale" => stale::limit_stale,
+    "limit-too-high" => limit::too_high,
+    "limit-missing" => limit::missing,
+    "container-limit-near" => container::limit_near,
+}

@@ -1,0 +1,79 @@
+//! `fragmentation`: free slots in spans in use, beyond what the next cycle will fill.
+//!
+//! A span goes back only when all its slots are free, and Go never moves objects: a few survivors
+//! of a burst keep their spans. Right after a GC half of all slots may be free in a healthy
+//! program, so only what exceeds the headroom of GOGC=100 is counted.
+
+use letgo_account::Leaf;
+
+use crate::draft::{Case, Draft};
+use crate::facts::SizeClass;
+use crate::finding::Confidence;
+use crate::words;
+
+/// Size classes that are named.
+const NAMED: usize = 3;
+
+/// Free slots that nothing will fill soon.
+pub(crate) fn free_slots(case: &Case<'_>) -> Option<Draft> {
+    let stats = &case.facts.stats;
+    let free = case.facts.resident(Leaf::HeapFreeSlots);
+    let goal = case
+        .pacer
+        .goal_at(case.pacer.gogc().unwrap_or(100).min(100));
+    let headroom = goal.saturating_sub(stats.heap_alloc);
+    let bytes = free.saturating_sub(headroom);
+    if !case.stands_out(bytes, case.thresholds.medium_share) {
+        return None;
+    }
+    let title = format!(
+        "{} of free slots are pinned in spans that hold few objects",
+        words::bytes(bytes)
+    );
+    let draft = Draft::new(Confidence::Proven, title)
+        .claim(Leaf::HeapFreeSlots, bytes)
+        .evidence(format!(
+            "Spans in use are {}, their objects {}; the next cycle fills {} of the free slots at most.",
+            words::bytes(stats.heap_inuse),
+            words::bytes(stats.heap_alloc),
+            words::bytes(headroom)
+        ));
+    let draft = worst(case, draft);
+    Some(remedies(case, draft))
+}
+
+fn worst(case: &Case<'_>, draft: Draft) -> Draft {
+    let mut classes: Vec<&SizeClass> = case
+        .facts
+        .size_classes
+        .iter()
+        .filter(|class| class.free_resident_bytes > 0 && class.slots > class.used_slots)
+        .collect();
+    classes.sort_by_key(|class| std::cmp::Reverse(class.free_resident_bytes));
+    classes.iter().take(NAMED).fold(draft, |draft, class| {
+        draft.evidence(format!(
+            "{} B slots: {} % of {} used in {} spans, {} lost.",
+            class.slot_bytes,
+            words::percent(class.used_slots, class.slots),
+            words::count(class.slots),
+            words::count(class.spans),
+            words::bytes(class.free_resident_bytes)
+        ))
+    })
+}
+
+fn remedies(case: &Case<'_>, draft: Draft) -> Draft {
+    draft
+        .evidence("Neither GC nor letgo release can give it back: Go does not move objects.")
+        .remedy(
+            "next",
+            case.letgo("heap"),
+            "which objects survive, and who holds them",
+        )
+        .remedy(
+            "for good",
+            "allocate what lives long apart from what dies together: copy survivors out of a \
+             burst, or keep them in one slice",
+            "spans of the burst become free as a whole",
+        )
+}

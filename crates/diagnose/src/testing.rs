@@ -1,0 +1,107 @@
+//! Facts for tests: a healthy server, to be made sick in one way at a time.
+
+use letgo_account::Leaf;
+use letgo_goruntime::RuntimeStats;
+
+use crate::facts::{Environment, Facts, Goroutines, LeafBytes, Rates, Target, Threads};
+
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// A server under moderate load: 100 MiB live, GOGC=100, halfway to its next GC.
+pub(crate) fn healthy() -> Facts {
+    let leaves = [
+        (Leaf::HeapObjects, 140),
+        (Leaf::HeapFreeSlots, 20),
+        (Leaf::HeapIdle, 60),
+        (Leaf::StacksGoroutine, 4),
+        (Leaf::RuntimeGc, 6),
+        (Leaf::RuntimeMspan, 2),
+        (Leaf::RuntimeProfileBuckets, 2),
+        (Leaf::BinaryText, 4),
+        (Leaf::BinaryRodata, 3),
+    ];
+    let leaves: std::collections::BTreeMap<Leaf, LeafBytes> = leaves
+        .into_iter()
+        .map(|(leaf, mib)| (leaf, resident(mib * MIB)))
+        .collect();
+    Facts {
+        target: Target {
+            pid: 4242,
+            exe: "/srv/api".into(),
+            uptime_ns: 86_400_000_000_000,
+            go_minor: 26,
+            go_patch: 6,
+            ..Target::default()
+        },
+        rss_bytes: leaves.values().map(|leaf| leaf.resident_bytes).sum(),
+        leaves,
+        stats: healthy_stats(),
+        last_gc_age_ns: Some(3_000_000_000),
+        rates: Some(Rates {
+            window_ns: 1_000_000_000,
+            alloc_bytes_per_s: 20e6,
+            gc_cycles_per_s: 0.2,
+            gc_cpu_fraction: Some(0.02),
+            gc_idle_cpu_fraction: Some(0.01),
+            ..Rates::default()
+        }),
+        goroutines: Goroutines {
+            count: 200,
+            dead: 300,
+            g_bytes: 480,
+            stack_bytes: 4 * MIB,
+        },
+        threads: Threads {
+            count: 12,
+            runtime_count: 12,
+        },
+        environment: Environment {
+            known: true,
+            ..Environment::default()
+        },
+        host_memory_bytes: 16 << 30,
+        ..Facts::default()
+    }
+}
+
+fn healthy_stats() -> RuntimeStats {
+    RuntimeStats {
+        heap_alloc: 140 * MIB,
+        heap_live: 140 * MIB,
+        heap_marked: 100 * MIB,
+        heap_inuse: 160 * MIB,
+        heap_idle: 80 * MIB,
+        heap_released: 20 * MIB,
+        heap_sys: 240 * MIB,
+        stack_inuse: 4 * MIB,
+        stack_sys: 4 * MIB,
+        mspan_sys: 2 * MIB,
+        gc_sys: 6 * MIB,
+        next_gc: 205 * MIB,
+        num_gc: 900,
+        gc_percent: 100,
+        memory_limit: i64::MAX,
+        mapped_ready: 240 * MIB,
+        goroutines: 200,
+        gomaxprocs: 4,
+        ..RuntimeStats::default()
+    }
+}
+
+/// A leaf that is resident as a whole.
+pub(crate) fn resident(bytes: u64) -> LeafBytes {
+    LeafBytes {
+        resident_bytes: bytes,
+        virtual_bytes: bytes,
+        ..LeafBytes::default()
+    }
+}
+
+impl Facts {
+    /// Sets a leaf's resident bytes, and RSS with it.
+    pub(crate) fn with(mut self, leaf: Leaf, bytes: u64) -> Facts {
+        self.leaves.entry(leaf).or_default().resident_bytes = bytes;
+        self.rss_bytes = self.leaves.values().map(|leaf| leaf.resident_bytes).sum();
+        self
+    }
+}
