@@ -1,0 +1,3 @@
+module letgo.lab/truth
+
+go 1.19

@@ -1,0 +1,86 @@
+package truth
+
+import (
+	"bufio"
+	"flag"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Patient is this process, once its flags are read.
+type Patient struct {
+	commands map[string]func()
+}
+
+var (
+	minutes = flag.Int("minutes", 10, "exit after so many minutes in any case")
+	// MiB is the size that most shapes scale with.
+	MiB = flag.Int("mib", 0, "size of the shape in MiB (0: the shape's own default)")
+)
+
+func init() {
+	const prSetPdeathsig = 1
+	if os.Getenv("LETGO_PATIENT_TETHER") != "" {
+		syscall.RawSyscall(syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGKILL), 0)
+	}
+}
+
+// Start reads the flags and arms the exit after -minutes.
+func Start(defaultMiB int) *Patient {
+	flag.Parse()
+	if *MiB == 0 {
+		*MiB = defaultMiB
+	}
+	time.AfterFunc(time.Duration(*minutes)*time.Minute, func() { os.Exit(0) })
+	return &Patient{commands: map[string]func(){
+		"memstats": printStats,
+		"stop":     printStatsAndStop,
+		"gc":       runtime.GC,
+		"free":     debug.FreeOSMemory,
+		"exit":     func() { os.Exit(0) },
+	}}
+}
+
+// Bytes is the size of the shape in bytes.
+func (p *Patient) Bytes() int {
+	return *MiB << 20
+}
+
+// On adds a command of the shape's own.
+func (p *Patient) On(word string, run func()) {
+	p.commands[word] = run
+}
+
+// Truth prints pairs of a key and a number, a bool or a string without spaces.
+func (p *Patient) Truth(pairs ...any) {
+	say("truth", pairs...)
+}
+
+// Fail says why the shape cannot be built here, and exits.
+func (p *Patient) Fail(why string) {
+	say("error", "why", strings.ReplaceAll(why, " ", "_"))
+	os.Exit(2)
+}
+
+// Serve says ready and obeys commands until standard input ends.
+func (p *Patient) Serve() {
+	say("ready", "pid", os.Getpid(), "go", runtime.Version())
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		word := strings.TrimSpace(in.Text())
+		if word == "" {
+			continue
+		}
+		run, known := p.commands[word]
+		if !known {
+			say("error", "why", "unknown_command", "command", word)
+			continue
+		}
+		run()
+		say("done", "command", word)
+	}
+}
