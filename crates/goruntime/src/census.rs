@@ -5,7 +5,7 @@
 
 use letgo_target::{Addr, AddrRange, Coverage};
 
-use crate::{Goroutine, PageAlloc, ProfileBuckets, RuntimeStats, Span, Thread};
+use crate::{Debug, Goroutine, PageAlloc, ProfileBuckets, RuntimeStats, Span, Thread};
 
 /// A range of memory that the runtime owns outside of spans, and what for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -54,8 +54,14 @@ pub struct Census {
     pub goroutines: Vec<Goroutine>,
     /// Dead g's that `allgs` still holds, with their cached stacks if any.
     pub dead_goroutines: u64,
+    /// Bytes of stacks that dead g's keep.
+    pub dead_stack_bytes: u64,
     /// Threads (`runtime.m`).
     pub threads: Vec<Thread>,
+    /// mspan structures ever made, in use or not (`mheap_.allspans`).
+    pub mspans: u64,
+    /// What GODEBUG set, as it is now.
+    pub debug: Debug,
     /// The memory, block and mutex profile's buckets: counts and bytes, not stacks.
     pub buckets: ProfileBuckets,
     /// The runtime's own counters, as `ReadMemStats` would compute them.

@@ -22,8 +22,36 @@ pub enum Status {
     CopyStack,
     /// `_Gpreempted`
     Preempted,
+    /// `_Gleaked`, 1.26 and later: the GC proved that it can never run again.
+    Leaked,
+    /// `_Gdeadextra`, 1.26 and later: dead, and kept for a thread that C code makes.
+    DeadExtra,
     /// A number that this release of the runtime should not have.
     Other(u32),
+}
+
+impl Status {
+    /// The status of this number, without the scan bit.
+    pub fn from_number(number: u32) -> Status {
+        match number {
+            0 => Status::Idle,
+            1 => Status::Runnable,
+            2 => Status::Running,
+            3 => Status::Syscall,
+            4 => Status::Waiting,
+            6 => Status::Dead,
+            8 => Status::CopyStack,
+            9 => Status::Preempted,
+            10 => Status::Leaked,
+            11 => Status::DeadExtra,
+            other => Status::Other(other),
+        }
+    }
+
+    /// Whether there is no goroutine, only a structure that waits to be used again.
+    pub fn is_dead(self) -> bool {
+        matches!(self, Status::Dead | Status::DeadExtra | Status::Idle)
+    }
 }
 
 /// One `runtime.g` of `allgs` that is not dead.

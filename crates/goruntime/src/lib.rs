@@ -11,14 +11,38 @@
 
 mod buckets;
 mod census;
+mod check;
+mod counters;
+mod debug;
+mod error;
 mod goroutine;
+mod goroutines;
+pub mod layout;
+mod light;
+mod limits;
+mod mheap;
+mod mspan;
 mod page_alloc;
+mod pages;
+mod processors;
+mod runtime;
+mod slots;
 mod span;
 mod stats;
+mod view;
+mod wait_reason;
+mod walk;
 
 pub use buckets::{BucketList, ProfileBuckets};
 pub use census::{Census, Metadata, Sys};
+pub use debug::Debug;
+pub use error::{Error, Family};
 pub use goroutine::{Goroutine, Status, Thread};
+pub use light::{Light, LightDelta};
+pub use limits::Limits;
 pub use page_alloc::{CHUNK_PAGES, Chunk, PageAlloc, PageCache};
+pub use runtime::{Parts, Runtime};
+pub use slots::{SlotBits, SlotCounts};
 pub use span::{RUNTIME_PAGE, Span, SpanUse};
 pub use stats::RuntimeStats;
+pub use walk::CensusOptions;

@@ -69,10 +69,21 @@ pub struct RuntimeStats {
     /// CPU-nanoseconds spent in GC since the start (`work.cpuStats` where the release has it,
     /// assist, dedicated, idle, pause); `None` where it cannot be read.
     pub gc_cpu_ns: Option<u64>,
-    /// CPU-nanoseconds available since the start, by the same source; `None` likewise.
+    /// Of `gc_cpu_ns`, what idle processors did that nothing else wanted; `None` before 1.20, whose
+    /// `gc_cpu_ns` has no such part.
+    pub gc_idle_cpu_ns: Option<u64>,
+    /// CPU-nanoseconds available since the start, up to the end of the last cycle; `None` likewise.
     pub total_cpu_ns: Option<u64>,
     /// A cycle is marking now (`gcphase`).
     pub gc_running: bool,
     /// GOMAXPROCS.
     pub gomaxprocs: u32,
+    /// Threads of the scheduler (`sched.mnext - sched.nmfreed`), 0 where it was not found.
+    pub threads: u32,
+    /// Of these, idle ones (`sched.nmidle`).
+    pub idle_threads: u32,
+    /// Idle processors (`sched.npidle`).
+    pub idle_processors: u32,
+    /// Goroutines of the runtime itself (`sched.ngsys`), not counted in `goroutines`.
+    pub system_goroutines: u64,
 }

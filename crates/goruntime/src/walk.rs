@@ -1,0 +1,86 @@
+//! [`Runtime::census`]: all readings, one after the other, into one [`Census`].
+//!
+//! A part whose variable was not found, or that makes no sense, is skipped and listed; only what
+//! makes the whole target unreadable, or a heap that cannot be read at all, is an error.
+
+use letgo_gobin::FunctionTable;
+use letgo_target::{Coverage, ReadMemory};
+
+use crate::counters::Counters;
+use crate::processors::{Unflushed, processors, unflushed};
+use crate::view::View;
+use crate::{Census, Debug, Error, Limits, Runtime, buckets, goroutines, mheap, pages};
+
+/// How a census is taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CensusOptions<'a> {
+    /// How much it may take.
+    pub limits: Limits,
+    /// The program's functions, to tell the runtime's own goroutines; without them none is.
+    pub functions: Option<&'a FunctionTable>,
+}
+
+impl Runtime {
+    /// Reads everything that the runtime knows of its own memory.
+    ///
+    /// # Errors
+    /// Where the target cannot be read any more, or `mheap_` makes no sense.
+    ///
+    /// # Consistency
+    /// A running target changes meanwhile: what was seen to change is read once more and counted
+    /// in `coverage.torn`, what stays bad is left out and listed in `coverage.skipped`.
+    pub fn census(
+        &self,
+        memory: &dyn ReadMemory,
+        options: &CensusOptions<'_>,
+    ) -> Result<Census, Error> {
+        let view = View::new(self, memory);
+        let limits = &options.limits;
+        let mut coverage = self.unrecognised.clone();
+        let mut census = Census::default();
+        let ps = part(&mut coverage, "allp", processors(view, limits))?;
+        census.stats = {
+            let pending = match &ps {
+                Some(ps) => unflushed(view, ps, &mut coverage)?,
+                None => Unflushed::default(),
+            };
+            Counters::read(self, &self.plan, memory)?.stats(pending)
+        };
+        census.arenas = mheap::arenas(view, limits)?;
+        let spans = mheap::spans(view, &census.arenas, limits, &mut coverage)?;
+        census.spans = spans.spans;
+        census.mspans = spans.structures;
+        let ps = ps.unwrap_or_default();
+        census.pages = pages::read(view, &ps, limits, &mut coverage)?;
+        let found = goroutines::goroutines(view, options.functions, limits, &mut coverage);
+        if let Some(found) = part(&mut coverage, "allgs", found)? {
+            census.goroutines = found.alive;
+            census.dead_goroutines = found.dead;
+            census.dead_stack_bytes = found.dead_stack_bytes;
+        }
+        let threads = goroutines::threads(view, limits, &mut coverage);
+        census.threads = part(&mut coverage, "allm", threads)?.unwrap_or_default();
+        census.buckets = buckets::read(view, limits, &mut coverage)?;
+        census.debug = Debug::read(view);
+        census.coverage = coverage;
+        Ok(census)
+    }
+}
+
+/// A part that can be done without: its error is listed, unless nothing can be read any more.
+fn part<T>(
+    coverage: &mut Coverage,
+    what: &str,
+    result: Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_fatal() => Err(error),
+        // Listed when attaching.
+        Err(Error::Unsupported { .. }) => Ok(None),
+        Err(error) => {
+            coverage.skip(what, error.to_string());
+            Ok(None)
+        }
+    }
+}
