@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Dev-only: builds Go patients, runs them, and makes synthetic runtimes byte by byte.
+//!
+//! A patient is a Go program of `lab/patients/<shape>/` that retains memory in one known shape and
+//! prints its own truth (`lab/patients/truth/doc.go` has the format). [`Recipe`] builds one for a
+//! Go version and a [`Kind`] of build and starts it; [`Patient`] talks to it; [`cases`] lists the
+//! versions and kinds that letgo promises to read.
+//! [`synthetic`] makes the memory of a Go runtime without any Go.
+//!
+//! This crate never reads a patient's memory and never uses letgo's own decoders, so that it stays
+//! a second source.
+
+mod cache;
+mod kind;
+mod lines;
+mod matrix;
+mod patient;
+mod proc;
+mod skips;
+pub mod synthetic;
+mod toolchain;
+
+pub use cache::{cache_dir, repository_root, shape_dir};
+pub use kind::{Arch, Kind, Sanitizer, Strip};
+pub use lines::{Figures, Line};
+pub use matrix::{Case, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Tier, VERSIONS, cases};
+pub use patient::{Patient, Recipe};
+pub use proc::{Rss, mapping_names, rss, thread_states};
+pub use skips::note_skip;
+pub use toolchain::Toolchain;

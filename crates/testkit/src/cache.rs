@@ -1,0 +1,142 @@
+//! Patients' binaries, built once: keyed by source, Go version and kind of build.
+//!
+//! They lie in `LETGO_CACHE`, or `~/.cache/letgo`; nothing is ever removed from there, and all of
+//! it may be deleted at any time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{Arch, Kind, Sanitizer, Strip, Toolchain};
+
+/// Where everything that the tests build or fetch is kept.
+pub fn cache_dir() -> PathBuf {
+    let from = |name| std::env::var_os(name).map(PathBuf::from);
+    from("LETGO_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME").map(|dir| dir.join("letgo")))
+        .or_else(|| from("HOME").map(|dir| dir.join(".cache/letgo")))
+        .unwrap_or_else(|| std::env::temp_dir().join("letgo-cache"))
+}
+
+/// The root of this repository.
+pub fn repository_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Where the source of a shape lies.
+pub fn shape_dir(shape: &str) -> PathBuf {
+    repository_root().join("lab/patients").join(shape)
+}
+
+/// The binary of `shape`, built now unless it is cached.
+///
+/// # Errors
+/// Where the shape or the toolchain does not exist, or the build fails; the error holds what the
+/// compiler said.
+pub(crate) fn build(shape: &str, version: &str, kind: &Kind) -> Result<PathBuf> {
+    let source = shape_dir(shape);
+    ensure!(source.join("main.go").is_file(), "no such shape: {shape}");
+    let key = source_hash(&[&source, &shape_dir("truth")])?;
+    let dir = cache_dir()
+        .join("patients")
+        .join(format!("{shape}-{version}-{kind}-{key:016x}"));
+    let binary = dir.join(shape);
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let lock = File::create(dir.join("lock"))?;
+    lock.lock()?;
+    if !binary.is_file() {
+        let fresh = dir.join("fresh");
+        compile(&source, &fresh, version, kind)?;
+        fs::rename(&fresh, &binary)?;
+    }
+    Ok(binary)
+}
+
+fn compile(source: &Path, out: &Path, version: &str, kind: &Kind) -> Result<()> {
+    let toolchain = Toolchain::get(version)?;
+    let mut go = toolchain.command();
+    go.current_dir(source)
+        .args(go_flags(&toolchain, kind))
+        .arg("-o")
+        .arg(out)
+        .arg(".")
+        .env("CGO_ENABLED", if kind.cgo { "1" } else { "0" })
+        .env("GOEXPERIMENT", kind.experiments.join(","))
+        .env(
+            "GOARCH",
+            match kind.arch {
+                Arch::Amd64 => "amd64",
+                Arch::I386 => "386",
+                Arch::Arm64 => "arm64",
+            },
+        );
+    if kind.sanitizer == Some(Sanitizer::Msan) {
+        go.env("CC", "clang");
+    }
+    run(&mut go)
+        .with_context(|| format!("go{version} cannot build {} as {kind}", source.display()))?;
+    if kind.strip == Strip::StripS {
+        run(Command::new("strip").arg("-s").arg(out))?;
+    }
+    Ok(())
+}
+
+fn go_flags(toolchain: &Toolchain, kind: &Kind) -> Vec<String> {
+    let mut flags = vec!["build".to_owned(), "-buildvcs=false".to_owned()];
+    flags.push(format!(
+        "-buildmode={}",
+        if kind.pie { "pie" } else { "exe" }
+    ));
+    if kind.strip == Strip::LinkerSw {
+        flags.push("-ldflags=-s -w".to_owned());
+    }
+    match kind.sanitizer {
+        Some(Sanitizer::Race) => flags.push("-race".to_owned()),
+        Some(Sanitizer::Msan) => flags.push("-msan".to_owned()),
+        Some(Sanitizer::Asan) => flags.push("-asan".to_owned()),
+        None => {}
+    }
+    if kind.trimpath {
+        flags.push("-trimpath".to_owned());
+    }
+    let profile = repository_root().join("lab/pgo/alloc.pgo");
+    if kind.pgo {
+        flags.push(format!("-pgo={}", profile.display()));
+    } else if toolchain.minor() >= 21 {
+        flags.push("-pgo=off".to_owned());
+    }
+    flags
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// FNV-1a over the names and contents of all files of `dirs`.
+fn source_hash(dirs: &[&Path]) -> Result<u64> {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut eat = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for dir in dirs {
+        let mut files: Vec<PathBuf> = fs::read_dir(dir)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
+        files.sort();
+        for file in files.iter().filter(|file| file.is_file()) {
+            eat(file.file_name().unwrap_or_default().as_encoded_bytes());
+            eat(&fs::read(file)?);
+        }
+    }
+    Ok(hash)
+}

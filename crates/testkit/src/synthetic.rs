@@ -1,0 +1,1 @@
+//! Runtimes built byte by byte.
