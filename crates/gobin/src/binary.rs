@@ -36,6 +36,12 @@ impl GoBinary {
     /// here (see [`Globals::get`]).
     pub fn open(image: Image, cached: Option<&CachedFacts>) -> Result<GoBinary, Error> {
         let build = BuildInfo::from_image(&image)?;
+        if build.buildmode() == Some("plugin") {
+            return Err(Error::Unsupported {
+                found: "a Go plugin, which has no runtime of its own,".to_string(),
+                supported: "Go programs and C shared libraries",
+            });
+        }
         image.check_relocations()?;
         if let Some(facts) = cached
             && CachedFacts::key_of(&image).as_ref() == Some(&facts.key)
@@ -58,7 +64,7 @@ impl GoBinary {
             Some((header, Moduledata::find(&image, &header)?))
         })?;
         let functions = FunctionTable::open(&image, &module, &header)?;
-        let globals = Globals::locate(&image, &module, &functions)?;
+        let globals = Globals::locate(&image, &module, &functions, &build.version)?;
         let cgo = functions.by_name(CGO_FUNCTION)?.is_some();
         Ok(GoBinary {
             build,

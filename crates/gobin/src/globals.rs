@@ -7,8 +7,9 @@
 //!
 //! What the variables hold is not read here (see `goruntime`).
 
-pub(crate) mod code;
-pub(crate) mod rules;
+mod code;
+mod rules;
+mod table;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::dwarf::Sections;
 use crate::functions::FunctionTable;
 use crate::moduledata::Moduledata;
-use crate::{Error, Image, symbols};
+use crate::{Error, GoVersion, Image, symbols};
 
 /// The variables that are looked for, by full name. Not every release has each of them.
 pub const WANTED: &[&str] = &[
@@ -126,6 +127,7 @@ impl Globals {
         image: &Image,
         module: &Moduledata,
         functions: &FunctionTable,
+        version: &GoVersion,
     ) -> Result<Globals, Error> {
         let mut votes = Votes::default();
         votes.add("runtime.firstmoduledata", module.addr, Rule::Moduledata);
@@ -134,11 +136,12 @@ impl Globals {
             let _ = symbols::each(image, &wanted, &mut |name, addr| {
                 votes.add(&String::from_utf8_lossy(name), addr, Rule::Symbol);
             });
-        } else if image.has_dwarf() {
+        }
+        if !votes.is_complete() && image.has_dwarf() {
             votes.add_dwarf(image, &wanted);
         }
         if !votes.is_complete() {
-            rules::locate(image, module, functions, &mut votes)?;
+            rules::locate(image, module, functions, version, &mut votes)?;
         }
         Ok(votes.count())
     }
@@ -148,8 +151,6 @@ impl Globals {
 #[derive(Debug, Default)]
 pub(crate) struct Votes {
     by_name: BTreeMap<String, Vec<Found>>,
-    /// Whether a source was asked that knows every variable there is.
-    complete: bool,
 }
 
 impl Votes {
@@ -175,9 +176,9 @@ impl Votes {
         });
     }
 
-    /// Whether names came from the linker, so that nothing is left to guess.
+    /// Whether the linker named every variable, so that nothing is left to guess.
     fn is_complete(&self) -> bool {
-        self.complete
+        WANTED.iter().all(|name| self.by_name.contains_key(*name))
     }
 
     fn count(self) -> Globals {

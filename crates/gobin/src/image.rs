@@ -180,17 +180,13 @@ impl Image {
         addr.0.wrapping_add(self.shared.source.bias())
     }
 
-    /// Whether `addr` lies in a segment that fits `wanted`.
+    /// The segment that holds `addr`.
     pub(crate) fn segment_at(&self, addr: Addr) -> Option<&Segment> {
         let known = self.segments();
         let index = known.partition_point(|segment| segment.range.end() <= addr);
         known
             .get(index)
             .filter(|segment| segment.range.contains(addr))
-    }
-
-    pub(crate) fn source(&self) -> &Source {
-        &self.shared.source
     }
 
     pub(crate) fn headers(&self) -> &Headers {

@@ -53,7 +53,7 @@ pub(crate) enum Decoded {
 
 /// Walks one table; each step consumes bytes, so it ends.
 pub(crate) fn decode(mut bytes: &[u8], pc_offset: u64) -> Decoded {
-    let mut take = |bytes: &mut &[u8]| {
+    let take = |bytes: &mut &[u8]| {
         let (value, len) = uvarint(bytes)?;
         *bytes = bytes.get(len..)?;
         Some(value)
