@@ -13,9 +13,12 @@ pub struct Runtime {
     /// `HeapAlloc`: allocated objects, dead ones that are not swept yet included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heap_alloc: Option<u64>,
-    /// Marked by the last GC.
+    /// The pacer's count: marked by the last GC, and allocated since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heap_live: Option<u64>,
+    /// Marked by the last GC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heap_marked: Option<u64>,
     /// `HeapInuse`: heap spans in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heap_inuse: Option<u64>,

@@ -9,6 +9,7 @@
 //! - `rss.bytes` is the kernel's figure, and the difference to the tree is
 //!   `taken.coverage.drift_bytes`.
 
+use letgo_target::{Coverage, Skip};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,9 @@ pub struct Taken {
     pub coverage: CoverageReport,
 }
 
+/// A complete reading drifts by this much of RSS at most, in thousandths.
+const DRIFT_PER_MILLE_MAX: u128 = 5;
+
 /// How complete a reading is.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CoverageReport {
@@ -105,6 +109,56 @@ pub struct SkipReport {
     pub count: u64,
 }
 
+impl CoverageReport {
+    /// What `coverage` says, with the tree's sum less the kernel's RSS.
+    pub fn new(coverage: &Coverage, drift_bytes: i64, rss_bytes: u64) -> CoverageReport {
+        let drift = u128::from(drift_bytes.unsigned_abs());
+        let steady = drift * 1000 <= u128::from(rss_bytes) * DRIFT_PER_MILLE_MAX;
+        CoverageReport {
+            complete: coverage.is_complete() && steady,
+            skipped: coverage.skipped.iter().map(SkipReport::from).collect(),
+            skipped_more: coverage.skipped_more,
+            torn: coverage.torn,
+            drift_bytes,
+        }
+    }
+}
+
+impl From<&Skip> for SkipReport {
+    fn from(skip: &Skip) -> SkipReport {
+        SkipReport {
+            what: skip.what.clone(),
+            why: skip.why.clone(),
+            count: skip.count,
+        }
+    }
+}
+
 fn is_zero(value: &u64) -> bool {
     *value == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_is_complete_up_to_five_thousandths_of_drift() {
+        let mut coverage = Coverage {
+            torn: 7,
+            ..Coverage::default()
+        };
+        for (drift, complete) in [
+            (0, true),
+            (50, true),
+            (-50, true),
+            (51, false),
+            (-51, false),
+        ] {
+            let report = CoverageReport::new(&coverage, drift, 10_000);
+            assert_eq!(report.complete, complete, "{drift}");
+        }
+        coverage.skip("mspan", "its base is nowhere");
+        assert!(!CoverageReport::new(&coverage, 0, 10_000).complete);
+    }
 }

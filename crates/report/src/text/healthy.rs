@@ -28,7 +28,7 @@ fn figures(report: &WhyReport) -> Vec<String> {
 }
 
 fn live(runtime: &Runtime) -> Option<String> {
-    let live = units::bytes(runtime.heap_live?);
+    let live = units::bytes(runtime.heap_marked.or(runtime.heap_live)?);
     let mut text = format!("live heap {live}");
     if let Some(next) = runtime.next_gc {
         text += &format!(", next GC at {}", units::bytes(next));

@@ -23,6 +23,7 @@ const KINDS: [(&str, &str, &[&str]); 2] = [
             "runtime.mcache",
             "runtime.profile_buckets",
             "runtime.other",
+            "runtime.uncounted",
         ],
     ),
     (

@@ -1,0 +1,332 @@
+//! The command line: verbs, their arguments, and their help.
+//!
+//! Only parsing and words; what a verb does is in its own module. A verb that does not exist yet
+//! is not listed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::terminal::Color;
+
+/// Tell why a running Go program does not let go of its memory.
+///
+/// letgo reads any Go program on Linux from outside: no code change, no endpoint, stripped or
+/// not. It attributes every resident page to its owner, so that the sum equals RSS, and says what
+/// stands out and what to do about it. Reading changes nothing in the target.
+#[derive(Parser, Debug)]
+#[command(
+    name = "letgo",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(after_help = "\
+Examples:
+  letgo ps                  which Go programs run here
+  letgo why 4242            where the memory of one of them is
+  letgo why --name api      the same, by name
+  letgo doctor              what this machine allows, and how to grant what is missing
+
+Every verb has its own --help. Exit status: 0 whole, 1 attention, 2 usage, 3 no report.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of every verb.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(help_heading = "Global options", hide_possible_values = true)]
+    #[arg(long_help = "When to use colour: auto, always or never. \
+        Auto is on a terminal only, and respects NO_COLOR")]
+    pub color: Color,
+    /// Draw no progress on standard error
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+}
+
+/// What letgo can do.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Where every resident page of a process belongs, and what stands out
+    Why(WhyArgs),
+    /// Which Go programs run on this host
+    Ps(PsArgs),
+    /// What this machine allows, and how to grant what is missing
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of what a verb writes with -o json
+    Schema(SchemaArgs),
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
+}
+
+/// Arguments of `letgo why`.
+///
+/// The account is taken while the process runs, from what the kernel says is resident; nothing is
+/// paused and no page is faulted in. --stop gives the account of one moment instead.
+#[derive(Args, Debug)]
+#[command(about = "Where every resident page of a process belongs, and what stands out")]
+#[command(after_help = "\
+Examples:
+  letgo why 4242                          one screen: the account, the findings, the remedies
+  letgo why 4242 --explain                every leaf with its source, and the runtime's counters
+  letgo why --name api                    by name, if only one Go program has it
+  letgo why --pod shop/api-7d9f5-x2x4q    by Kubernetes pod, on its node
+  letgo why 4242 -o json | jq '.rss.tree[] | {id, resident_bytes}'
+  letgo why 4242 --fail-on medium         for scripts: status 1 if something matters
+
+Exit status:
+  0  the report is whole
+  1  a finding at or above --fail-on, or something could not be read (the report says what)
+  2  the command line is wrong, or names more than one process
+  3  no report: no such process, not a Go program, not allowed")]
+#[command(override_usage = "\
+letgo why [OPTIONS] PID
+       letgo why [OPTIONS] --name NAME | --cgroup PATH | --pod NS/NAME [--container NAME]")]
+pub struct WhyArgs {
+    /// Which process.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Leave out what needs the object graph
+    #[arg(long)]
+    #[arg(long_help = "Leave out what needs the object graph. \
+        This version builds none, so it makes no difference yet")]
+    pub quick: bool,
+    /// Stop all threads while reading, for at most MS milliseconds
+    #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "500", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    #[arg(
+        long_help = "Stop all threads while reading, for at most MS milliseconds (500 if not \
+        said). The account is then of one moment and sums to RSS exactly; without it the program \
+        runs on and the sum may drift by a few pages"
+    )]
+    pub stop: Option<u64>,
+    /// Show everything: each leaf with its source, size classes, settings, cost
+    #[arg(long)]
+    pub explain: bool,
+    /// End with status 1 if a finding is at least this severe
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// How to write the report
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// Which process is meant: a pid, or what together matches one Go program.
+#[derive(Args, Debug, Default, Clone)]
+#[group(skip)]
+pub struct Selection {
+    /// The process
+    #[arg(value_parser = pid)]
+    #[arg(required_unless_present_any = ["name", "cgroup", "pod"])]
+    #[arg(conflicts_with_all = ["name", "cgroup", "pod", "container"])]
+    pub pid: Option<u32>,
+    /// By the name of the program or its executable
+    #[arg(long, help_heading = "Select a process otherwise")]
+    pub name: Option<String>,
+    /// By cgroup: its path, or the end of it
+    #[arg(long, value_name = "PATH", help_heading = "Select a process otherwise")]
+    pub cgroup: Option<String>,
+    /// By Kubernetes pod, as NAMESPACE/NAME or the pod's uid
+    #[arg(
+        long,
+        value_name = "NS/NAME",
+        help_heading = "Select a process otherwise"
+    )]
+    pub pod: Option<String>,
+    /// With --pod: by the name of the container
+    #[arg(long, short, value_name = "NAME", requires = "pod")]
+    #[arg(help_heading = "Select a process otherwise")]
+    pub container: Option<String>,
+}
+
+/// Arguments of `letgo ps`.
+#[derive(Args, Debug)]
+#[command(about = "Which Go programs run on this host")]
+#[command(
+    long_about = "Which Go programs run on this host, those of other containers included: \
+    release, RSS, live heap, what could be returned now, GOGC, memory limit. Only counters are \
+    read; nothing is paused"
+)]
+#[command(after_help = "\
+Examples:
+  letgo ps                     sorted by RSS
+  letgo ps --sort idle         those first that could return most
+  letgo ps -o wide             all columns
+  letgo ps -o json | jq '.processes[] | select(.gc_percent == null) | .pid'
+
+Columns: LIVE is what the last GC marked; IDLE is free and not returned to the OS; a dash is a
+figure that could not be read, and a line below the table says why.
+
+Exit status:
+  0  the table is there; what could not be read is said in it
+  2  the command line is wrong
+  3  the processes of this host cannot be listed")]
+pub struct PsArgs {
+    /// How to write the table
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: PsOutput,
+    /// What to sort by, largest first (names and pids upwards)
+    #[arg(long, value_enum, default_value_t, value_name = "KEY")]
+    pub sort: Sort,
+}
+
+/// Arguments of `letgo doctor`.
+#[derive(Args, Debug)]
+#[command(about = "What this machine allows, and how to grant what is missing")]
+#[command(after_help = "\
+Examples:
+  letgo doctor                 what letgo may do here
+  letgo doctor 4242            whether it may read this process, and if not, which rule says no
+  letgo doctor -o json
+
+Exit status:
+  0  nothing that letgo can use is missing
+  1  something is missing
+  2  the command line is wrong
+  3  no such process")]
+pub struct DoctorArgs {
+    /// A process to ask about
+    #[arg(value_parser = pid)]
+    pub pid: Option<u32>,
+    /// How to write the report
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// Arguments of `letgo schema`.
+#[derive(Args, Debug)]
+#[command(about = "Print the JSON Schema of what a verb writes with -o json")]
+#[command(after_help = "\
+Examples:
+  letgo schema why > letgo.why-1.json
+  letgo schema                 all of them, as one object by name
+
+Fields are added to a schema, never changed or removed; an absent field is not zero.")]
+pub struct SchemaArgs {
+    /// Whose; all of them if not said
+    #[arg(value_enum)]
+    pub verb: Option<SchemaVerb>,
+}
+
+/// Arguments of `letgo completion`.
+#[derive(Args, Debug)]
+#[command(about = "Print a completion script for a shell")]
+#[command(after_help = "\
+Examples:
+  letgo completion bash > /etc/bash_completion.d/letgo
+  letgo completion zsh > \"${fpath[1]}/_letgo\"
+  letgo completion fish > ~/.config/fish/completions/letgo.fish")]
+pub struct CompletionArgs {
+    /// For which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Arguments of `letgo man`.
+#[derive(Args, Debug)]
+#[command(about = "Print the manual page, or write all of them")]
+#[command(after_help = "\
+Examples:
+  letgo man | man -l -
+  letgo man --dir /usr/local/share/man/man1")]
+pub struct ManArgs {
+    /// Write letgo.1, letgo-why.1 and so on into this directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// The kernel gives no greater pids. Source: include/linux/threads.h, `PID_MAX_LIMIT`.
+const PID_MAX: u32 = 4_194_304;
+
+fn pid(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(pid @ 1..=PID_MAX) => Ok(pid),
+        Ok(_) => Err(format!("pids are between 1 and {PID_MAX}")),
+        Err(_) => Err("it is not a number; to find a process by its name use --name".into()),
+    }
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: see `letgo schema`.
+    Json,
+}
+
+/// How the table is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum PsOutput {
+    /// The columns that fit.
+    #[default]
+    Table,
+    /// All columns.
+    Wide,
+    /// For programs: see `letgo schema`.
+    Json,
+}
+
+/// What `ps` is sorted by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum Sort {
+    /// Bytes in RAM.
+    #[default]
+    Rss,
+    /// Live heap.
+    Live,
+    /// Free and not returned.
+    Idle,
+    /// Time since the start.
+    Uptime,
+    /// Name.
+    Name,
+    /// Process id.
+    Pid,
+}
+
+/// From which severity on a finding is a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum FailOn {
+    /// Any finding.
+    Info,
+    /// 1 % of RSS or more.
+    Low,
+    /// 5 % of RSS and 16 MiB or more.
+    Medium,
+    /// 20 % of RSS and 64 MiB or more, or the container's limit is near.
+    High,
+}
+
+/// Verbs that have a schema.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum SchemaVerb {
+    /// letgo.why/1
+    Why,
+    /// letgo.ps/1
+    Ps,
+    /// letgo.doctor/1
+    Doctor,
+}
+
+/// Shells that have completion.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
+}

@@ -1,0 +1,124 @@
+//! [`Opened`]: a running Go program, recognised; [`Reading`]: what one look at it brought.
+//!
+//! Joins what the crates below read of one process, and turns their errors into complaints. Does
+//! not judge (see `letgo_diagnose`) and does not write (see [`crate::output`]).
+
+mod complaints;
+mod facts;
+mod reading;
+mod report;
+mod surroundings;
+
+use std::sync::Arc;
+
+use letgo_account::{ImageSegment, Sanitizer};
+use letgo_gobin::{GoBinary, Image};
+use letgo_goruntime::Runtime;
+use letgo_linux::Process;
+use letgo_linux::process::ExePath;
+use letgo_target::{AddrRange, ReadMemory};
+
+pub use facts::facts;
+pub use reading::{Options, Reading};
+pub use report::why_report;
+pub use surroundings::Surroundings;
+
+use crate::complaint::Complaint;
+
+/// A running Go program whose binary was read and whose place in memory is known.
+#[derive(Debug)]
+pub struct Opened {
+    /// The process.
+    pub process: Process,
+    /// Where its executable is, if the kernel tells.
+    pub exe: Option<ExePath>,
+    /// What its executable says.
+    pub binary: Arc<GoBinary>,
+    /// What is added to link-time addresses.
+    pub bias: u64,
+}
+
+impl Opened {
+    /// Opens a process and recognises the Go program that it runs.
+    ///
+    /// # Errors
+    /// A [`Complaint`]: no such process, not a Go program, not supported, not allowed.
+    pub fn open(pid: u32) -> Result<Opened, Complaint> {
+        let process = Process::open(pid).map_err(|error| complaints::of_process(&error))?;
+        let binary = Arc::new(open_binary(&process)?);
+        Opened::with_binary(process, binary)
+    }
+
+    /// Joins a process with the binary that it is known to run.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where the process is gone or may not be read.
+    pub fn with_binary(process: Process, binary: Arc<GoBinary>) -> Result<Opened, Complaint> {
+        let bias = load_bias(&process, &binary.image)?;
+        let exe = process.exe_path().ok();
+        Ok(Opened { process, exe, binary, bias })
+    }
+
+    /// Recognises the runtime in `memory`; facts that were kept from an earlier run and turn out
+    /// to be wrong are forgotten and found anew.
+    ///
+    /// # Errors
+    /// A [`Complaint`] that says what was not recognised.
+    pub fn attach(&mut self, memory: &dyn ReadMemory) -> Result<Runtime, Complaint> {
+        let first = match Runtime::attach(&self.binary, self.bias, memory) {
+            Ok(runtime) => return Ok(runtime),
+            Err(error) => error,
+        };
+        crate::facts::forget(&self.binary.image);
+        let image = self.binary.image.clone();
+        let fresh = GoBinary::open(image, None).map_err(|error| complaints::of_binary(&error, self.process.pid()))?;
+        self.binary = Arc::new(fresh);
+        Runtime::attach(&self.binary, self.bias, memory).map_err(|_| complaints::of_runtime(&first))
+    }
+
+    /// The program's loadable segments where the process has them.
+    pub fn segments(&self) -> Vec<ImageSegment> {
+        let placed = |range: AddrRange| {
+            AddrRange::new(range.start().biased(self.bias), range.end().biased(self.bias))
+        };
+        let segments = self.binary.image.segments().iter();
+        segments
+            .map(|segment| ImageSegment {
+                range: placed(segment.range),
+                file_len: segment.file_len,
+                write: segment.write,
+            })
+            .collect()
+    }
+
+    /// The instrumentation that the program was built with.
+    pub fn sanitizer(&self) -> Option<Sanitizer> {
+        let build = &self.binary.build;
+        match (build.race(), build.msan(), build.asan()) {
+            (true, _, _) => Some(Sanitizer::Race),
+            (_, true, _) => Some(Sanitizer::Memory),
+            (_, _, true) => Some(Sanitizer::Address),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the executable of a process, also where it was deleted or replaced.
+pub(crate) fn open_binary(process: &Process) -> Result<GoBinary, Complaint> {
+    let pid = process.pid();
+    let file = process.exe_file().map_err(|error| complaints::of_process(&error))?;
+    let image = Image::from_file(file).map_err(|error| complaints::of_binary(&error, pid))?;
+    crate::facts::open(image).map_err(|error| complaints::of_binary(&error, pid))
+}
+
+/// What the loader added to link-time addresses.
+fn load_bias(process: &Process, image: &Image) -> Result<u64, Complaint> {
+    let auxv = process.auxv().map_err(|error| complaints::of_process(&error))?;
+    let entry = auxv.entry().ok_or_else(|| {
+        Complaint::no_report(
+            format!("the kernel does not tell where process {} was loaded", process.pid()),
+            "It may have exited just now: try again",
+        )
+    })?;
+    Ok(image.bias_from_entry(entry))
+}

@@ -1,0 +1,59 @@
+//! Errors from below as complaints: what is wrong, and what to do next.
+
+use letgo_linux::Error as ProcessError;
+use letgo_target::Fault;
+
+use crate::complaint::Complaint;
+
+const LIST: &str = "`letgo ps` lists the Go programs that run on this host";
+
+/// What went wrong with a process.
+pub(crate) fn of_process(error: &ProcessError) -> Complaint {
+    let next = match error {
+        ProcessError::NoSuchProcess { .. } | ProcessError::KernelThread { .. } => LIST.into(),
+        ProcessError::Thread { process, .. } => format!("Run `letgo why {process}`"),
+        ProcessError::Zombie { parent, .. } => {
+            format!("Its memory is gone already; its parent is process {parent}")
+        }
+        ProcessError::Gone { .. } => "There is nothing left to read".into(),
+        ProcessError::Replaced { .. } => "Try again".into(),
+        ProcessError::Denied(denial) => denial.fix(),
+        ProcessError::Busy { .. } => {
+            "Leave --stop out: reading without stopping needs no tracer".into()
+        }
+        ProcessError::Deadline { .. } => {
+            "Allow more time with --stop=MS, or leave --stop out".into()
+        }
+        _ => "`letgo doctor` says what this machine allows".into(),
+    };
+    Complaint::no_report(error.to_string(), next)
+}
+
+/// What went wrong with the executable of process `pid`.
+pub(crate) fn of_binary(error: &letgo_gobin::Error, pid: u32) -> Complaint {
+    use letgo_gobin::Error;
+    let wrong = format!("process {pid}: {error}");
+    let next = match error {
+        Error::NotGo { .. } => LIST.into(),
+        Error::Unsupported { .. } => format!("`letgo doctor {pid}` says what it can be asked for"),
+        Error::Denied { .. } => format!("`letgo doctor {pid}` says which rule forbids it"),
+        _ => "Its executable may be damaged; compare it with the one that was deployed".into(),
+    };
+    Complaint::no_report(wrong, next)
+}
+
+/// What went wrong with the runtime in memory.
+pub(crate) fn of_runtime(error: &letgo_goruntime::Error) -> Complaint {
+    use letgo_goruntime::Error;
+    let next = match error {
+        Error::Fault(Fault::Gone) => "There is nothing left to read",
+        Error::Fault(Fault::Denied { .. }) => "`letgo doctor PID` says which rule forbids it",
+        Error::Unsupported { .. } => "A newer letgo may know this release of Go",
+        Error::Inconsistent { .. } => {
+            "If it has only just started, try again; otherwise please report it, with the \
+             output of `letgo doctor`"
+        }
+        _ => "`letgo doctor` says what this machine allows",
+    };
+    Complaint::no_report(error.to_string(), next)
+}
