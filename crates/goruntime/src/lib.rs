@@ -20,6 +20,7 @@ mod goroutines;
 pub mod layout;
 mod light;
 mod limits;
+mod metadata;
 mod mheap;
 mod mspan;
 mod page_alloc;

@@ -74,7 +74,7 @@ impl Span {
 
     /// Bytes of the slots, used or free; what follows is tail and in-span bitmap.
     pub fn slots_len(&self) -> u64 {
-        u64::from(self.nelems) * self.elem_size
+        u64::from(self.nelems).saturating_mul(self.elem_size)
     }
 
     /// Size class, 0 for a large object. Source: src/runtime/mheap.go, `spanClass`.

@@ -9,7 +9,7 @@ use letgo_target::{Coverage, ReadMemory};
 use crate::counters::Counters;
 use crate::processors::{Unflushed, processors, unflushed};
 use crate::view::View;
-use crate::{Census, Debug, Error, Limits, Runtime, buckets, goroutines, mheap, pages};
+use crate::{Census, Debug, Error, Limits, Runtime, buckets, goroutines, metadata, mheap, pages};
 
 /// How a census is taken.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +61,12 @@ impl Runtime {
         let threads = goroutines::threads(view, limits, &mut coverage);
         census.threads = part(&mut coverage, "allm", threads)?.unwrap_or_default();
         census.buckets = buckets::read(view, limits, &mut coverage)?;
+        let known = metadata::Known {
+            spans: &census.spans,
+            in_use: &census.pages.in_use,
+            buckets: &census.buckets,
+        };
+        census.metadata = metadata::walk(view, known, limits, &mut coverage)?;
         census.debug = Debug::read(view);
         census.coverage = coverage;
         Ok(census)
