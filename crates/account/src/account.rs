@@ -7,7 +7,7 @@
 
 use letgo_goruntime::{Census, Metadata, Sys};
 use letgo_target::{
-    Addr, AddrRange, Coverage, Fault, Mapping, OS_PAGE, ReadMemory, Residency, ResidentBytes,
+    Addr, AddrRange, Coverage, Mapping, OS_PAGE, ReadMemory, Residency, ResidentBytes,
 };
 
 use crate::claims::{Claim, Claims};
@@ -16,7 +16,9 @@ use crate::slots::SlotSource;
 use crate::tally::{Tallies, Tally};
 use crate::thread_stack::{Proof, ThreadStack};
 use crate::tree::{self, Node, Source};
-use crate::{ImageSegment, Leaf, Sanitizer, SizeClass, heap, image, malloc, maps, sanitizer};
+use crate::{
+    Error, ImageSegment, Leaf, Sanitizer, SizeClass, heap, image, malloc, maps, sanitizer,
+};
 use crate::{VirtBytes, thread_stack};
 
 /// Mappings that [`Account::largest`] lists.
@@ -107,13 +109,13 @@ impl Account {
 /// Gives every resident byte its owner.
 ///
 /// # Errors
-/// A [`Fault`] that makes the whole target unreadable. What is wrong with single structures goes
+/// Only what makes the whole target unreadable. What is wrong with single structures goes
 /// into [`Account::coverage`].
 ///
 /// # Consistency
 /// Of a running target, census, residency and mappings are of different moments; each resident
 /// byte has one owner all the same, by what the census said.
-pub fn account(inputs: &Inputs<'_>) -> Result<Account, Fault> {
+pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
     let heap = heap::walk(inputs.census, inputs.residency, inputs.slots)?;
     let (claims, stacks) = claim_all(inputs);
     let mut tallies = heap.tallies;

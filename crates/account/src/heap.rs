@@ -8,14 +8,14 @@
 //! Memory outside of the heap is not looked at here (see [`crate::claims`]).
 
 use letgo_goruntime::{CHUNK_PAGES, Census, Chunk, PageCache, RUNTIME_PAGE, Span, SpanUse};
-use letgo_target::{Addr, AddrRange, Coverage, Fault, PageRun, Residency};
+use letgo_target::{Addr, AddrRange, Coverage, PageRun, Residency};
 
 use crate::cursor::{Cover, Cursor};
 use crate::size_class::SizeClasses;
 use crate::slots::{ByCounters, Slot, SlotBits, SlotSource};
 use crate::stacks::OwnedStacks;
 use crate::tally::Tallies;
-use crate::{Leaf, SizeClass};
+use crate::{Error, Leaf, SizeClass};
 
 /// Spans asked for bits in one batch: bounds the memory of the second pass.
 const BATCH: usize = 1 << 16;
@@ -81,12 +81,12 @@ fn is_heap(span: &Span) -> bool {
 /// Splits the heap.
 ///
 /// # Errors
-/// A [`Fault`] that makes the whole target unreadable.
+/// Only what makes the whole target unreadable.
 pub(crate) fn walk(
     census: &Census,
     residency: &Residency,
     slots: &dyn SlotSource,
-) -> Result<Heap, Fault> {
+) -> Result<Heap, Error> {
     let in_use = disjoint(&census.pages.in_use);
     let mut walk = Walk::new(census, &in_use, residency);
     let mut at = Addr::NULL;
@@ -219,21 +219,24 @@ impl<'a> Walk<'a> {
     }
 
     /// The second pass: spans that need their bits.
-    fn read_bits(&mut self, residency: &'a Residency, slots: &dyn SlotSource) -> Result<(), Fault> {
+    fn read_bits(&mut self, residency: &'a Residency, slots: &dyn SlotSource) -> Result<(), Error> {
         let pending = std::mem::take(&mut self.pending);
         for batch in pending.chunks(BATCH) {
             let mut done = vec![false; batch.len()];
             let coverage = slots.slots(batch, &mut |span, bits| {
                 let index = batch.partition_point(|other| other.base < span.base);
-                if let (Some(span), Some(done @ false)) = (batch.get(index), done.get_mut(index)) {
-                    *done = true;
-                    self.with_bits(residency, span, bits);
+                let asked = batch.get(index).map(Span::range);
+                match done.get_mut(index) {
+                    Some(done @ false) if asked == Some(span.range()) => {
+                        *done = true;
+                        self.with_bits(residency, span, bits);
+                    }
+                    _ => {}
                 }
             })?;
             self.coverage.merge(coverage);
             for (span, _) in batch.iter().zip(done).filter(|(_, done)| !done) {
-                let why = "its bits could not be read; split by its counters";
-                self.coverage.skip("mspan.allocBits", why);
+                // Whoever reads bits says why there are none.
                 self.with_bits(residency, span, &ByCounters(span));
             }
         }

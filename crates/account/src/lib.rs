@@ -12,6 +12,7 @@ mod account;
 mod claims;
 mod cursor;
 mod equality;
+mod error;
 mod heap;
 mod image;
 mod leaf;
@@ -27,12 +28,16 @@ mod tree;
 
 pub use account::{Account, Inputs, LargeMapping, Method, account};
 pub use equality::{Equality, reconcile};
+pub use error::Error;
 pub use image::ImageSegment;
 pub use leaf::{Group, Leaf};
 pub use letgo_target::{ResidentBytes, VirtBytes};
 pub use sanitizer::Sanitizer;
 pub use size_class::SizeClass;
-pub use slots::{NoSlots, Slot, SlotBits, SlotSource};
+pub use slots::{NoSlots, RuntimeSlots, Slot, SlotBits, SlotSource};
 pub use tally::Tally;
 pub use thread_stack::{Proof, ThreadStack};
 pub use tree::{Node, Source};
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ impl Headers<'_> {
             };
             let len = size & !FLAGS;
             let first_ok = walked > 0 || size & FLAGS == PREV_INUSE;
-            let sane = len >= 32 && len % 16 == 0 && len <= heap.end().since(at);
+            let sane = len >= 32 && len.is_multiple_of(16) && len <= heap.end().since(at);
             if !first_ok || !sane || size & IS_MMAPPED != 0 {
                 return false;
             }
@@ -145,17 +145,17 @@ impl Headers<'_> {
     /// The heap of an arena that starts at the start of `rest`.
     fn heap_at(&mut self, rest: AddrRange) -> Option<AddrRange> {
         let start = rest.start();
-        if start.0 % HEAP_MAX != 0 || start.is_null() {
+        if !start.0.is_multiple_of(HEAP_MAX) || start.is_null() {
             return None;
         }
         let [arena, previous, size, accessible] = self.words::<4>(start)?;
-        let sane = size % OS_PAGE == 0
+        let sane = size.is_multiple_of(OS_PAGE)
             && (OS_PAGE..=HEAP_MAX).contains(&size)
             && (size..=HEAP_MAX).contains(&accessible);
-        let own = arena > start.0 && arena - start.0 <= 256 && arena % 16 == 0;
+        let own = arena > start.0 && arena - start.0 <= 256 && arena.is_multiple_of(16);
         // A further heap of an arena points to the arena's first heap and to the one before.
         let further = previous != 0
-            && previous % HEAP_MAX == 0
+            && previous.is_multiple_of(HEAP_MAX)
             && arena % HEAP_MAX > 0
             && arena % HEAP_MAX <= 256;
         if !sane || !(own && previous == 0 || further) {
@@ -170,7 +170,7 @@ impl Headers<'_> {
         let len = size & !FLAGS;
         let sane = previous_size == 0
             && size & FLAGS == IS_MMAPPED
-            && len % OS_PAGE == 0
+            && len.is_multiple_of(OS_PAGE)
             && (SMALLEST_MAPPED..=rest.len()).contains(&len);
         sane.then(|| AddrRange::sized(rest.start(), len))
     }

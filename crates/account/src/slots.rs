@@ -3,8 +3,10 @@
 //! Most spans need no bits: `mspan.allocCount` says enough of a span that is wholly resident and
 //! swept. The others are asked for here, in one batch.
 
-use letgo_goruntime::Span;
-use letgo_target::{Coverage, Fault};
+use letgo_goruntime::{Limits, Runtime, Span};
+use letgo_target::{Coverage, ReadMemory};
+
+use crate::Error;
 
 /// What one slot of a span holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -28,7 +30,8 @@ pub trait SlotBits {
 
 /// Reads slots of spans from a target.
 pub trait SlotSource {
-    /// Calls `each` once for every span of `spans` whose bits could be read, in any order.
+    /// Calls `each` once for every span of `spans` whose bits could be read, in any order, with
+    /// the span as it is now.
     ///
     /// # Errors
     /// Only what makes the whole target unreadable. What could not be read of single spans goes
@@ -40,20 +43,68 @@ pub trait SlotSource {
         &self,
         spans: &[Span],
         each: &mut dyn FnMut(&Span, &dyn SlotBits),
-    ) -> Result<Coverage, Fault>;
+    ) -> Result<Coverage, Error>;
 }
 
-/// No bits at all: spans that need them are split by their counters, and counted as skipped.
+/// Slots of a Go program, read from its memory.
+#[derive(Clone, Copy)]
+pub struct RuntimeSlots<'a> {
+    /// The program's runtime.
+    pub runtime: &'a Runtime,
+    /// Its memory.
+    pub memory: &'a dyn ReadMemory,
+    /// How much a batch may hold.
+    pub limits: Limits,
+}
+
+impl SlotSource for RuntimeSlots<'_> {
+    fn slots(
+        &self,
+        spans: &[Span],
+        each: &mut dyn FnMut(&Span, &dyn SlotBits),
+    ) -> Result<Coverage, Error> {
+        let coverage =
+            self.runtime
+                .slots(self.memory, spans, &self.limits, &mut |span, bits| {
+                    each(span, &bits);
+                })?;
+        Ok(coverage)
+    }
+}
+
+impl SlotBits for letgo_goruntime::SlotBits<'_> {
+    fn slot(&self, index: u32) -> Slot {
+        if !self.is_allocated(index) {
+            Slot::Free
+        } else if self.is_garbage(index) {
+            Slot::Garbage
+        } else {
+            Slot::Object
+        }
+    }
+
+    fn counts(&self) -> (u32, u32) {
+        let counts = letgo_goruntime::SlotBits::counts(self);
+        let objects = counts.allocated.saturating_sub(counts.garbage);
+        (objects, counts.garbage)
+    }
+}
+
+/// No bits at all: spans that need them are split by their counters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSlots;
 
 impl SlotSource for NoSlots {
     fn slots(
         &self,
-        _: &[Span],
+        spans: &[Span],
         _: &mut dyn FnMut(&Span, &dyn SlotBits),
-    ) -> Result<Coverage, Fault> {
-        Ok(Coverage::default())
+    ) -> Result<Coverage, Error> {
+        let mut coverage = Coverage::default();
+        for _ in spans {
+            coverage.skip("mspan.allocBits", "nothing reads them");
+        }
+        Ok(coverage)
     }
 }
 
