@@ -60,6 +60,9 @@ pub fn pages() -> Result<Vec<(String, String)>> {
     .collect()
 }
 
+/// What the formatter begins with: an apostrophe that stays one when it is copied.
+const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+
 fn page(command: Command) -> Result<String> {
     let extra = command.get_after_help().map(ToString::to_string);
     let version = concat!("letgo ", env!("CARGO_PKG_VERSION"));
@@ -74,7 +77,9 @@ fn page(command: Command) -> Result<String> {
     if has_verbs {
         man.render_subcommands_section(&mut page)?;
     }
-    let mut page = String::from_utf8(page)?;
+    // Each section brings the preamble along; once is enough.
+    let page = String::from_utf8(page)?;
+    let mut page = PREAMBLE.to_string() + &page.replace(PREAMBLE, "");
     for paragraph in extra.unwrap_or_default().split("\n\n") {
         section(&mut page, paragraph);
     }

@@ -3,6 +3,8 @@
 //! Bytes have three significant digits in binary units. Nothing here rounds to zero what is not
 //! zero: a share below one percent is `<1 %`.
 
+use std::time::SystemTime;
+
 const KIB: f64 = 1024.0;
 
 /// Bytes with three significant digits: `1.60 GiB`, `412 MiB`, `64.0 KiB`, `512 B`.
@@ -115,6 +117,38 @@ pub fn time(ns: u64) -> String {
     }
 }
 
+/// A moment by RFC 3339 in UTC, in whole seconds: `2026-11-24T09:14:02Z`.
+///
+/// A moment before 1970 is shown as 1970.
+pub fn rfc3339(at: SystemTime) -> String {
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month and day of a number of days since 1970, by the Gregorian calendar.
+///
+/// Counts from 1 March, so that the leap day is the last of its year.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let leaps = day_of_era / 1460 + day_of_era / 146_096;
+    let year_of_era = (day_of_era + day_of_era / 36_524 - leaps) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
 fn scaled(bytes: u64) -> (f64, &'static str) {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let mut value = bytes as f64;
@@ -191,5 +225,21 @@ mod tests {
         assert_eq!(age_short(273_600_000_000_000), "3d");
         assert_eq!(time(41_000_000), "41 ms");
         assert_eq!(time(950), "950 ns");
+    }
+
+    #[test]
+    fn moments_are_those_that_date_prints() {
+        // Each by `date -u -d @SECONDS +%FT%TZ`.
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (1_795_511_642, "2026-11-24T09:14:02Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            assert_eq!(rfc3339(at), text);
+        }
     }
 }
