@@ -83,18 +83,23 @@ impl Case<'_> {
         let setting = settings
             .into_iter()
             .find(|setting| setting.name == name && setting.differs)?;
-        Some(match setting.environment {
-            Some(asked) => format!(
-                "The environment has {name}={asked}; {} was set since the start, by the program \
-                 or from outside.",
-                setting.live
-            ),
-            None => format!(
-                "{name} is not in the environment: {} was set since the start, by the program or \
-                 from outside.",
-                setting.live
-            ),
-        })
+        let asked = match setting.environment {
+            Some(asked) => format!("The environment has {name}={}", clipped(&asked)),
+            None => format!("{name} is not in the environment"),
+        };
+        Some(format!(
+            "{asked}; {} was set since the start, by the program or from outside.",
+            setting.live
+        ))
+    }
+}
+
+/// A string of the target, cut to what one line can hold.
+fn clipped(text: &str) -> String {
+    const MOST: usize = 40;
+    match text.char_indices().nth(MOST) {
+        Some((cut, _)) => format!("{}...", text.get(..cut).unwrap_or_default()),
+        None => text.into(),
     }
 }
 

@@ -13,11 +13,15 @@ mod draft;
 mod facts;
 mod finding;
 mod pacer;
+#[cfg(test)]
+mod properties;
 mod rules;
 mod settings;
 #[cfg(test)]
 mod testing;
 mod thresholds;
+#[cfg(test)]
+mod wording;
 mod words;
 
 pub use facts::{

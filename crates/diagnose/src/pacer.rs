@@ -58,13 +58,16 @@ pub(crate) struct Pacer<'a> {
     facts: &'a Facts,
 }
 
-/// Settings that fit the program as it is now.
+/// Settings that fit the program as it is now. A limit is `None` where the container is too small
+/// for one that does no harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// GOGC, in percent.
     pub(crate) gogc: u64,
-    /// Memory limit; `None` where the container is too small for one that is not harmful.
+    /// A memory limit that holds the program near what it needs now.
     pub(crate) limit: Option<u64>,
+    /// The largest memory limit that is of use: the container's, or else the same.
+    pub(crate) backstop: Option<u64>,
 }
 
 impl<'a> Pacer<'a> {
@@ -106,12 +109,19 @@ impl<'a> Pacer<'a> {
     /// What a memory limit counts beside objects and free spans: stacks, structures, free slots.
     pub(crate) fn non_heap(self) -> u64 {
         let stats = &self.facts.stats;
-        let other = stats.stack_sys + stats.mspan_sys + stats.mcache_sys + stats.buck_hash_sys;
-        let slots = stats.heap_inuse.saturating_sub(stats.heap_alloc);
-        match stats.mapped_ready {
-            0 => slots + other + stats.gc_sys + stats.other_sys,
-            ready => ready.saturating_sub(self.heap_free() + stats.heap_alloc),
+        if stats.mapped_ready > 0 {
+            let heap = self.heap_free().saturating_add(stats.heap_alloc);
+            return stats.mapped_ready.saturating_sub(heap);
         }
+        words::total([
+            stats.heap_inuse.saturating_sub(stats.heap_alloc),
+            stats.stack_sys,
+            stats.mspan_sys,
+            stats.mcache_sys,
+            stats.buck_hash_sys,
+            stats.gc_sys,
+            stats.other_sys,
+        ])
     }
 
     /// Bytes of spans that it takes to hold one byte of objects, 1 to 4.
@@ -188,7 +198,7 @@ impl<'a> Pacer<'a> {
 
     /// Memory of the container that GOMEMLIMIT does not count: C, files, kernel, neighbours.
     pub(crate) fn outside(self, container: &Container) -> u64 {
-        let counted: u64 = COUNTED.iter().map(|leaf| self.facts.resident(*leaf)).sum();
+        let counted = words::total(COUNTED.iter().map(|leaf| self.facts.resident(*leaf)));
         container.working_set.saturating_sub(counted)
     }
 
@@ -212,22 +222,20 @@ impl<'a> Pacer<'a> {
         scaled(self.live(), LIMIT_PER_LIVE_LEAST).saturating_add(self.non_heap())
     }
 
-    /// Settings that fit: GOGC 100 or the smaller one in force, and a limit that the container
-    /// can hold, or else one that GOGC=100 does not reach.
+    /// Settings that fit: GOGC 100 or the smaller one in force, and a limit that GOGC=100 does not
+    /// reach, or what the container can hold if that is less.
     pub(crate) fn advice(self) -> Advice {
-        let gogc = match self.gogc() {
-            Some(gogc @ 50..=100) => gogc,
-            _ => 100,
-        };
+        let gogc = self.gogc().filter(|gogc| (50..=100).contains(gogc));
+        let gogc = gogc.unwrap_or(100);
         let wanted = scaled(self.live(), LIMIT_PER_LIVE).saturating_add(self.non_heap());
-        let limit = match self.room() {
-            None => Some(words::pleasant_above(wanted.max(HEAP_MINIMUM * 4))),
-            Some(room) => {
-                let room = words::pleasant_below(room);
-                (room >= self.least_limit() && room > 0).then_some(room)
-            }
-        };
-        Advice { gogc, limit }
+        let wanted = words::pleasant_above(wanted.max(HEAP_MINIMUM * 4));
+        let room = self.room().map(words::pleasant_below);
+        let fits = room.is_none_or(|room| room > 0 && room >= self.least_limit());
+        Advice {
+            gogc,
+            limit: fits.then_some(room.map_or(wanted, |room| wanted.min(room))),
+            backstop: fits.then_some(room.unwrap_or(wanted)),
+        }
     }
 
     /// The largest memory limit that the container can hold; `None` without a container's limit.

@@ -17,6 +17,8 @@ mod idle;
 mod limit;
 mod returned;
 mod stale;
+#[cfg(test)]
+mod tests;
 mod thp;
 mod threads;
 

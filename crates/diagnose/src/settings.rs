@@ -49,13 +49,6 @@ pub fn settings(facts: &Facts) -> Vec<Setting> {
     found
 }
 
-/// Whether the live value of `name` was set since the start, by the program or from outside.
-pub(crate) fn set_since(facts: &Facts, name: &str) -> bool {
-    settings(facts)
-        .iter()
-        .any(|setting| setting.name == name && setting.differs)
-}
-
 /// The value of `key` in a `GODEBUG` string. The last one wins, as in the runtime.
 pub(crate) fn godebug<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.split(',')
@@ -170,20 +163,27 @@ mod tests {
         }
     }
 
+    fn differs(facts: &Facts, name: &str) -> bool {
+        let found = settings(facts);
+        found
+            .iter()
+            .any(|setting| setting.name == name && setting.differs)
+    }
+
     #[test]
     fn a_program_that_set_its_own_gogc_is_noticed() {
         let mut facts = Facts::default();
         facts.stats.gc_percent = 400;
         facts.stats.memory_limit = i64::MAX;
         assert!(
-            !set_since(&facts, "GOGC"),
+            !differs(&facts, "GOGC"),
             "an unknown environment says nothing"
         );
         facts.environment.known = true;
-        assert!(set_since(&facts, "GOGC"));
-        assert!(!set_since(&facts, "GOMEMLIMIT"));
+        assert!(differs(&facts, "GOGC"));
+        assert!(!differs(&facts, "GOMEMLIMIT"));
         facts.environment.gogc = Some("400".into());
-        assert!(!set_since(&facts, "GOGC"));
+        assert!(!differs(&facts, "GOGC"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3 + 1);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -79,6 +79,11 @@ pub(crate) fn age(ns: u64) -> String {
 /// A size for a command line: `900MiB`.
 pub(crate) fn size_argument(bytes: u64) -> String {
     format!("{}MiB", bytes / MIB)
+}
+
+/// Adds sizes up, saturating: counters of a target may be nonsense.
+pub(crate) fn total(sizes: impl IntoIterator<Item = u64>) -> u64 {
+    sizes.into_iter().fold(0, u64::saturating_add)
 }
 
 /// Rounds up to a size that is pleasant to type: 10 MiB steps, 50 MiB from 1 GiB on.

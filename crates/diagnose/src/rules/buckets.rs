@@ -18,7 +18,11 @@ pub(crate) fn profile_buckets(case: &Case<'_>) -> Option<Draft> {
         return None;
     }
     let profile = &case.facts.profile;
-    let count = profile.memory_count + profile.block_count + profile.mutex_count;
+    let count = words::total([
+        profile.memory_count,
+        profile.block_count,
+        profile.mutex_count,
+    ]);
     let title = format!("The profilers' own records hold {}", words::bytes(bytes));
     let draft = Draft::new(Confidence::Proven, title)
         .claim(Leaf::RuntimeProfileBuckets, bytes)
@@ -58,7 +62,7 @@ fn remedies(case: &Case<'_>, draft: Draft) -> Draft {
         draft
     };
     let profile = &case.facts.profile;
-    if profile.memory_bytes >= profile.block_bytes + profile.mutex_bytes {
+    if profile.memory_bytes >= profile.block_bytes.saturating_add(profile.mutex_bytes) {
         draft.remedy(
             "for good",
             "start it with GODEBUG=memprofilerate=4194304, or 0 for no memory profile",

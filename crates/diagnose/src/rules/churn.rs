@@ -48,7 +48,7 @@ pub(crate) fn death_spiral(case: &Case<'_>) -> Option<Draft> {
 
 fn more_room(case: &Case<'_>, limit: u64, draft: Draft) -> Draft {
     let advice = case.pacer.advice();
-    match advice.limit.filter(|better| *better > limit) {
+    match advice.backstop.filter(|better| *better > limit) {
         Some(better) => draft.remedy(
             "now",
             case.tune(None, Some(better)),
@@ -131,7 +131,7 @@ fn higher_gogc(case: &Case<'_>, cost: Option<f64>, draft: Draft) -> Draft {
     let fits = case
         .pacer
         .room()
-        .is_none_or(|room| peak + case.pacer.non_heap() <= room);
+        .is_none_or(|room| peak.saturating_add(case.pacer.non_heap()) <= room);
     if wanted <= now || !fits || case.pacer.limit_binds() {
         return draft;
     }

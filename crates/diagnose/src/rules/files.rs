@@ -57,11 +57,22 @@ pub(crate) fn mapped_file(case: &Case<'_>) -> Option<Draft> {
             "Shared memory stays until it is unlinked and unmapped; it cannot be dropped without \
              swap."
                 .into()
-        })
-        .remedy(
+        });
+    Some(remedies(draft, files >= shared))
+}
+
+fn remedies(draft: Draft, files: bool) -> Draft {
+    if files {
+        draft.remedy(
             "for good",
             "unmap what is done with, or madvise(MADV_DONTNEED) the range of a file mapping",
             "RSS falls; the next access reads the file again",
-        );
-    Some(draft)
+        )
+    } else {
+        draft.remedy(
+            "for good",
+            "unmap what is done with, and unlink it (shm_unlink, or rm where it is a file of tmpfs)",
+            "it goes when the last process has unmapped it",
+        )
+    }
 }

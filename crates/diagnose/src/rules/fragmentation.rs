@@ -27,7 +27,7 @@ pub(crate) fn free_slots(case: &Case<'_>) -> Option<Draft> {
         return None;
     }
     let title = format!(
-        "{} of free slots are pinned in spans that hold few objects",
+        "{} of free slots are in spans that still hold objects",
         words::bytes(bytes)
     );
     let draft = Draft::new(Confidence::Proven, title)
@@ -64,7 +64,7 @@ fn worst(case: &Case<'_>, draft: Draft) -> Draft {
 
 fn remedies(case: &Case<'_>, draft: Draft) -> Draft {
     draft
-        .evidence("Neither GC nor letgo release can give it back: Go does not move objects.")
+        .evidence("letgo release cannot give it back while they live: Go does not move objects.")
         .remedy(
             "next",
             case.letgo("heap"),

@@ -40,7 +40,7 @@ pub(crate) fn dead_goroutines(case: &Case<'_>) -> Option<Draft> {
         .evidence(format!(
             "{} goroutines are left of {} that there once were at the same time.",
             words::count(goroutines.count),
-            words::count(goroutines.count + goroutines.dead)
+            words::count(goroutines.count.saturating_add(goroutines.dead))
         ))
         .evidence(format!(
             "Each keeps its g, {} B on the heap; the runtime reuses them and frees none.",

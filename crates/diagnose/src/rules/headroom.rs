@@ -31,7 +31,6 @@ pub(crate) fn high(case: &Case<'_>) -> Option<Draft> {
             words::bytes(pacer.live()),
             words::bytes(pacer.goal_at(100))
         ))
-        .evidence(format!("{}.", case.settings()))
         .maybe(case.origin("GOGC"));
     Some(remedies(case, claims(case, draft)))
 }
@@ -42,7 +41,7 @@ fn claims(case: &Case<'_>, draft: Draft) -> Draft {
     let facts = case.facts;
     let normal = scaled(case.pacer.goal_at(100), case.pacer.spread() * 1.1);
     let leaves = [Leaf::HeapIdle, Leaf::HeapGarbage, Leaf::HeapObjects];
-    let heap: u64 = leaves.iter().map(|leaf| facts.resident(*leaf)).sum();
+    let heap = words::total(leaves.iter().map(|leaf| facts.resident(*leaf)));
     let mut beyond = heap.saturating_sub(normal);
     let free = [
         (Leaf::HeapIdle, facts.resident(Leaf::HeapIdle)),

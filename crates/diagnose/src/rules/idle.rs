@@ -12,10 +12,17 @@ use crate::words;
 /// Free spans beyond the headroom in use.
 pub(crate) fn not_returned(case: &Case<'_>) -> Option<Draft> {
     let idle = case.facts.resident(Leaf::HeapIdle);
-    let bytes = idle.saturating_sub(case.pacer.needed());
-    if !case.stands_out(bytes, case.thresholds.low_share) {
+    let needed = case.pacer.needed();
+    if !case.stands_out(idle.saturating_sub(needed), case.thresholds.low_share) {
         return None;
     }
+    // What an idling program keeps out of habit, it has no use for either.
+    let headroom = if needed == case.pacer.kept_idle() {
+        0
+    } else {
+        needed
+    };
+    let bytes = idle.saturating_sub(headroom);
     let title = format!(
         "{} % of RSS is free and was not given back",
         case.percent(bytes)
@@ -35,7 +42,7 @@ pub(crate) fn not_returned(case: &Case<'_>) -> Option<Draft> {
         case.letgo("release"),
         format!(
             "up to {} back; two GCs, and page faults when the heap grows again",
-            words::bytes(bytes)
+            words::bytes(idle)
         ),
     );
     Some(for_good(case, draft))

@@ -130,7 +130,7 @@ fn outside_sentence(outside: u64, memory_limit: u64, limit: u64) -> String {
 
 /// Suggests a limit that the container can hold, or says that none fits.
 pub(super) fn advise(case: &Case<'_>, draft: Draft) -> Draft {
-    match case.pacer.advice().limit {
+    match case.pacer.advice().backstop {
         Some(limit) => draft
             .remedy(
                 "now",

@@ -43,8 +43,8 @@ fn lazy_free(case: &Case<'_>, draft: Draft, lazy: u64) -> Draft {
     let origin = match (case.facts.debug.madvdontneed, by_environment) {
         (_, true) => "GODEBUG=madvdontneed=0 in the environment makes the runtime use MADV_FREE.",
         (Some(0), false) => {
-            "madvdontneed=0 is in force, though not by the environment's GODEBUG: \
-                             a go:debug line or the program set it."
+            "madvdontneed=0 is in force, though not by the environment's GODEBUG: it was linked \
+             in (runtime.godebugDefault) or set from outside."
         }
         _ => "It was given up by MADV_FREE, though not by the runtime's setting as it is now.",
     };
@@ -77,7 +77,10 @@ fn refilled(case: &Case<'_>, draft: Draft, huge: u64) -> Draft {
             words::bytes(huge)
         ))
         .evidence(setting)
-        .evidence("letgo release returns it once more, until khugepaged comes again.")
+        .evidence(
+            "The runtime counts it as returned: neither its scavenger nor letgo release returns it \
+             again before it was used.",
+        )
         .remedy(
             "for good",
             super::thp::switch_off(case),

@@ -92,7 +92,7 @@ fn larger_now(case: &Case<'_>) -> Option<Draft> {
     let better = case
         .pacer
         .advice()
-        .limit
+        .backstop
         .filter(|better| *better > memory_limit)?;
     if !forgotten || !paid_for {
         return None;

@@ -27,7 +27,7 @@ pub(crate) fn bloat(case: &Case<'_>) -> Option<Draft> {
         .map(|leaf| (*leaf, case.facts.leaf(*leaf).huge_bytes))
         .filter(|(_, huge)| *huge > 0)
         .collect();
-    let bytes: u64 = parts.iter().map(|(_, huge)| huge).sum();
+    let bytes = words::total(parts.iter().map(|(_, huge)| *huge));
     if !case.stands_out(bytes, case.thresholds.low_share) {
         return None;
     }
@@ -46,9 +46,9 @@ pub(crate) fn bloat(case: &Case<'_>) -> Option<Draft> {
         .evidence(setting);
     for (leaf, huge) in parts {
         draft = draft.claim(leaf, huge).evidence(format!(
-            "{} of {} is in huge pages.",
-            words::bytes(huge),
-            leaf.label()
+            "{}: {} in huge pages.",
+            leaf.label(),
+            words::bytes(huge)
         ));
     }
     let draft = draft

@@ -46,7 +46,7 @@ pub(crate) fn stacks(case: &Case<'_>) -> Option<Draft> {
         .evidence_if(near_crash, || {
             format!("The runtime ends the program at {} threads.", words::count(MOST_THREADS))
         })
-        .evidence("Each also costs kernel memory, which the container is charged for.")
+        .evidence("Each also has a kernel stack, which is outside of RSS.")
         .evidence("The runtime keeps a thread once it was started.");
     Some(remedies(case, draft))
 }

@@ -1,0 +1,632 @@
+//! Every rule at its boundary: it fires just beyond, and is silent just before.
+
+use letgo_account::Leaf;
+
+use crate::facts::{Container, Facts, Malloc, Mapping, Profile, Rates, SizeClass, State, Thp};
+use crate::finding::{Confidence, Finding, Severity};
+use crate::testing::{MIB, healthy};
+use crate::{Thresholds, diagnose};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn find(facts: &Facts, id: &str) -> Option<Finding> {
+    diagnose(facts).into_iter().find(|finding| finding.id == id)
+}
+
+fn edited(edit: impl FnOnce(&mut Facts)) -> Facts {
+    let mut facts = healthy();
+    edit(&mut facts);
+    facts
+}
+
+fn rates(facts: &mut Facts) -> &mut Rates {
+    facts.rates.get_or_insert_default()
+}
+
+fn container(limit: u64, working_set: u64) -> Option<Container> {
+    Some(Container {
+        id: "c1".into(),
+        version: 2,
+        limit: Some(limit),
+        current: working_set,
+        working_set,
+        ..Container::default()
+    })
+}
+
+/// A rule, facts on which it fires, and facts just before that.
+type Boundary = (&'static str, Facts, Facts);
+
+fn boundaries_by_bytes() -> Vec<Boundary> {
+    let idling = |idle: u64| {
+        let mut facts = healthy();
+        rates(&mut facts).alloc_bytes_per_s = 0.0;
+        facts.with(Leaf::HeapIdle, idle)
+    };
+    // What an idling program keeps is a tenth of its 160 MiB of spans.
+    let kept = 16 * MIB;
+    let at = |leaf: Leaf, bytes: u64| healthy().with(leaf, bytes);
+    // So many bytes are 5 % of all, beside 241 MiB of others.
+    let twentieth = 241 * MIB / 19 + 1;
+    vec![
+        (
+            "idle-not-returned",
+            idling(kept + 8 * MIB),
+            idling(kept + 8 * MIB - 1),
+        ),
+        (
+            "returned-still-resident",
+            at(Leaf::HeapReturnedResident, 8 * MIB),
+            at(Leaf::HeapReturnedResident, 8 * MIB - 1),
+        ),
+        // 200 MiB goal less 140 MiB of objects are headroom; 221 MiB are others.
+        (
+            "fragmentation",
+            at(Leaf::HeapFreeSlots, 60 * MIB + 281 * MIB / 19 + 1),
+            at(Leaf::HeapFreeSlots, 60 * MIB + 281 * MIB / 19),
+        ),
+        (
+            "profile-buckets",
+            at(Leaf::RuntimeProfileBuckets, 8 * MIB),
+            at(Leaf::RuntimeProfileBuckets, 8 * MIB - 1),
+        ),
+        (
+            "thread-stacks",
+            at(Leaf::StacksOsThread, 8 * MIB),
+            at(Leaf::StacksOsThread, 8 * MIB - 1),
+        ),
+        (
+            "mapped-file",
+            at(Leaf::MapsFile, twentieth),
+            at(Leaf::MapsFile, twentieth - 1),
+        ),
+        (
+            "cgo-growth",
+            at(Leaf::CgoMalloc, twentieth),
+            at(Leaf::CgoMalloc, twentieth - 1),
+        ),
+    ]
+}
+
+fn boundaries_by_state() -> Vec<Boundary> {
+    let marked_at = |age: u64| edited(|facts| facts.last_gc_age_ns = Some(age));
+    let huge = |bytes: u64| {
+        let mut facts = healthy().with(Leaf::StacksOsThread, 64 * MIB);
+        facts
+            .leaves
+            .entry(Leaf::StacksOsThread)
+            .or_default()
+            .huge_bytes = bytes;
+        facts
+    };
+    let graves = |dead: u64| {
+        edited(|facts| {
+            facts.goroutines.count = 1000;
+            facts.goroutines.dead = dead;
+        })
+    };
+    let gogc = |percent: i32, goal: u64| {
+        edited(|facts| {
+            facts.stats.gc_percent = percent;
+            facts.stats.next_gc = goal;
+        })
+    };
+    let off = |percent: i32| edited(|facts| facts.stats.gc_percent = percent);
+    vec![
+        ("gc-off", off(-1), off(0)),
+        (
+            "gc-stalled",
+            marked_at(240 * SECOND),
+            marked_at(240 * SECOND - 1),
+        ),
+        ("thp-bloat", huge(8 * MIB), huge(8 * MIB - 1)),
+        ("goroutine-graveyard", graves(10_000), graves(9_999)),
+        ("headroom-high", gogc(151, 251 * MIB), gogc(150, 251 * MIB)),
+        (
+            "headroom-high",
+            gogc(400, 220 * MIB),
+            gogc(400, 200 * MIB + 8 * MIB - 1),
+        ),
+    ]
+}
+
+fn boundaries_of_cost() -> Vec<Boundary> {
+    let churn = |fraction: f64, cycles: f64| {
+        edited(|facts| {
+            let rates = rates(facts);
+            rates.gc_cpu_fraction = Some(fraction);
+            rates.gc_idle_cpu_fraction = None;
+            rates.gc_cycles_per_s = cycles;
+        })
+    };
+    vec![
+        ("alloc-churn", churn(0.10, 1.0), churn(0.099, 9.9)),
+        ("alloc-churn", churn(0.01, 10.0), churn(0.01, 9.9)),
+        (
+            "gc-death-spiral",
+            spiral(109 * MIB, 0.25),
+            spiral(110 * MIB, 0.25),
+        ),
+        (
+            "gc-death-spiral",
+            spiral(109 * MIB, 0.25),
+            spiral(109 * MIB, 0.24),
+        ),
+    ]
+}
+
+/// 100 MiB live under a limit that leaves so much, at so much GC.
+fn spiral(goal: u64, cost: f64) -> Facts {
+    edited(|facts| {
+        facts.stats.memory_limit = 200 << 20;
+        facts.stats.next_gc = goal;
+        let rates = rates(facts);
+        rates.gc_cpu_fraction = Some(cost);
+        rates.gc_idle_cpu_fraction = Some(0.0);
+        rates.gc_cycles_per_s = 4.0;
+    })
+}
+
+fn boundaries_of_limits() -> Vec<Boundary> {
+    let limited = |limit: u64, working_set: u64| {
+        edited(|facts| facts.container = container(limit, working_set))
+    };
+    // Without bytes outside of the runtime, and 234 MiB inside.
+    let set = |memory_limit: i64, limit: u64| {
+        edited(|facts| {
+            facts.container = container(limit, 200 * MIB);
+            facts.stats.memory_limit = memory_limit;
+        })
+    };
+    let resized = |peak: u64| {
+        let mut facts = set(600 << 20, 512 * MIB);
+        if let Some(container) = facts.container.as_mut() {
+            container.peak = Some(peak);
+        }
+        facts
+    };
+    let forgotten = |goal: u64| {
+        let mut facts = set(200 << 20, 4096 * MIB);
+        facts.stats.next_gc = goal;
+        facts
+    };
+    vec![
+        (
+            "limit-missing",
+            limited(300 * MIB, 100 * MIB),
+            limited(400 * MIB, 100 * MIB),
+        ),
+        (
+            "limit-too-high",
+            set((512 << 20) + 1, 512 * MIB),
+            set(512 << 20, 512 * MIB),
+        ),
+        ("limit-stale", resized(512 * MIB + 1), resized(512 * MIB)),
+        ("limit-stale", forgotten(149 * MIB), forgotten(150 * MIB)),
+        (
+            "container-limit-near",
+            limited(1000 * MIB, 900 * MIB),
+            limited(1000 * MIB, 900 * MIB - 1),
+        ),
+    ]
+}
+
+#[test]
+fn each_rule_fires_at_its_boundary_and_not_before() {
+    let groups = [
+        boundaries_by_bytes(),
+        boundaries_by_state(),
+        boundaries_of_cost(),
+        boundaries_of_limits(),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for (id, beyond, before) in groups.into_iter().flatten() {
+        let finding = find(&beyond, id).unwrap_or_else(|| panic!("{id} is silent"));
+        assert!(!finding.evidence.is_empty(), "{id} shows nothing");
+        assert!(!finding.remedies.is_empty(), "{id} has no remedy");
+        assert!(!finding.title.ends_with('.'), "{id}: {}", finding.title);
+        assert_eq!(find(&before, id), None, "{id} speaks too early");
+        seen.insert(id);
+    }
+    let unseen: Vec<_> = crate::rule_ids().filter(|id| !seen.contains(id)).collect();
+    assert!(unseen.is_empty(), "no boundary for {unseen:?}");
+}
+
+#[test]
+fn a_healthy_program_gets_no_finding() {
+    assert_eq!(diagnose(&healthy()), []);
+    let in_a_container = edited(|facts| facts.container = container(1 << 30, 260 * MIB));
+    assert_eq!(diagnose(&in_a_container), []);
+    let under_a_limit = edited(|facts| {
+        facts.container = container(1 << 30, 260 * MIB);
+        facts.stats.memory_limit = 900 << 20;
+        facts.environment.gomemlimit = Some("900MiB".into());
+    });
+    assert_eq!(diagnose(&under_a_limit), []);
+    let without_rates = edited(|facts| facts.rates = None);
+    assert_eq!(diagnose(&without_rates), []);
+}
+
+#[test]
+fn a_small_healthy_program_gets_no_finding() {
+    let facts = edited(|facts| {
+        for leaf in facts.leaves.values_mut() {
+            leaf.resident_bytes /= 30;
+            leaf.virtual_bytes /= 30;
+        }
+        facts.rss_bytes /= 30;
+        facts.stats.heap_marked = MIB;
+        facts.stats.heap_live = 2 * MIB;
+        facts.stats.heap_alloc = 2 * MIB;
+        facts.stats.heap_inuse = 3 * MIB;
+        facts.stats.next_gc = 4 * MIB;
+        facts.rates = None;
+    });
+    assert_eq!(diagnose(&facts), []);
+}
+
+#[test]
+fn facts_of_which_nothing_is_known_say_nothing_but_the_setting() {
+    // GOGC=0 and a memory limit of 0 are what zeroed counters mean.
+    assert_eq!(diagnose(&Facts::default()), []);
+}
+
+#[test]
+fn the_headroom_of_a_busy_program_is_not_idle() {
+    let busy = |idle: u64| {
+        let mut facts = healthy();
+        rates(&mut facts).alloc_bytes_per_s = 1e9;
+        find(&facts.with(Leaf::HeapIdle, idle), "idle-not-returned")
+    };
+    // 200 MiB goal x 160/140 spread x 1.1, less 160 MiB in use: 91 MiB.
+    assert_eq!(busy(90 * MIB), None);
+    let finding = busy(200 * MIB).expect("more than headroom");
+    assert!(
+        (108 * MIB..110 * MIB).contains(&finding.bytes),
+        "{}",
+        finding.bytes
+    );
+}
+
+#[test]
+fn what_the_runtime_does_by_itself_depends_on_its_settings() {
+    let sentence = |edit: fn(&mut Facts)| {
+        let mut facts = healthy().with(Leaf::HeapIdle, 900 * MIB);
+        rates(&mut facts).alloc_bytes_per_s = 0.0;
+        edit(&mut facts);
+        find(&facts, "idle-not-returned")
+            .expect("idle")
+            .evidence
+            .remove(1)
+    };
+    assert!(sentence(|_| ()).contains("about 5 min of idling keeps 16.0 MiB"));
+    assert!(sentence(|facts| facts.stats.gc_percent = -1).contains("GC is off"));
+    assert!(sentence(|facts| facts.stats.num_gc = 0).contains("No GC has run yet"));
+    assert!(sentence(|facts| facts.rates = None).contains("in about 5 min if idle"));
+    assert!(
+        sentence(|facts| rates(facts).alloc_bytes_per_s = 1e9).contains("for as long as it does")
+    );
+    let limited = sentence(|facts| {
+        facts.stats.gc_percent = -1;
+        facts.stats.memory_limit = 4 << 30;
+    });
+    assert!(limited.contains("only when the memory limit is reached"));
+}
+
+#[test]
+fn a_locked_process_is_not_told_to_release() {
+    let mut facts = healthy().with(Leaf::HeapIdle, 900 * MIB);
+    facts.locked_bytes = 900 * MIB;
+    let finding = find(&facts, "idle-not-returned").expect("idle");
+    assert!(
+        finding
+            .remedies
+            .iter()
+            .all(|remedy| !remedy.command.contains("release"))
+    );
+}
+
+#[test]
+fn madv_free_huge_pages_and_neither_are_told_apart() {
+    let returned = |edit: fn(&mut Facts)| {
+        let mut facts = healthy().with(Leaf::HeapReturnedResident, 200 * MIB);
+        edit(&mut facts);
+        find(&facts, "returned-still-resident").expect("resident")
+    };
+    let lazy = returned(|facts| {
+        facts.lazy_free_bytes = 200 * MIB;
+        facts.environment.godebug = Some("madvdontneed=0".into());
+    });
+    assert_eq!(lazy.confidence, Confidence::Proven);
+    assert!(lazy.evidence[1].contains("in the environment"));
+    let huge = returned(|facts| {
+        facts.thp = Thp::Always;
+        facts
+            .leaves
+            .entry(Leaf::HeapReturnedResident)
+            .or_default()
+            .huge_bytes = 190 * MIB;
+    });
+    assert_eq!(huge.confidence, Confidence::Proven);
+    assert!(huge.remedies[0].command.contains("disablethp=1"));
+    let neither = returned(|_| ());
+    assert_eq!(neither.confidence, Confidence::Possible);
+}
+
+#[test]
+fn disablethp_is_named_only_where_the_release_has_it() {
+    let advice = |minor, patch| {
+        let mut facts = healthy().with(Leaf::StacksOsThread, 200 * MIB);
+        facts
+            .leaves
+            .entry(Leaf::StacksOsThread)
+            .or_default()
+            .huge_bytes = 200 * MIB;
+        facts.target.go_minor = minor;
+        facts.target.go_patch = patch;
+        let finding = find(&facts, "thp-bloat").expect("bloat");
+        finding.remedies[0].command.contains("disablethp")
+    };
+    assert!(!advice(20, 14));
+    assert!(!advice(21, 5));
+    assert!(advice(21, 6));
+    assert!(advice(27, 0));
+}
+
+#[test]
+fn profstackdepth_is_named_only_where_the_release_has_it() {
+    let advice = |minor| {
+        let mut facts = healthy().with(Leaf::RuntimeProfileBuckets, 100 * MIB);
+        facts.target.go_minor = minor;
+        facts.profile = Profile {
+            memory_count: 1,
+            memory_bytes: 1,
+            ..Profile::default()
+        };
+        let finding = find(&facts, "profile-buckets").expect("buckets");
+        finding
+            .remedies
+            .iter()
+            .any(|remedy| remedy.command.contains("profstackdepth"))
+    };
+    assert!(!advice(22));
+    assert!(advice(23));
+}
+
+#[test]
+fn gc_off_is_worse_without_a_limit_and_worst_while_it_grows() {
+    let severity = |edit: fn(&mut Facts)| {
+        let mut facts = healthy();
+        facts.stats.gc_percent = -1;
+        facts.stats.heap_marked = facts.stats.heap_live;
+        rates(&mut facts).alloc_bytes_per_s = 0.0;
+        edit(&mut facts);
+        find(&facts, "gc-off").expect("off").severity
+    };
+    assert_eq!(
+        severity(|facts| facts.stats.memory_limit = 4 << 30),
+        Severity::Info
+    );
+    assert_eq!(severity(|_| ()), Severity::Low);
+    assert_eq!(
+        severity(|facts| rates(facts).alloc_bytes_per_s = 1e6),
+        Severity::Medium
+    );
+}
+
+#[test]
+fn a_stopped_process_is_said_to_be_stopped() {
+    let stalled = |state| {
+        let mut facts = healthy();
+        facts.last_gc_age_ns = Some(3600 * SECOND);
+        facts.target.state = state;
+        find(&facts, "gc-stalled").expect("stalled")
+    };
+    assert!(stalled(State::Stopped).evidence[0].contains("stopped"));
+    assert!(stalled(State::Frozen).evidence[0].contains("frozen"));
+    assert_eq!(stalled(State::Runs).confidence, Confidence::Likely);
+    let never = edited(|facts| {
+        facts.last_gc_age_ns = Some(3600 * SECOND);
+        facts.stats.num_gc = 0;
+    });
+    assert_eq!(
+        find(&never, "gc-stalled"),
+        None,
+        "none is forced before the first"
+    );
+}
+
+#[test]
+fn a_spiral_is_not_also_churn_and_asks_for_a_higher_limit() {
+    let facts = spiral(102 * MIB, 0.45);
+    assert_eq!(find(&facts, "alloc-churn"), None);
+    let finding = find(&facts, "gc-death-spiral").expect("spiral");
+    assert_eq!(finding.severity, Severity::High);
+    assert!(
+        finding.remedies[0]
+            .command
+            .starts_with("letgo tune 4242 --limit ")
+    );
+    let mut cramped = facts;
+    cramped.container = container(210 * MIB, 200 * MIB);
+    let finding = find(&cramped, "gc-death-spiral").expect("spiral");
+    assert!(
+        finding
+            .remedies
+            .iter()
+            .all(|remedy| !remedy.command.contains("tune"))
+    );
+}
+
+#[test]
+fn idle_mark_workers_are_not_a_cost() {
+    let facts = edited(|facts| {
+        let rates = rates(facts);
+        rates.gc_cpu_fraction = Some(0.40);
+        rates.gc_idle_cpu_fraction = Some(0.38);
+    });
+    assert_eq!(find(&facts, "alloc-churn"), None);
+}
+
+#[test]
+fn a_limit_that_was_made_for_a_larger_container_is_one_finding() {
+    let facts = edited(|facts| {
+        facts.container = container(512 * MIB, 300 * MIB);
+        facts.stats.memory_limit = 900 << 20;
+        facts.target.modules = vec!["github.com/KimMachineGun/automemlimit".into()];
+    });
+    let finding = find(&facts, "limit-stale").expect("stale");
+    assert_eq!(finding.confidence, Confidence::Likely);
+    assert_eq!(find(&facts, "limit-too-high"), None);
+    let by_hand = edited(|facts| {
+        facts.container = container(512 * MIB, 300 * MIB);
+        facts.stats.memory_limit = 900 << 20;
+    });
+    assert_eq!(find(&by_hand, "limit-stale"), None);
+    let finding = find(&by_hand, "limit-too-high").expect("too high");
+    assert_eq!(finding.confidence, Confidence::Proven);
+}
+
+#[test]
+fn memory_of_others_in_the_container_makes_a_limit_too_high() {
+    let facts = edited(|facts| {
+        facts.container = container(1000 * MIB, 500 * MIB);
+        facts.stats.memory_limit = 900 << 20;
+    });
+    // 500 less what the limit counts: 234 MiB.
+    let finding = find(&facts, "limit-too-high").expect("too high");
+    assert_eq!(finding.confidence, Confidence::Likely);
+    assert!(
+        finding.evidence[0].starts_with("266 MiB of the working set"),
+        "{}",
+        finding.evidence[0]
+    );
+    assert!(
+        finding.remedies[0].command.ends_with("--limit 690MiB"),
+        "{:?}",
+        finding.remedies
+    );
+}
+
+#[test]
+fn near_the_containers_limit_medium_is_high() {
+    let mut facts = healthy().with(Leaf::MapsFile, 30 * MIB);
+    assert_eq!(
+        find(&facts, "mapped-file").map(|f| f.severity),
+        Some(Severity::Medium)
+    );
+    facts.container = container(300 * MIB, 290 * MIB);
+    assert_eq!(
+        find(&facts, "mapped-file").map(|f| f.severity),
+        Some(Severity::High)
+    );
+}
+
+#[test]
+fn a_dear_headroom_tells_what_idle_spans_it_shares() {
+    let mut facts = healthy().with(Leaf::HeapIdle, 900 * MIB);
+    facts.stats.gc_percent = 400;
+    facts.stats.next_gc = 510 * MIB;
+    rates(&mut facts).alloc_bytes_per_s = 0.0;
+    let idle = find(&facts, "idle-not-returned").expect("idle");
+    let headroom = find(&facts, "headroom-high").expect("headroom");
+    let share = &headroom.also[0];
+    assert_eq!(share.id, "idle-not-returned");
+    assert!(share.bytes > 0 && share.bytes <= idle.bytes);
+}
+
+#[test]
+fn the_worst_size_classes_are_named_first() {
+    let mut facts = healthy().with(Leaf::HeapFreeSlots, 300 * MIB);
+    let class = |slot_bytes, free_mib| SizeClass {
+        class: 1,
+        slot_bytes,
+        spans: 10,
+        slots: 1000,
+        used_slots: 310,
+        free_resident_bytes: free_mib * MIB,
+    };
+    facts.size_classes = vec![class(64, 1), class(1152, 200), class(512, 90), class(32, 9)];
+    let finding = find(&facts, "fragmentation").expect("fragmented");
+    assert!(finding.evidence[1].starts_with("1152 B slots: 31 % of 1,000 used"));
+    assert!(finding.evidence[3].starts_with("32 B slots"));
+}
+
+#[test]
+fn arenas_and_mappings_are_named() {
+    let mut facts = healthy()
+        .with(Leaf::CgoMalloc, 300 * MIB)
+        .with(Leaf::MapsFile, 200 * MIB);
+    facts.malloc = Malloc {
+        arenas: 16,
+        arena_resident_bytes: 250 * MIB,
+    };
+    facts.mappings = vec![Mapping {
+        leaf: Leaf::MapsFile,
+        name: "/data/index.db".into(),
+        resident_bytes: 200 * MIB,
+        virtual_bytes: 1 << 30,
+    }];
+    let malloc = find(&facts, "cgo-growth").expect("malloc");
+    assert!(malloc.evidence[0].contains("250 MiB in 16 arenas"));
+    assert!(malloc.remedies[0].command.contains("MALLOC_ARENA_MAX=2"));
+    let files = find(&facts, "mapped-file").expect("files");
+    assert_eq!(
+        files.evidence[0],
+        "/data/index.db: 200 MiB resident of 1.00 GiB mapped."
+    );
+}
+
+#[test]
+fn threads_that_near_the_runtimes_maximum_are_high() {
+    let facts = edited(|facts| {
+        facts.threads.count = 5000;
+        facts.threads.runtime_count = 5000;
+    });
+    assert_eq!(
+        find(&facts, "thread-stacks").map(|f| f.severity),
+        Some(Severity::High)
+    );
+    let few = edited(|facts| facts.threads.count = 199);
+    assert_eq!(find(&few, "thread-stacks"), None);
+}
+
+#[test]
+fn thresholds_can_be_others() {
+    let mut facts = healthy();
+    rates(&mut facts).alloc_bytes_per_s = 0.0;
+    let facts = facts.with(Leaf::HeapIdle, 20 * MIB);
+    assert_eq!(diagnose(&facts), []);
+    let strict = Thresholds {
+        least_bytes: MIB,
+        ..Thresholds::default()
+    };
+    let findings = crate::diagnose_with(&facts, &strict);
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.id == "idle-not-returned")
+    );
+}
+
+#[test]
+fn the_book_explains_each_finding() {
+    let book = include_str!("../../../../docs/findings.md");
+    let sections: Vec<&str> = book
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
+    let ids: Vec<String> = crate::rule_ids().map(|id| format!("`{id}`")).collect();
+    for id in &ids {
+        assert!(
+            sections.contains(&id.as_str()),
+            "docs/findings.md has no section {id}"
+        );
+    }
+    for section in sections.iter().filter(|section| section.starts_with('`')) {
+        assert!(
+            ids.iter().any(|id| id == section),
+            "{section} is no finding"
+        );
+    }
+}

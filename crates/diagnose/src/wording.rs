@@ -1,0 +1,172 @@
+//! How findings read, as snapshots. The numbers are of the server that DESIGN draws.
+
+use std::fmt::Write as _;
+
+use letgo_account::Leaf;
+
+use crate::diagnose;
+use crate::facts::{Container, Facts, Goroutines, Profile, SizeClass, Thp};
+use crate::testing::{MIB, healthy};
+
+/// All findings as text, plain and whole.
+fn text(facts: &Facts) -> String {
+    let mut out = String::new();
+    for finding in diagnose(facts) {
+        let _ = writeln!(
+            out,
+            "{}  {} {} {} MiB{}",
+            finding.id,
+            finding.severity,
+            finding.confidence,
+            finding.bytes / MIB,
+            finding
+                .count
+                .map(|count| format!(", {count}"))
+                .unwrap_or_default()
+        );
+        let _ = writeln!(out, "  {}", finding.title);
+        for share in &finding.also {
+            let _ = writeln!(out, "    also {} {} MiB", share.id, share.bytes / MIB);
+        }
+        for sentence in &finding.evidence {
+            let _ = writeln!(out, "    {sentence}");
+        }
+        for remedy in &finding.remedies {
+            let _ = writeln!(
+                out,
+                "    {}: {}  [{}]",
+                remedy.what, remedy.command, remedy.expect
+            );
+        }
+    }
+    out
+}
+
+/// 2.31 GiB of RSS after a burst: 412 MiB live, 1.6 GiB idle, GOGC=400.
+fn after_a_burst() -> Facts {
+    let mut facts = healthy()
+        .with(Leaf::HeapObjects, 412 * MIB)
+        .with(Leaf::HeapGarbage, 38 * MIB)
+        .with(Leaf::HeapFreeSlots, 121 * MIB)
+        .with(Leaf::HeapIdle, 1638 * MIB)
+        .with(Leaf::StacksGoroutine, 64 * MIB)
+        .with(Leaf::RuntimeGc, 45 * MIB)
+        .with(Leaf::CgoMalloc, 22 * MIB);
+    facts.target.go_minor = 24;
+    facts.target.go_patch = 11;
+    facts.environment.gogc = Some("400".into());
+    facts.stats.gc_percent = 400;
+    facts.stats.heap_alloc = 450 * MIB;
+    facts.stats.heap_live = 450 * MIB;
+    facts.stats.heap_marked = 412 * MIB;
+    facts.stats.heap_inuse = 571 * MIB;
+    facts.stats.heap_idle = 1638 * MIB;
+    facts.stats.heap_released = 0;
+    facts.stats.heap_sys = 2209 * MIB;
+    facts.stats.stack_sys = 64 * MIB;
+    facts.stats.mapped_ready = 2330 * MIB;
+    facts.stats.next_gc = 2060 * MIB;
+    facts.rates.as_mut().unwrap().alloc_bytes_per_s = 0.0;
+    facts.container = Some(Container {
+        id: "3f2a".into(),
+        version: 2,
+        limit: Some(3 << 30),
+        current: 2500 * MIB,
+        working_set: 2437 * MIB,
+        ..Container::default()
+    });
+    facts
+}
+
+#[test]
+fn a_server_after_a_burst() {
+    insta::assert_snapshot!(text(&after_a_burst()));
+}
+
+#[test]
+fn a_server_in_a_death_spiral_in_a_full_container() {
+    let mut facts = healthy();
+    facts.stats.memory_limit = 190 << 20;
+    facts.stats.next_gc = 103 * MIB;
+    facts.environment.gomemlimit = Some("190MiB".into());
+    let rates = facts.rates.as_mut().unwrap();
+    rates.gc_cycles_per_s = 12.0;
+    rates.gc_cpu_fraction = Some(0.47);
+    rates.gc_idle_cpu_fraction = Some(0.02);
+    facts.container = Some(Container {
+        id: "3f2a".into(),
+        version: 1,
+        limit: Some(256 << 20),
+        current: 251 * MIB,
+        working_set: 250 * MIB,
+        peak: Some(256 << 20),
+        file: Some(12 * MIB),
+        oom_kills: Some(2),
+        pressure_some_10s: Some(0.31),
+        ..Container::default()
+    });
+    insta::assert_snapshot!(text(&facts));
+}
+
+#[test]
+fn a_program_with_gc_off_that_allocates() {
+    let mut facts = healthy().with(Leaf::HeapObjects, 900 * MIB);
+    facts.stats.gc_percent = -1;
+    facts.stats.heap_marked = 0;
+    facts.stats.num_gc = 0;
+    facts.stats.heap_live = 900 * MIB;
+    facts.stats.heap_alloc = 900 * MIB;
+    facts.stats.heap_inuse = 910 * MIB;
+    facts.stats.next_gc = u64::MAX;
+    facts.last_gc_age_ns = None;
+    insta::assert_snapshot!(text(&facts));
+}
+
+#[test]
+fn a_program_of_many_small_sins() {
+    let mut facts = healthy()
+        .with(Leaf::HeapObjects, 400 * MIB)
+        .with(Leaf::HeapFreeSlots, 200 * MIB)
+        .with(Leaf::HeapReturnedResident, 40 * MIB)
+        .with(Leaf::RuntimeProfileBuckets, 80 * MIB)
+        .with(Leaf::StacksOsThread, 50 * MIB)
+        .with(Leaf::MapsShm, 60 * MIB)
+        .with(Leaf::CgoMalloc, 90 * MIB);
+    facts.thp = Thp::Always;
+    facts
+        .leaves
+        .entry(Leaf::HeapReturnedResident)
+        .or_default()
+        .huge_bytes = 38 * MIB;
+    facts.goroutines = Goroutines {
+        count: 40,
+        dead: 400_000,
+        g_bytes: 480,
+        stack_bytes: MIB,
+    };
+    facts.profile = Profile {
+        memory_count: 61_000,
+        memory_bytes: 70 * MIB,
+        mutex_count: 900,
+        mutex_bytes: MIB,
+        ..Profile::default()
+    };
+    facts.size_classes = vec![SizeClass {
+        class: 40,
+        slot_bytes: 1152,
+        spans: 31_000,
+        slots: 217_000,
+        used_slots: 67_270,
+        free_resident_bytes: 164 * MIB,
+    }];
+    facts.malloc.arenas = 8;
+    facts.malloc.arena_resident_bytes = 70 * MIB;
+    facts
+        .leaves
+        .entry(Leaf::StacksOsThread)
+        .or_default()
+        .virtual_bytes = 5000 * MIB;
+    facts.threads.count = 640;
+    facts.threads.runtime_count = 630;
+    insta::assert_snapshot!(text(&facts));
+}
