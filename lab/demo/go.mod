@@ -1,0 +1,3 @@
+module letgo.lab/demo
+
+go 1.19
