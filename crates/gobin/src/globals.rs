@@ -42,6 +42,7 @@ pub const WANTED: &[&str] = &[
     "runtime.gcBitsArenas",
     "runtime.finq",
     "runtime.allfin",
+    "runtime.gcCleanups",
     "runtime.spanSetBlockPool",
     "runtime.stackpool",
     "runtime.stackLarge",
@@ -145,6 +146,11 @@ impl Globals {
         }
         Ok(votes.count())
     }
+}
+
+/// Decodes the code of a function, for fuzzing.
+pub(crate) fn decode_code(entry: Addr, bytes: &[u8]) {
+    code::Code::default().add(entry, bytes, &|_| true);
 }
 
 /// Answers of all sources.

@@ -299,6 +299,24 @@ pub(super) static TABLE: &[Row] = &[
         0,
         Only(&[Pick(QUEUEFINALIZER, Load), Pick(RUN_FINALIZERS, Clear)]),
     ),
+    row(
+        "runtime.gcCleanups",
+        0,
+        Argument("runtime.freeSpecial", "runtime.(*cleanupQueue).enqueue"),
+    ),
+    row(
+        "runtime.gcCleanups",
+        0,
+        Argument(
+            "runtime.(*activeSweep).end",
+            "runtime.(*cleanupQueue).flush",
+        ),
+    ),
+    row(
+        "runtime.gcCleanups",
+        0,
+        Argument("runtime.findRunnable", "runtime.(*cleanupQueue).wake"),
+    ),
     row("runtime.finq", 0, Nth(Pick(QUEUEFINALIZER, Load), 0)),
     row(
         "runtime.allfin",
