@@ -4,6 +4,8 @@
 //! and is silent or has a [`Draft`] to offer. A rule knows nothing of the others; where two would
 //! claim the same bytes, the earlier one gets them.
 
+#[cfg(test)]
+mod boundaries;
 mod buckets;
 mod cgo;
 mod churn;

@@ -3,7 +3,9 @@
 use letgo_account::Leaf;
 use letgo_goruntime::RuntimeStats;
 
-use crate::facts::{Environment, Facts, Goroutines, LeafBytes, Rates, Target, Threads};
+use crate::diagnose;
+use crate::facts::{Container, Environment, Facts, Goroutines, LeafBytes, Rates, Target, Threads};
+use crate::finding::Finding;
 
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -104,4 +106,45 @@ impl Facts {
         self.rss_bytes = self.leaves.values().map(|leaf| leaf.resident_bytes).sum();
         self
     }
+}
+
+/// The finding of one rule, if it speaks.
+pub(crate) fn find(facts: &Facts, id: &str) -> Option<Finding> {
+    diagnose(facts).into_iter().find(|finding| finding.id == id)
+}
+
+/// The healthy server with something changed.
+pub(crate) fn edited(edit: impl FnOnce(&mut Facts)) -> Facts {
+    let mut facts = healthy();
+    edit(&mut facts);
+    facts
+}
+
+/// Its rates, to change.
+pub(crate) fn rates(facts: &mut Facts) -> &mut Rates {
+    facts.rates.get_or_insert_default()
+}
+
+/// A container of a limit and a working set.
+pub(crate) fn container(limit: u64, working_set: u64) -> Option<Container> {
+    Some(Container {
+        id: "c1".into(),
+        version: 2,
+        limit: Some(limit),
+        current: working_set,
+        working_set,
+        ..Container::default()
+    })
+}
+
+/// 100 MiB live under a limit that leaves so much, at so much GC.
+pub(crate) fn spiral(goal: u64, cost: f64) -> Facts {
+    edited(|facts| {
+        facts.stats.memory_limit = 200 << 20;
+        facts.stats.next_gc = goal;
+        let rates = rates(facts);
+        rates.gc_cpu_fraction = Some(cost);
+        rates.gc_idle_cpu_fraction = Some(0.0);
+        rates.gc_cycles_per_s = 4.0;
+    })
 }

@@ -31,6 +31,9 @@ pub(crate) fn not_returned(case: &Case<'_>) -> Option<Draft> {
         .claim(Leaf::HeapIdle, bytes)
         .evidence(size(case, idle, bytes))
         .evidence(by_itself(case))
+        .evidence_if(case.facts.scavenge_goal == Some(u64::MAX), || {
+            "By its own goal the scavenger has nothing to do until the next GC sets another.".into()
+        })
         .maybe(case.origin("GOGC"))
         .maybe(case.origin("GOMEMLIMIT"));
     let locked = case.facts.locked_bytes;

@@ -1,0 +1,194 @@
+//! Every rule at its boundary: it fires just beyond, and is silent just before.
+
+use letgo_account::Leaf;
+
+use crate::facts::Facts;
+use crate::testing::{MIB, container, edited, find, healthy, rates, spiral};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A rule, facts on which it fires, and facts just before that.
+type Boundary = (&'static str, Facts, Facts);
+
+fn boundaries_by_bytes() -> Vec<Boundary> {
+    let idling = |idle: u64| {
+        let mut facts = healthy();
+        rates(&mut facts).alloc_bytes_per_s = 0.0;
+        facts.with(Leaf::HeapIdle, idle)
+    };
+    // What an idling program keeps is a tenth of its 160 MiB of spans.
+    let kept = 16 * MIB;
+    let at = |leaf: Leaf, bytes: u64| healthy().with(leaf, bytes);
+    // So many bytes are 5 % of all, beside 241 MiB of others.
+    let twentieth = 241 * MIB / 19 + 1;
+    vec![
+        (
+            "idle-not-returned",
+            idling(kept + 8 * MIB),
+            idling(kept + 8 * MIB - 1),
+        ),
+        (
+            "returned-still-resident",
+            at(Leaf::HeapReturnedResident, 8 * MIB),
+            at(Leaf::HeapReturnedResident, 8 * MIB - 1),
+        ),
+        // 200 MiB goal less 140 MiB of objects are headroom; 221 MiB are others.
+        (
+            "fragmentation",
+            at(Leaf::HeapFreeSlots, 60 * MIB + 281 * MIB / 19 + 1),
+            at(Leaf::HeapFreeSlots, 60 * MIB + 281 * MIB / 19),
+        ),
+        (
+            "profile-buckets",
+            at(Leaf::RuntimeProfileBuckets, 8 * MIB),
+            at(Leaf::RuntimeProfileBuckets, 8 * MIB - 1),
+        ),
+        (
+            "thread-stacks",
+            at(Leaf::StacksOsThread, 8 * MIB),
+            at(Leaf::StacksOsThread, 8 * MIB - 1),
+        ),
+        (
+            "mapped-file",
+            at(Leaf::MapsFile, twentieth),
+            at(Leaf::MapsFile, twentieth - 1),
+        ),
+        (
+            "cgo-growth",
+            at(Leaf::CgoMalloc, twentieth),
+            at(Leaf::CgoMalloc, twentieth - 1),
+        ),
+    ]
+}
+
+fn boundaries_by_state() -> Vec<Boundary> {
+    let marked_at = |age: u64| edited(|facts| facts.last_gc_age_ns = Some(age));
+    let huge = |bytes: u64| {
+        let mut facts = healthy().with(Leaf::StacksOsThread, 64 * MIB);
+        facts
+            .leaves
+            .entry(Leaf::StacksOsThread)
+            .or_default()
+            .huge_bytes = bytes;
+        facts
+    };
+    let graves = |dead: u64| {
+        edited(|facts| {
+            facts.goroutines.count = 1000;
+            facts.goroutines.dead = dead;
+        })
+    };
+    let gogc = |percent: i32, goal: u64| {
+        edited(|facts| {
+            facts.stats.gc_percent = percent;
+            facts.stats.next_gc = goal;
+        })
+    };
+    let off = |percent: i32| edited(|facts| facts.stats.gc_percent = percent);
+    vec![
+        ("gc-off", off(-1), off(0)),
+        (
+            "gc-stalled",
+            marked_at(240 * SECOND),
+            marked_at(240 * SECOND - 1),
+        ),
+        ("thp-bloat", huge(8 * MIB), huge(8 * MIB - 1)),
+        ("goroutine-graveyard", graves(10_000), graves(9_999)),
+        ("headroom-high", gogc(151, 251 * MIB), gogc(150, 251 * MIB)),
+        (
+            "headroom-high",
+            gogc(400, 220 * MIB),
+            gogc(400, 200 * MIB + 8 * MIB - 1),
+        ),
+    ]
+}
+
+fn boundaries_of_cost() -> Vec<Boundary> {
+    let churn = |fraction: f64, cycles: f64| {
+        edited(|facts| {
+            let rates = rates(facts);
+            rates.gc_cpu_fraction = Some(fraction);
+            rates.gc_idle_cpu_fraction = None;
+            rates.gc_cycles_per_s = cycles;
+        })
+    };
+    vec![
+        ("alloc-churn", churn(0.10, 1.0), churn(0.099, 9.9)),
+        ("alloc-churn", churn(0.01, 10.0), churn(0.01, 9.9)),
+        (
+            "gc-death-spiral",
+            spiral(109 * MIB, 0.25),
+            spiral(110 * MIB, 0.25),
+        ),
+        (
+            "gc-death-spiral",
+            spiral(109 * MIB, 0.25),
+            spiral(109 * MIB, 0.24),
+        ),
+    ]
+}
+
+fn boundaries_of_limits() -> Vec<Boundary> {
+    let limited = |limit: u64, working_set: u64| {
+        edited(|facts| facts.container = container(limit, working_set))
+    };
+    // Without bytes outside of the runtime, and 234 MiB inside.
+    let set = |memory_limit: i64, limit: u64| {
+        edited(|facts| {
+            facts.container = container(limit, 200 * MIB);
+            facts.stats.memory_limit = memory_limit;
+        })
+    };
+    let resized = |peak: u64| {
+        let mut facts = set(600 << 20, 512 * MIB);
+        if let Some(container) = facts.container.as_mut() {
+            container.peak = Some(peak);
+        }
+        facts
+    };
+    let forgotten = |goal: u64| {
+        let mut facts = set(200 << 20, 4096 * MIB);
+        facts.stats.next_gc = goal;
+        facts
+    };
+    vec![
+        (
+            "limit-missing",
+            limited(300 * MIB, 100 * MIB),
+            limited(400 * MIB, 100 * MIB),
+        ),
+        (
+            "limit-too-high",
+            set((512 << 20) + 1, 512 * MIB),
+            set(512 << 20, 512 * MIB),
+        ),
+        ("limit-stale", resized(512 * MIB + 1), resized(512 * MIB)),
+        ("limit-stale", forgotten(149 * MIB), forgotten(150 * MIB)),
+        (
+            "container-limit-near",
+            limited(1000 * MIB, 900 * MIB),
+            limited(1000 * MIB, 900 * MIB - 1),
+        ),
+    ]
+}
+
+#[test]
+fn each_rule_fires_at_its_boundary_and_not_before() {
+    let groups = [
+        boundaries_by_bytes(),
+        boundaries_by_state(),
+        boundaries_of_cost(),
+        boundaries_of_limits(),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for (id, beyond, before) in groups.into_iter().flatten() {
+        let finding = find(&beyond, id).unwrap_or_else(|| panic!("{id} is silent"));
+        assert!(!finding.evidence.is_empty(), "{id} shows nothing");
+        assert!(!finding.remedies.is_empty(), "{id} has no remedy");
+        assert!(!finding.title.ends_with('.'), "{id}: {}", finding.title);
+        assert_eq!(find(&before, id), None, "{id} speaks too early");
+        seen.insert(id);
+    }
+    let unseen: Vec<_> = crate::rule_ids().filter(|id| !seen.contains(id)).collect();
+    assert!(unseen.is_empty(), "no boundary for {unseen:?}");
+}
