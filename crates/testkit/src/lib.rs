@@ -4,7 +4,8 @@
 //! prints its own truth (`lab/patients/truth/doc.go` has the format). [`Recipe`] builds one for a
 //! Go version and a [`Kind`] of build and starts it; [`Patient`] talks to it; [`cases`] lists the
 //! versions and kinds that letgo promises to read.
-//! [`synthetic`] makes the memory of a Go runtime without any Go.
+//! [`synthetic`] makes the memory of a Go runtime without any Go, and a [`Recording`] holds what a
+//! reading saw of a real one.
 //!
 //! This crate never reads a patient's memory and never uses letgo's own decoders, so that it stays
 //! a second source.
@@ -15,6 +16,7 @@ mod lines;
 mod matrix;
 mod patient;
 mod proc;
+mod recording;
 mod skips;
 pub mod synthetic;
 mod toolchain;
@@ -25,5 +27,6 @@ pub use lines::{Figures, Line};
 pub use matrix::{Case, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Tier, VERSIONS, cases};
 pub use patient::{Patient, Recipe};
 pub use proc::{Rss, mapping_names, rss, thread_states};
+pub use recording::{Facts, Hex, Recorder, Recording};
 pub use skips::note_skip;
 pub use toolchain::Toolchain;

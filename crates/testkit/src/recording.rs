@@ -1,6 +1,6 @@
-//! [`Case`]: a small recording of a real target, to be read again without it.
+//! [`Recording`]: a small recording of a real target, to be read again without it.
 //!
-//! A case is a folder with two files. `facts.toml` says which Go it was, where its variables lay,
+//! A recorded case is a folder with two files. `facts.toml` says which Go it was, where its variables lay,
 //! and what the program itself said of its memory at that moment: the second source that a replay
 //! is compared with. `memory.bin` holds the os pages that a reading looked at, and no others: a
 //! replay that looks elsewhere fails, and the case is recorded again by `cargo xtask record-case`.
@@ -68,22 +68,22 @@ impl From<Hex> for String {
 
 /// A recorded target.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct Recording {
     /// What is known of it.
     pub facts: Facts,
     /// Its recorded memory.
     pub memory: SliceMemory,
 }
 
-impl Case {
+impl Recording {
     /// Reads the case in `folder`.
     ///
     /// # Errors
     /// Where a file is missing or damaged.
-    pub fn load(folder: &Path) -> Result<Case> {
+    pub fn load(folder: &Path) -> Result<Recording> {
         let facts = fs::read_to_string(folder.join("facts.toml"))?;
         let bytes = fs::read(folder.join("memory.bin"))?;
-        Ok(Case {
+        Ok(Recording {
             facts: toml::from_str(&facts).context("facts.toml")?,
             memory: decode(&bytes).context("memory.bin")?,
         })
@@ -262,8 +262,8 @@ mod tests {
             memstats: BTreeMap::from([("HeapInuse".into(), 42)]),
             ..Facts::default()
         };
-        Case::save(folder.path(), &facts, &recorder).unwrap();
-        let case = Case::load(folder.path()).unwrap();
+        Recording::save(folder.path(), &facts, &recorder).unwrap();
+        let case = Recording::load(folder.path()).unwrap();
         assert_eq!(case.facts, facts);
         let mut two = vec![1; 2 * PAGE];
         case.memory.read(Addr(0x10_0000), &mut two).unwrap();
