@@ -1,0 +1,293 @@
+//! The holder: the one thread that traces the target.
+//!
+//! It ends after it has let all threads go. Threads that cannot be detached because they have not
+//! trapped yet (uninterruptible waits) are let go by its end: the kernel detaches what a tracer
+//! leaves behind, takes back the request to stop, and loses no signal.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::{StopReport, StoppedThread, wait};
+use crate::process::Status;
+use crate::sys::ptrace::{self, Report};
+use crate::{Error, Process};
+
+/// How long a thread may take to stop before it is asked whether it waits uninterruptibly.
+const PATIENCE: Duration = Duration::from_millis(2);
+/// How often the threads are listed again while new ones keep coming.
+const LIST_LIMIT: usize = 1000;
+/// Looks for a report before each short sleep.
+const SPINS: u32 = 200;
+
+const WHAT: &str = "stopping the threads";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Attached, runs.
+    Seized,
+    /// Asked to stop.
+    Asked,
+    /// Stopped; the signal to give back, or 0.
+    Stopped(i32),
+    /// Waits uninterruptibly and will trap before it runs user code.
+    Uninterruptible,
+    /// Has ended.
+    Ended,
+}
+
+struct Holder<'a> {
+    process: &'a Process,
+    threads: BTreeMap<u32, State>,
+    most: Duration,
+    until: Instant,
+    seize_ns: u64,
+    first_request: Option<Instant>,
+}
+
+/// Runs the holder from attaching to detaching.
+pub(super) fn run(
+    process: &Process,
+    most: Duration,
+    until: Instant,
+    tell_start: &Sender<Result<Vec<StoppedThread>, Error>>,
+    released: &Receiver<()>,
+    tell_end: &Sender<StopReport>,
+) {
+    let mut holder = Holder {
+        process,
+        threads: BTreeMap::new(),
+        most,
+        until,
+        seize_ns: 0,
+        first_request: None,
+    };
+    let stopped = holder.stop_all();
+    let failed = stopped.is_err();
+    let stop_ns = holder.since_request();
+    let threads = stopped.map(|()| holder.describe());
+    let held = holder.held();
+    let uninterruptible = holder.count(|state| state == State::Uninterruptible);
+    if failed {
+        holder.let_go();
+    }
+    let _ = tell_start.send(threads);
+    let expired = !failed && wait(released, until);
+    if !failed {
+        holder.let_go();
+    }
+    let _ = tell_end.send(StopReport {
+        seize_ns: holder.seize_ns,
+        stop_ns,
+        pause_ns_max: holder.since_request(),
+        threads: held,
+        uninterruptible,
+        expired,
+    });
+}
+
+impl Holder<'_> {
+    fn stop_all(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        self.seize_new()?;
+        self.seize_ns = nanoseconds(started.elapsed());
+        for _ in 0..LIST_LIMIT {
+            self.ask_all();
+            self.collect()?;
+            if self.seize_new()? == 0 {
+                return self.check_held();
+            }
+        }
+        Err(self.too_late())
+    }
+
+    /// Attaches to threads that are not held yet; answers how many were new.
+    fn seize_new(&mut self) -> Result<usize, Error> {
+        let pid = self.process.pid();
+        let mut new = 0;
+        for tid in self.process.threads()? {
+            if self.threads.contains_key(&tid) {
+                continue;
+            }
+            match ptrace::seize(tid) {
+                Ok(()) => {
+                    self.threads.insert(tid, State::Seized);
+                    new += 1;
+                }
+                Err(Errno::ESRCH) => {}
+                // A thread that has ended but was not waited for cannot be attached to.
+                Err(_) if self.has_ended(tid) => {}
+                Err(errno) => return Err(self.refused(pid, errno)),
+            }
+        }
+        Ok(new)
+    }
+
+    fn ask_all(&mut self) {
+        self.first_request.get_or_insert_with(Instant::now);
+        for (tid, state) in &mut self.threads {
+            if *state == State::Seized {
+                *state = match ptrace::interrupt(*tid) {
+                    Ok(()) => State::Asked,
+                    Err(_) => State::Ended,
+                };
+            }
+        }
+    }
+
+    /// Waits until every thread that was asked has stopped, or waits uninterruptibly.
+    fn collect(&mut self) -> Result<(), Error> {
+        let mut ask_state = Instant::now() + PATIENCE;
+        let mut idle = 0;
+        while self.count(|state| state == State::Asked) > 0 {
+            match ptrace::next_report() {
+                Ok(Some((tid, report))) => {
+                    idle = 0;
+                    self.note(tid, report);
+                    continue;
+                }
+                Ok(None) | Err(Errno::EINTR) => {}
+                // Nobody is left to wait for.
+                Err(_) => break,
+            }
+            let now = Instant::now();
+            if now >= self.until {
+                return Err(self.too_late());
+            }
+            if now >= ask_state {
+                self.note_uninterruptible();
+                ask_state = now + PATIENCE;
+            }
+            idle += 1;
+            pause(idle);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, tid: u32, report: Report) {
+        let state = match report {
+            Report::Trapped => State::Stopped(0),
+            Report::Signal(signal) => State::Stopped(signal),
+            Report::Ended => State::Ended,
+        };
+        if let Some(known) = self.threads.get_mut(&tid) {
+            *known = state;
+        }
+    }
+
+    fn note_uninterruptible(&mut self) {
+        for (tid, state) in &mut self.threads {
+            if *state == State::Asked {
+                match self.process.thread_state(*tid) {
+                    Some('D') => *state = State::Uninterruptible,
+                    None | Some('Z' | 'X' | 'x') => *state = State::Ended,
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+
+    fn has_ended(&self, tid: u32) -> bool {
+        let state = self.process.thread_state(tid);
+        matches!(state, None | Some('Z' | 'X' | 'x'))
+    }
+
+    fn refused(&self, pid: u32, errno: Errno) -> Error {
+        // The kernel names the thread that traces, which need not be the first of its process.
+        let tracer = self.process.status().map_or(0, |status| status.tracer);
+        if tracer == 0 {
+            return Error::from_errno(pid, WHAT, errno);
+        }
+        let text = fs::read_to_string(format!("/proc/{tracer}/status"));
+        let status = Status::parse(&text.unwrap_or_default());
+        Error::Busy {
+            pid,
+            tracer: if status.tgid == 0 {
+                tracer
+            } else {
+                status.tgid
+            },
+            name: status.name,
+        }
+    }
+
+    fn check_held(&self) -> Result<(), Error> {
+        if self.held() == 0 {
+            return Err(Error::Gone {
+                pid: self.process.pid(),
+            });
+        }
+        Ok(())
+    }
+
+    fn too_late(&self) -> Error {
+        Error::Deadline {
+            pid: self.process.pid(),
+            within: self.most,
+            threads: self.threads.len(),
+            running: self.count(|state| matches!(state, State::Asked | State::Seized)),
+        }
+    }
+
+    fn describe(&self) -> Vec<StoppedThread> {
+        self.threads
+            .iter()
+            .filter(|(_, state)| **state != State::Ended)
+            .map(|(tid, state)| StoppedThread {
+                tid: *tid,
+                registers: match state {
+                    State::Stopped(_) => ptrace::registers(*tid).ok().map(Into::into),
+                    _ => None,
+                },
+            })
+            .collect()
+    }
+
+    /// Lets every stopped thread go. Those that had not stopped are asked for a last report, so
+    /// that a signal they trapped for meanwhile is given back too.
+    fn let_go(&mut self) {
+        while let Ok(Some((tid, report))) = ptrace::next_report() {
+            self.note(tid, report);
+        }
+        for (tid, state) in &mut self.threads {
+            if let State::Stopped(signal) = *state {
+                // It may have been killed meanwhile; there is nothing to let go then.
+                let _ = ptrace::detach(*tid, signal);
+                *state = State::Ended;
+            }
+        }
+    }
+
+    fn count(&self, wanted: impl Fn(State) -> bool) -> usize {
+        self.threads
+            .values()
+            .filter(|state| wanted(**state))
+            .count()
+    }
+
+    fn held(&self) -> usize {
+        self.count(|state| state != State::Ended)
+    }
+
+    fn since_request(&self) -> u64 {
+        let first = self.first_request;
+        first.map_or(0, |first| nanoseconds(first.elapsed()))
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Gives the processor away at first, then sleeps: the target's threads need it to stop.
+fn pause(idle: u32) {
+    if idle < SPINS {
+        thread::yield_now();
+    } else {
+        thread::sleep(Duration::from_micros(50));
+    }
+}

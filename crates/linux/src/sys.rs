@@ -1,0 +1,48 @@
+//! The system calls that need `unsafe`, or that no crate wraps as we need them, each wrapped once.
+//!
+//! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
+//! here, ptrace in `ptrace`, foreign memory in `readv`, the page table in `pagemap`.
+
+pub(crate) mod pagemap;
+pub(crate) mod ptrace;
+pub(crate) mod readv;
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::Result;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::signal::kill;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, gettid};
+
+/// Opens a directory to open files below it.
+pub(crate) fn open_dir(path: &str) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open(path, flags, Mode::empty())
+}
+
+/// Opens a file below a directory for reading.
+pub(crate) fn open_at(dir: impl AsFd, path: &CStr) -> Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    openat(dir, path, flags, Mode::empty()).map(File::from)
+}
+
+/// Opens a directory below a directory for listing.
+pub(crate) fn open_dir_at(dir: impl AsFd, path: &CStr) -> Result<Dir> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Dir::openat(dir, path, flags, Mode::empty())
+}
+
+/// Whether a process or thread has this number, whoever's it is.
+pub(crate) fn exists(pid: i32) -> bool {
+    matches!(kill(Pid::from_raw(pid), None), Ok(()) | Err(Errno::EPERM))
+}
+
+/// The number of the calling thread.
+pub(crate) fn own_tid() -> u32 {
+    gettid().as_raw().unsigned_abs()
+}
