@@ -25,6 +25,11 @@ impl Found {
         self.chunks.push(chunk);
     }
 
+    /// Whether `addr` lies in a persistent chunk.
+    pub(super) fn in_chunk(&self, addr: Addr) -> bool {
+        self.chunks.iter().any(|chunk| chunk.contains(addr))
+    }
+
     /// The parts of persistent chunks that nothing found so far lies in, by address.
     pub(super) fn gaps(&self) -> Vec<AddrRange> {
         let mut ranges: Vec<AddrRange> = self.ranges.iter().map(|found| found.range).collect();

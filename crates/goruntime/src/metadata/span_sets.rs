@@ -27,6 +27,12 @@ const CACHE_LINE: usize = 64;
 /// Bytes of persistent chunks that are looked through for outgrown spines.
 const MOST_SEARCHED: u64 = 64 << 20;
 
+/// Bits of tag and of alignment of tagged pointers: 49 bits of address from late patches of 1.25,
+/// 48 before.
+const WIDE_TAGS: [(u32, u32); 2] = [(24, 9), (25, 9)];
+/// The same up to 1.24.
+const NARROW_TAGS: [(u32, u32); 2] = [(19, 3), (18, 3)];
+
 /// A spine, as read.
 struct Spine {
     addr: Addr,
@@ -98,18 +104,26 @@ impl Walk<'_> {
 
     /// The blocks that wait to be used again: a lock-free stack of tagged pointers.
     fn pooled_blocks(&mut self) -> Result<Vec<Addr>, Error> {
+        let pool = self.view.runtime.need_global("runtime.spanSetBlockPool")?;
+        let head = self.untag(read_u64(self.view.memory, pool)?);
+        self.list_by("runtime.spanSetBlockPool", head, |walk, node| {
+            Ok(walk.untag(read_u64(walk.view.memory, node)?))
+        })
+    }
+
+    /// The pointer to a block in a tagged pointer. Which bits it has changed with the release and
+    /// the patch, so the reading that leads into a persistent chunk is the right one.
+    fn untag(&self, tagged: u64) -> Addr {
+        let unpack = |(tag_bits, align_bits): (u32, u32)| {
+            let pointer = tagged.cast_signed() >> tag_bits << align_bits;
+            Addr(pointer.cast_unsigned())
+        };
         // The header of a block grew to the alignment of tagged pointers in 1.25.
         let wide = self.view.layout().span_set_block.spans.offset >= 512;
-        let unpack = move |tagged: u64| {
-            let tagged = tagged.cast_signed();
-            let (tag_bits, align_bits) = if wide { (24, 9) } else { (19, 3) };
-            Addr((tagged >> tag_bits << align_bits).cast_unsigned())
-        };
-        let pool = self.view.runtime.need_global("runtime.spanSetBlockPool")?;
-        let head = unpack(read_u64(self.view.memory, pool)?);
-        self.list_by("runtime.spanSetBlockPool", head, move |walk, node| {
-            Ok(unpack(read_u64(walk.view.memory, node)?))
-        })
+        let ways = if wide { WIDE_TAGS } else { NARROW_TAGS };
+        let mut pointers = ways.into_iter().map(unpack);
+        let likely = pointers.find(|pointer| self.found.in_chunk(*pointer));
+        likely.unwrap_or_else(|| ways.first().copied().map_or(Addr::NULL, unpack))
     }
 
     /// Finds spines that were outgrown, and says which are missing.
