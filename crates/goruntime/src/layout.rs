@@ -20,7 +20,7 @@ use letgo_target::Addr;
 
 pub use flat::{flatten, is_wanted};
 pub use structs::*;
-pub use tables::{Choice, Origin, choose, keys};
+pub use tables::{Choice, Origin, choose, key_release, keys};
 
 /// A field of a structure: where in it, and how wide.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -102,9 +102,7 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn size(&self, structure: &str) -> Option<u32> {
-        self.layouts
-            .get(structure)
-            .and_then(|layout| u32::try_from(layout.size).ok())
+        flat::named(self.layouts, structure).and_then(|layout| u32::try_from(layout.size).ok())
     }
 
     fn need(&mut self, structure: &str, names: &[&str], widths: &[u32]) -> Member {

@@ -66,7 +66,7 @@ pub(super) fn field(layouts: &Layouts, structure: &str, path: &str) -> Option<Fi
 }
 
 /// The structure of this name, or the nameless one that goes by it.
-fn named<'a>(layouts: &'a Layouts, name: &str) -> Option<&'a StructLayout> {
+pub(super) fn named<'a>(layouts: &'a Layouts, name: &str) -> Option<&'a StructLayout> {
     layouts.get(name).or_else(|| {
         let (_, signs) = NAMELESS.iter().find(|known| known.0 == name)?;
         layouts

@@ -260,7 +260,7 @@ foreign! {
     /// The GC's own state. Source: mgc.go; CPU figures: mstats.go, `cpuStats`.
     need WorkType work = "runtime.workType" {
         /// Spans of GC work buffers, two lists.
-        need wbuf_spans: [40] = "wbufSpans";
+        need wbuf_spans: [] = "wbufSpans";
         /// Green Tea's queues, a list; from 1.26.
         may span_spmcs: [8] = "spanSPMCs.list.obj";
         /// Cycles begun.

@@ -39,28 +39,57 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|table| table.0)
 }
 
+/// Release and first patch of a key: 25 and 0 of `go1.25-greenteagc`, 23 and 5 of `go1.23.5`.
+pub fn key_release(key: &str) -> Option<(u32, u32)> {
+    let rest = key.strip_prefix("go1.")?;
+    let release = rest.split('-').next()?;
+    let (minor, patch) = release.split_once('.').unwrap_or((release, "0"));
+    Some((minor.parse().ok()?, patch.parse().ok()?))
+}
+
+/// The experiments of a key: `greenteagc` of `go1.25-greenteagc`.
+fn key_experiments(key: &str) -> impl Iterator<Item = &str> {
+    key.split('-').skip(1)
+}
+
 /// The table for `version`.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for releases older than the oldest table, [`Error::Binary`] where a
 /// table does not parse (a defect of this build).
 pub fn choose(version: &GoVersion) -> Result<Choice, Error> {
-    let minors = || TABLES.iter().filter_map(|table| minor_of(table.0));
-    let (oldest, newest) = (minors().min().unwrap_or(0), minors().max().unwrap_or(0));
+    let releases = || keys().filter_map(key_release);
+    let (oldest, newest) = (
+        releases().map(|release| release.0).min().unwrap_or(0),
+        releases().map(|release| release.0).max().unwrap_or(0),
+    );
     if version.minor < oldest {
         return Err(Error::Unsupported {
             found: version.raw.clone(),
             why: format!("go1.{oldest} is the oldest release that letgo knows"),
         });
     }
-    let minor = version.minor.min(newest);
-    let key = key(minor, &version.experiments);
-    let exact = TABLES.iter().find(|table| table.0 == key);
-    let fallback = || TABLES.iter().find(|table| minor_of(table.0) == Some(minor));
-    let Some((found, text)) = exact.or_else(fallback) else {
+    let wanted = if version.minor > newest {
+        (newest, u32::MAX)
+    } else {
+        (version.minor, version.patch)
+    };
+    let experiments = telling(wanted.0, &version.experiments);
+    // The last patch that is not later than the one wanted.
+    let best = |experiments: &[&str]| {
+        TABLES
+            .iter()
+            .filter(|(key, _)| key_experiments(key).eq(experiments.iter().copied()))
+            .filter_map(|table| Some((key_release(table.0)?, table)))
+            .filter(|(release, _)| release.0 == wanted.0 && release.1 <= wanted.1)
+            .max_by_key(|(release, _)| *release)
+            .map(|(_, table)| table)
+    };
+    let exact = best(&experiments);
+    let Some((found, text)) = exact.or_else(|| best(&[])) else {
         return Err(Error::Unsupported {
             found: version.raw.clone(),
-            why: format!("there is no table for go1.{minor}"),
+            why: format!("there is no table for go1.{}", wanted.0),
         });
     };
     let doubt = doubt(version, newest, exact.is_some());
@@ -92,20 +121,15 @@ fn doubt(version: &GoVersion, newest: u32, exact: bool) -> Option<String> {
     }
 }
 
-/// The key of a release with these experiments, those that change nothing left out.
-fn key(minor: u32, experiments: &[String]) -> String {
+/// The experiments that change something in this release, sorted.
+fn telling(minor: u32, experiments: &[String]) -> Vec<&str> {
     let mut telling: Vec<&str> = experiments
         .iter()
         .map(String::as_str)
         .filter(|name| !is_neutral(minor, name))
         .collect();
     telling.sort_unstable();
-    let mut key = format!("go1.{minor}");
-    for name in telling {
-        key.push('-');
-        key.push_str(name);
-    }
-    key
+    telling
 }
 
 /// Whether an experiment, switched on or off, leaves alone what we read of this release.
@@ -117,8 +141,53 @@ fn is_neutral(minor: u32, experiment: &str) -> bool {
         .any(|row| row.1.contains(&experiment) || row.1.contains(&plain))
 }
 
-/// The release of a key: 25 of `go1.25-greenteagc`.
-fn minor_of(key: &str) -> Option<u32> {
-    let rest = key.strip_prefix("go1.")?;
-    rest.split('-').next()?.parse().ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+
+    fn origin(version: &str) -> Origin {
+        choose(&version.parse().unwrap()).unwrap().origin
+    }
+
+    #[test]
+    fn a_key_tells_release_and_patch() {
+        assert_eq!(key_release("go1.25-greenteagc"), Some((25, 0)));
+        assert_eq!(key_release("go1.23.5"), Some((23, 5)));
+        assert_eq!(key_release("1.23"), None);
+    }
+
+    #[test]
+    fn every_table_has_all_that_we_need() {
+        assert!(keys().count() > 0);
+        for (key, text) in TABLES {
+            let layouts = Layouts::parse(text).unwrap();
+            assert_eq!(Layout::resolve(&layouts).err(), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_release_finds_its_table_whatever_changes_nothing() {
+        let table = |key: &str| Origin::Table(key.to_owned());
+        assert_eq!(origin("go1.25.3"), table("go1.25"));
+        assert_eq!(origin("go1.25.3 X:jsonv2"), table("go1.25"));
+        assert_eq!(origin("go1.25.3 X:greenteagc"), table("go1.25-greenteagc"));
+        assert_eq!(
+            origin("go1.26.6-X:nogreenteagc"),
+            table("go1.26-nogreenteagc")
+        );
+    }
+
+    #[test]
+    fn what_no_table_was_made_for_is_read_by_shape_only() {
+        let newest = choose(&"go1.99.1".parse().unwrap()).unwrap();
+        assert!(matches!(newest.origin, Origin::ShapeOnly(_)));
+        assert!(newest.doubt.unwrap().contains("go1.99"));
+        assert!(matches!(
+            origin("go1.25.3 X:homemade"),
+            Origin::ShapeOnly(_)
+        ));
+        let old = choose(&"go1.18.1".parse().unwrap()).unwrap_err();
+        assert_eq!(old.family(), crate::Family::Unsupported);
+    }
 }
