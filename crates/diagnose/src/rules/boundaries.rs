@@ -162,7 +162,11 @@ fn boundaries_of_limits() -> Vec<Boundary> {
             set((512 << 20) + 1, 512 * MIB),
             set(512 << 20, 512 * MIB),
         ),
-        ("limit-stale", resized(512 * MIB + 1), resized(512 * MIB)),
+        (
+            "limit-stale",
+            resized(512 * MIB + 512 * MIB / 50 + 1),
+            resized(512 * MIB + 512 * MIB / 50),
+        ),
         ("limit-stale", forgotten(149 * MIB), forgotten(150 * MIB)),
         (
             "container-limit-near",

@@ -65,6 +65,7 @@ fn size(case: &Case<'_>, idle: u64, bytes: u64) -> String {
 fn by_itself(case: &Case<'_>) -> String {
     let pacer = case.pacer;
     let idle_keeps = words::bytes(pacer.kept_idle());
+    let minutes = pacer.minutes_to_return();
     match (pacer.gogc(), pacer.limit()) {
         (None, None) => "GC is off: no cycle sets the scavenger a new goal, and none is forced. \
                          The runtime gives nothing of this back while the heap does not grow."
@@ -80,7 +81,7 @@ fn by_itself(case: &Case<'_>) -> String {
         (Some(gogc), _) => match pacer.idles() {
             Some(true) => format!(
                 "The program hardly allocates: the runtime forces a GC every 2 min and after \
-                 about 5 min of idling keeps {idle_keeps} of it (10 % of the spans in use)."
+                 about {minutes} min of idling keeps {idle_keeps} of it (10 % of the spans in use)."
             ),
             Some(false) => format!(
                 "The program allocates: the runtime keeps up to {} of free spans, its heap goal \
@@ -88,8 +89,8 @@ fn by_itself(case: &Case<'_>) -> String {
                 words::bytes(pacer.kept_busy(gogc))
             ),
             None => format!(
-                "The runtime would give it back in about 5 min if idle, but for {idle_keeps}; \
-                 while the program allocates it keeps its heap goal and 10 %."
+                "The runtime would give it back in about {minutes} min if idle, but for \
+                 {idle_keeps}; while the program allocates it keeps its heap goal and 10 %."
             ),
         },
     }

@@ -1,13 +1,16 @@
 //! `limit-stale`: a memory limit that was made for another size of the container.
 //!
 //! A limit is read once, at the start; a container can be resized while it runs. That it was
-//! made smaller is proven where its peak is above its limit: the kernel never charges more than
-//! the limit of the moment. That it was made larger leaves no trace, so a limit that is far below
+//! made smaller is proven where its peak is above its limit: the kernel charges no more than the
+//! limit of the moment, but for a few pages. That it was made larger leaves no trace, so a limit that is far below
 //! the container and that GC pays for is a finding only as possible.
 
 use crate::draft::{Case, Draft};
 use crate::finding::{Confidence, Severity};
 use crate::words::{self, float};
+
+/// A fiftieth of a limit: what the kernel may charge beyond it where it must not fail.
+const FORCED_CHARGES: u64 = 50;
 
 /// A module that sets the limit from the container, at the start and then, by default, no more.
 const AUTOMEMLIMIT: &str = "github.com/KimMachineGun/automemlimit";
@@ -28,13 +31,18 @@ pub(super) fn lowered(case: &Case<'_>) -> Option<Confidence> {
     if memory_limit.saturating_add(case.pacer.outside(container)) <= limit {
         return None;
     }
-    if container.peak.is_some_and(|peak| peak > limit) {
+    if container.peak.is_some_and(|peak| above(peak, limit)) {
         Some(Confidence::Proven)
     } else if memory_limit > limit && automatic(case) {
         Some(Confidence::Likely)
     } else {
         None
     }
+}
+
+/// Whether a peak is above a limit by more than the charges that the kernel may not refuse.
+fn above(peak: u64, limit: u64) -> bool {
+    peak > limit.saturating_add(limit / FORCED_CHARGES)
 }
 
 fn automatic(case: &Case<'_>) -> bool {
@@ -56,7 +64,7 @@ fn smaller_now(case: &Case<'_>, confidence: Confidence) -> Draft {
         words::bytes(memory_limit),
         words::bytes(limit)
     );
-    let peak = container.peak.filter(|peak| *peak > limit);
+    let peak = container.peak.filter(|peak| above(*peak, limit));
     let draft = Draft::new(confidence, title)
         .least(if case.limit_near() {
             Severity::High

@@ -78,6 +78,7 @@ fn what_the_runtime_does_by_itself_depends_on_its_settings() {
             .remove(1)
     };
     assert!(sentence(|_| ()).contains("about 5 min of idling keeps 16.0 MiB"));
+    assert!(sentence(|facts| facts.target.go_minor = 20).contains("about 3 min of idling"));
     assert!(sentence(|facts| facts.stats.gc_percent = -1).contains("GC is off"));
     assert!(sentence(|facts| facts.stats.num_gc = 0).contains("No GC has run yet"));
     assert!(sentence(|facts| facts.rates = None).contains("in about 5 min if idle"));
