@@ -1,9 +1,10 @@
 //! [`Recording`]: a small recording of a real target, to be read again without it.
 //!
-//! A recorded case is a folder with two files. `facts.toml` says which Go it was, where its variables lay,
-//! and what the program itself said of its memory at that moment: the second source that a replay
-//! is compared with. `memory.bin` holds the os pages that a reading looked at, and no others: a
-//! replay that looks elsewhere fails, and the case is recorded again by `cargo xtask record-case`.
+//! A recorded case is a folder with two files. `facts.toml` says which Go it was, where its
+//! variables lay, and what the program itself said of its memory at that moment: the second source
+//! that a replay is compared with. `memory.bin` holds the os pages that a reading looked at, and no
+//! others: a replay that looks elsewhere fails, and the case is recorded again by
+//! `cargo xtask record-case`.
 //!
 //! Does not interpret what it holds, and attaches to nothing (see [`Recorder`] for the writing
 //! side, which wraps whatever memory it is given).

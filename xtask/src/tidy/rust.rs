@@ -81,7 +81,7 @@ fn check_name(path: &str, add: &mut impl FnMut(usize, String)) {
     }
 }
 
-fn check_lengths(text: &str, source: &Source, add: &mut impl FnMut(usize, String)) {
+fn check_lengths(text: &str, source: &Source<'_>, add: &mut impl FnMut(usize, String)) {
     let lines = text.lines().count();
     let ask = "split it, or give a reason as `// tidy: ...` on the first line";
     if lines > FILE_LINES {
