@@ -65,7 +65,7 @@ impl GoBinary {
         })?;
         let functions = FunctionTable::open(&image, &module, &header)?;
         let globals = Globals::locate(&image, &module, &functions, &build.version)?;
-        let cgo = functions.by_name(CGO_FUNCTION)?.is_some();
+        let cgo = functions.has_name(CGO_FUNCTION)?;
         Ok(GoBinary {
             build,
             image,

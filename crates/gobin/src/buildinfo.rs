@@ -28,7 +28,7 @@ const MOST_MODULE_BYTES: u64 = 16 << 20;
 /// Most lines of the module information.
 const MOST_LINES: usize = 100_000;
 /// Most bytes searched for the magic.
-const MOST_SCANNED: u64 = 4 << 30;
+const MOST_SCANNED: u64 = 1 << 30;
 
 /// What the linker wrote down about the build.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -20,7 +20,7 @@ use crate::moduledata::Moduledata;
 use crate::pclntab::Header;
 use crate::{Error, Image};
 pub(crate) use names::find_named;
-pub(crate) use pcvalue::value_at;
+use pcvalue::value_at;
 
 /// Bytes of `_func` before its pcdata, with `startLine`.
 const FUNC_BYTES: usize = 44;
@@ -133,6 +133,17 @@ impl FunctionTable {
         Ok(found.into_iter().next())
     }
 
+    /// Whether a function of that full name was linked in. Reads the names only.
+    ///
+    /// # Errors
+    /// Where the names cannot be read.
+    pub fn has_name(&self, name: &str) -> Result<bool, Error> {
+        let table = self.module.funcnametab;
+        let names = read_bytes(&self.image, table.start(), table.len(), table.len())?;
+        let needle = [b"\0", name.as_bytes(), b"\0"].concat();
+        Ok(memchr::memmem::find(&names, &needle).is_some())
+    }
+
     /// All functions whose name `wanted` likes, by address. Reads all names once (63,000 functions
     /// take about 5 ms).
     ///
@@ -233,6 +244,11 @@ impl FunctionTable {
             len = left.min(len * 8);
         }
     }
+}
+
+/// Walks a pc-value table, for fuzzing.
+pub(crate) fn decode_pc_values(bytes: &[u8], pc_offset: u64) {
+    let _ = pcvalue::decode(bytes, pc_offset);
 }
 
 /// The address at `offset` of `table`, if `len` bytes fit there.

@@ -55,7 +55,18 @@ impl Image {
     /// [`Error::Inconsistent`] for damaged headers. Damaged section headers alone are no error:
     /// the image then has no sections.
     pub fn from_file(file: File) -> Result<Image, Error> {
-        let source = Source::file(file)?;
+        Image::from_source(Source::file(file)?)
+    }
+
+    /// Reads the headers of an ELF file that is held in memory byte by byte.
+    ///
+    /// # Errors
+    /// As [`Image::from_file`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Image, Error> {
+        Image::from_source(Source::Bytes(bytes))
+    }
+
+    fn from_source(source: Source) -> Result<Image, Error> {
         let headers = Headers::read(&source)?;
         headers.check_file_len(source.file_len())?;
         Ok(Image::new(source, headers))

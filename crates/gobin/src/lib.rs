@@ -25,12 +25,16 @@ mod dwarf;
 mod error;
 mod facts;
 mod functions;
+#[doc(hidden)]
+pub mod fuzzing;
 mod globals;
 mod image;
 mod layouts;
 mod moduledata;
 mod pclntab;
 mod symbols;
+#[cfg(test)]
+mod synthetic;
 mod version;
 
 pub use binary::GoBinary;

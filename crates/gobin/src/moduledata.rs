@@ -25,7 +25,7 @@ const HEAD_BYTES: usize = 256;
 /// Most bytes of one table.
 const MOST_TABLE_BYTES: u64 = 1 << 30;
 /// Most bytes searched.
-const MOST_SCANNED: u64 = 4 << 30;
+const MOST_SCANNED: u64 = 1 << 30;
 const WHAT: &str = "runtime.firstmoduledata";
 
 /// The head of `runtime.moduledata`. Link-time addresses.

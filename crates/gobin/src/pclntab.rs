@@ -28,7 +28,9 @@ pub(crate) const HEADER_BYTES: usize = 72;
 /// Most functions. The largest Go programs that we know have under 1 Mi.
 const MOST_FUNCTIONS: u64 = 16 << 20;
 /// Most bytes searched for the magic.
-const MOST_SCANNED: u64 = 4 << 30;
+const MOST_SCANNED: u64 = 1 << 30;
+/// Most headers that are tried; each costs a search for its moduledata. Real files have one.
+const MOST_CANDIDATES: usize = 16;
 const WHAT: &str = "runtime.pclntab";
 
 /// The header, at its link-time address.
@@ -99,6 +101,7 @@ pub(crate) fn find<T>(
             return Ok(found);
         }
     }
+    let mut candidates = 0;
     let mut segments: Vec<_> = image.segments().to_vec();
     segments.sort_by_key(|segment| (segment.execute, segment.write));
     for magic in [MAGIC_120, MAGIC_118] {
@@ -108,7 +111,11 @@ pub(crate) fn find<T>(
         let mut scan = Scan::new(image, &needle, 8, MOST_SCANNED);
         for segment in &segments {
             let range = AddrRange::sized(segment.range.start(), segment.file_len);
-            let mut take = |addr| accept(Header::read(image, addr).ok()?);
+            let mut take = |addr| {
+                let header = Header::read(image, addr).ok()?;
+                candidates += 1;
+                (candidates <= MOST_CANDIDATES).then(|| accept(header))?
+            };
             if let Some(found) = scan.find(range, &mut take) {
                 return Ok(found);
             }

@@ -1,6 +1,6 @@
 //! Looking for bytes in an image.
 
-use letgo_target::{Addr, AddrRange, ReadMemory};
+use letgo_target::{Addr, AddrRange, OS_PAGE, ReadMemory};
 use memchr::memmem::Finder;
 
 /// Bytes read at once.
@@ -30,7 +30,21 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The first place in `range` that `accept` likes. Chunks that cannot be read are passed over.
+    /// Reads what can be had; os pages that cannot are zero.
+    fn read(&self, at: Addr, chunk: &mut [u8]) {
+        if self.memory.read(at, chunk).is_ok() {
+            return;
+        }
+        let page = usize::try_from(OS_PAGE).unwrap_or(1);
+        for (index, part) in (0u64..).zip(chunk.chunks_mut(page)) {
+            if self.memory.read(at.add(index * OS_PAGE), part).is_err() {
+                part.fill(0);
+            }
+        }
+    }
+
+    /// The first place in `range` that `accept` likes. Os pages that cannot be read are passed
+    /// over.
     pub(crate) fn find<T>(
         &mut self,
         range: AddrRange,
@@ -43,14 +57,13 @@ impl<'a> Scan<'a> {
             let want = range.end().since(at).min(CHUNK + overlap).min(self.budget);
             self.budget = self.budget.saturating_sub(want);
             chunk.resize(usize::try_from(want).unwrap_or(0), 0);
-            if self.memory.read(at, &mut chunk).is_ok() {
-                for offset in self.finder.find_iter(&chunk) {
-                    let place = at.add(offset as u64);
-                    if place.0.is_multiple_of(self.align)
-                        && let Some(found) = accept(place)
-                    {
-                        return Some(found);
-                    }
+            self.read(at, &mut chunk);
+            for offset in self.finder.find_iter(&chunk) {
+                let place = at.add(offset as u64);
+                if place.0.is_multiple_of(self.align)
+                    && let Some(found) = accept(place)
+                {
+                    return Some(found);
                 }
             }
             at = at.add(CHUNK);
@@ -83,5 +96,14 @@ mod tests {
         assert_eq!(cut.find(range, &mut accept), None);
         let mut unaligned = Scan::new(&memory, b"abcd", 4, u64::MAX);
         assert_eq!(unaligned.find(range, &mut accept), None);
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_hides_only_itself() {
+        let mut memory = SliceMemory::default();
+        memory.map(Addr(0x3000), vec![b'x'; 0x1000]);
+        let range = AddrRange::sized(Addr(0x1000), 0x4000);
+        let found = Scan::new(&memory, b"xx", 1, u64::MAX).find(range, &mut Some);
+        assert_eq!(found, Some(Addr(0x3000)));
     }
 }

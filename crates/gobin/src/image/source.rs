@@ -23,6 +23,8 @@ const ZDEBUG_HEADER: usize = 12;
 pub(crate) enum Source {
     /// A file, and how long it was when it was opened.
     File { file: File, len: u64 },
+    /// The bytes of a file.
+    Bytes(Vec<u8>),
     /// Memory, where the ELF header lies in it, and the load bias once that is known.
     Memory {
         memory: Box<dyn ReadMemory + Send>,
@@ -35,6 +37,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::File { len, .. } => write!(f, "file of {len} bytes"),
+            Source::Bytes(bytes) => write!(f, "{} bytes of a file", bytes.len()),
             Source::Memory { base, bias, .. } => write!(f, "memory at {base}, bias {bias:#x}"),
         }
     }
@@ -71,7 +74,7 @@ impl Source {
 
     pub(super) fn bias(&self) -> u64 {
         match self {
-            Source::File { .. } => 0,
+            Source::File { .. } | Source::Bytes(_) => 0,
             Source::Memory { bias, .. } => *bias,
         }
     }
@@ -84,6 +87,7 @@ impl Source {
     pub(super) fn file_len(&self) -> u64 {
         match self {
             Source::File { len, .. } => *len,
+            Source::Bytes(bytes) => bytes.len() as u64,
             Source::Memory { .. } => u64::MAX,
         }
     }
@@ -99,6 +103,15 @@ impl Source {
             Source::File { file, .. } => file
                 .read_exact_at(buf, offset)
                 .map_err(|error| Error::from_io(what, &error)),
+            Source::Bytes(bytes) => {
+                let start = usize::try_from(offset).ok();
+                let held = start.and_then(|start| bytes.get(start..)?.get(..buf.len()));
+                let held = held.ok_or_else(|| {
+                    Error::inconsistent(what, Addr(offset), "it is behind the end of the file")
+                })?;
+                buf.copy_from_slice(held);
+                Ok(())
+            }
             Source::Memory { memory, base, .. } => Ok(memory.read(base.add(offset), buf)?),
         }
     }
@@ -136,7 +149,7 @@ impl Source {
     pub(super) fn read_memory(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
         match self {
             Source::Memory { memory, bias, .. } => memory.read(addr.biased(*bias), buf),
-            Source::File { .. } => Err(Fault::Unmapped {
+            Source::File { .. } | Source::Bytes(_) => Err(Fault::Unmapped {
                 addr,
                 len: buf.len() as u64,
             }),

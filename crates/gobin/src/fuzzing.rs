@@ -1,0 +1,54 @@
+//! Entry points for fuzz targets and hostile-input tests: each takes any bytes and must return.
+//!
+//! Not part of the crate's interface.
+
+use letgo_target::Addr;
+
+use crate::functions::decode_pc_values;
+use crate::globals::decode_code;
+use crate::{BuildInfo, GoBinary, GoVersion, Image, Layouts};
+
+/// Most functions that [`elf`] looks at.
+const MOST_FUNCTIONS: usize = 64;
+
+/// Everything that is done to an ELF file: true where it was opened as a Go program.
+pub fn elf(bytes: &[u8]) -> bool {
+    let Ok(image) = Image::from_bytes(bytes.to_vec()) else {
+        return false;
+    };
+    let _ = (image.build_id(), image.go_build_id());
+    let _ = BuildInfo::from_image(&image);
+    let _ = Layouts::from_dwarf(&image, &|name| name.starts_with("runtime."));
+    let Ok(binary) = GoBinary::open(image.clone(), None) else {
+        return false;
+    };
+    for function in binary.functions.iter().take(MOST_FUNCTIONS).flatten() {
+        let _ = binary.functions.function_at(function.entry);
+        let _ = binary.functions.line_at(function.end);
+    }
+    let facts = binary.facts_for_cache();
+    GoBinary::open(image, facts.as_ref()).is_ok()
+}
+
+/// A pc-value table.
+pub fn pc_values(bytes: &[u8], pc_offset: u64) {
+    decode_pc_values(bytes, pc_offset);
+}
+
+/// The code of a function.
+pub fn code(bytes: &[u8]) {
+    decode_code(Addr(0x40_0000), bytes);
+}
+
+/// Text: a version, a table of layouts.
+pub fn text(text: &str) {
+    let _ = text.parse::<GoVersion>();
+    if let Ok(layouts) = Layouts::parse(text) {
+        let printed = layouts.to_text();
+        assert_eq!(
+            Layouts::parse(&printed).as_ref(),
+            Ok(&layouts),
+            "printing and parsing a table of layouts changes it"
+        );
+    }
+}
