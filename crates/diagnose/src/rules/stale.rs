@@ -2,8 +2,8 @@
 //!
 //! A limit is read once, at the start; a container can be resized while it runs. That it was
 //! made smaller is proven where its peak is above its limit: the kernel charges no more than the
-//! limit of the moment, but for a few pages. That it was made larger leaves no trace, so a limit that is far below
-//! the container and that GC pays for is a finding only as possible.
+//! limit of the moment, but for a few pages. That it was made larger leaves no trace, so a limit
+//! that is far below the container and that GC pays for is a finding only as possible.
 
 use crate::draft::{Case, Draft};
 use crate::finding::{Confidence, Severity};
