@@ -41,11 +41,16 @@ pub fn forget(image: &Image) {
 
 /// Where the facts of the build with this key are kept.
 fn path_of(key: &str) -> Option<PathBuf> {
-    let dir = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let dir = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute());
     let dir = dir.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    Some(dir.join("letgo/facts").join(format!("{:016x}.json", hasher.finish())))
+    Some(
+        dir.join("letgo/facts")
+            .join(format!("{:016x}.json", hasher.finish())),
+    )
 }
 
 /// Reads facts that we wrote ourselves: a file of another user is not trusted.
@@ -65,12 +70,19 @@ fn own_uid() -> Option<u32> {
 
 /// Writes the facts whole or not at all.
 fn store(file: &PathBuf, facts: &CachedFacts) -> std::io::Result<()> {
-    let Some(dir) = file.parent() else { return Ok(()) };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let Some(dir) = file.parent() else {
+        return Ok(());
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)?;
     let draft = file.with_extension(format!("{}.tmp", std::process::id()));
     let mut open = fs::OpenOptions::new();
     let mut out = open.write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written = serde_json::to_vec(facts).map_err(Into::into).and_then(|json| out.write_all(&json));
+    let written = serde_json::to_vec(facts)
+        .map_err(Into::into)
+        .and_then(|json| out.write_all(&json));
     match written {
         Ok(()) => fs::rename(&draft, file),
         Err(error) => {

@@ -9,18 +9,20 @@ mod reading;
 mod report;
 mod surroundings;
 
+use std::fs::File;
 use std::sync::Arc;
 
 use letgo_account::{ImageSegment, Sanitizer};
-use letgo_gobin::{GoBinary, Image};
-use letgo_goruntime::Runtime;
-use letgo_linux::Process;
+use letgo_gobin::{BuildInfo, GoBinary, Image};
+use letgo_goruntime::{Light, Runtime};
 use letgo_linux::process::ExePath;
+use letgo_linux::{LiveMemory, Process, residency};
 use letgo_target::{AddrRange, ReadMemory};
 
 pub use facts::facts;
 pub use reading::{Options, Reading};
 pub use report::why_report;
+pub(crate) use report::{container, memory_limit};
 pub use surroundings::Surroundings;
 
 use crate::complaint::Complaint;
@@ -56,7 +58,12 @@ impl Opened {
     pub fn with_binary(process: Process, binary: Arc<GoBinary>) -> Result<Opened, Complaint> {
         let bias = load_bias(&process, &binary.image)?;
         let exe = process.exe_path().ok();
-        Ok(Opened { process, exe, binary, bias })
+        Ok(Opened {
+            process,
+            exe,
+            binary,
+            bias,
+        })
     }
 
     /// Recognises the runtime in `memory`; facts that were kept from an earlier run and turn out
@@ -71,15 +78,47 @@ impl Opened {
         };
         crate::facts::forget(&self.binary.image);
         let image = self.binary.image.clone();
-        let fresh = GoBinary::open(image, None).map_err(|error| complaints::of_binary(&error, self.process.pid()))?;
+        let fresh = GoBinary::open(image, None)
+            .map_err(|error| complaints::of_binary(&error, self.process.pid()))?;
         self.binary = Arc::new(fresh);
         Runtime::attach(&self.binary, self.bias, memory).map_err(|_| complaints::of_runtime(&first))
+    }
+
+    /// A light reading: the counters alone.
+    ///
+    /// No page is faulted in: what the runtime counts in is resident unless it was swapped out,
+    /// and where anything is, the page table is asked first.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where they cannot be read.
+    pub fn light(&mut self) -> Result<Light, Complaint> {
+        let told = |error| complaints::of_process(&error);
+        let mut memory = LiveMemory::new(&self.process).map_err(told)?;
+        if self.process.status().map_err(told)?.vm_swap > 0 {
+            let mappings = self.process.maps().map_err(told)?;
+            let scan = residency(&self.process, &mappings).map_err(told)?;
+            memory = memory.only_resident(Arc::new(scan.residency));
+        }
+        let runtime = self.attach(&memory)?;
+        runtime
+            .light(&memory)
+            .map_err(|error| complaints::of_runtime(&error))
+    }
+
+    /// Path of the executable; the command's name where the kernel does not tell the path.
+    pub fn exe_name(&self) -> String {
+        let path = self.exe.as_ref().map(|exe| exe.path.display().to_string());
+        path.or_else(|| Some(self.process.stat().ok()?.name))
+            .unwrap_or_default()
     }
 
     /// The program's loadable segments where the process has them.
     pub fn segments(&self) -> Vec<ImageSegment> {
         let placed = |range: AddrRange| {
-            AddrRange::new(range.start().biased(self.bias), range.end().biased(self.bias))
+            AddrRange::new(
+                range.start().biased(self.bias),
+                range.end().biased(self.bias),
+            )
         };
         let segments = self.binary.image.segments().iter();
         segments
@@ -104,19 +143,39 @@ impl Opened {
 }
 
 /// Reads the executable of a process, also where it was deleted or replaced.
-pub(crate) fn open_binary(process: &Process) -> Result<GoBinary, Complaint> {
+fn open_binary(process: &Process) -> Result<GoBinary, Complaint> {
     let pid = process.pid();
-    let file = process.exe_file().map_err(|error| complaints::of_process(&error))?;
-    let image = Image::from_file(file).map_err(|error| complaints::of_binary(&error, pid))?;
-    crate::facts::open(image).map_err(|error| complaints::of_binary(&error, pid))
+    let file = process
+        .exe_file()
+        .map_err(|error| complaints::of_process(&error))?;
+    binary_of_file(file).map_err(|error| complaints::of_binary(&error, pid))
+}
+
+/// Whether a process runs a Go program, as far as we may know.
+pub(crate) fn is_go(process: &Process) -> bool {
+    let image = process
+        .exe_file()
+        .ok()
+        .and_then(|file| Image::from_file(file).ok());
+    image.is_some_and(|image| BuildInfo::from_image(&image).is_ok())
+}
+
+/// Reads an executable.
+pub(crate) fn binary_of_file(file: File) -> Result<GoBinary, letgo_gobin::Error> {
+    crate::facts::open(Image::from_file(file)?)
 }
 
 /// What the loader added to link-time addresses.
 fn load_bias(process: &Process, image: &Image) -> Result<u64, Complaint> {
-    let auxv = process.auxv().map_err(|error| complaints::of_process(&error))?;
+    let auxv = process
+        .auxv()
+        .map_err(|error| complaints::of_process(&error))?;
     let entry = auxv.entry().ok_or_else(|| {
         Complaint::no_report(
-            format!("the kernel does not tell where process {} was loaded", process.pid()),
+            format!(
+                "the kernel does not tell where process {} was loaded",
+                process.pid()
+            ),
             "It may have exited just now: try again",
         )
     })?;

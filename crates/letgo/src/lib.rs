@@ -13,6 +13,7 @@ pub mod complaint;
 pub mod completion;
 pub mod doctor;
 pub mod exit;
+pub mod facts;
 pub mod inspect;
 pub mod man;
 pub mod output;

@@ -1,7 +1,7 @@
 //! [`Progress`]: a line on standard error that says what takes long.
 //!
-//! Drawn only on a terminal, and only once a step has taken half a second; a fast reading draws
-//! nothing. Gone when dropped.
+//! Drawn only on a terminal, and only once half a second has passed since it was made; a fast
+//! reading draws nothing. Gone when dropped.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::Terminal;
 
-/// A step that is faster is not worth a word.
+/// What is faster is not worth a word.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the line moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -62,22 +62,20 @@ fn draw(steps: &mpsc::Receiver<String>) {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
         bar.set_style(style);
     }
-    let mut since: Option<Instant> = None;
+    let began = Instant::now();
+    let mut drawn = began;
     loop {
         match steps.recv_timeout(TICK) {
-            Ok(step) => {
-                bar.set_message(step);
-                since = Some(Instant::now());
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                if since.is_some_and(|since| since.elapsed() >= PATIENCE) {
-                    if bar.is_hidden() {
-                        bar.set_draw_target(ProgressDrawTarget::stderr());
-                    }
-                    bar.tick();
-                }
-            }
+            Ok(step) => bar.set_message(step),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if began.elapsed() >= PATIENCE && drawn.elapsed() >= TICK {
+            if bar.is_hidden() {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
+            bar.tick();
+            drawn = Instant::now();
         }
     }
     bar.finish_and_clear();

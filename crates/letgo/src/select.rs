@@ -36,8 +36,8 @@ pub struct Candidate {
 pub trait Host {
     /// All processes, as far as they can be seen.
     fn processes(&self) -> Vec<Candidate>;
-    /// Whether a process is a Go program.
-    fn is_go(&self, pid: u32) -> bool;
+    /// Whether a process is a Go program, or may not be looked at.
+    fn may_be_go(&self, pid: u32) -> bool;
     /// Ids of the containers of a pod, as the node's log directory tells them; of one of its
     /// containers if that is asked for.
     fn container_ids(&self, pod: &PodName, container: Option<&str>) -> Vec<String>;
@@ -56,7 +56,8 @@ pub struct PodName {
 
 /// Finds the one process that is meant.
 ///
-/// A pid is taken as it is; whether it exists is found out when it is opened.
+/// A pid is taken as it is, and so is the only process that matches: whether it exists and is a
+/// Go program is found out, and told in more words, when it is opened.
 ///
 /// # Errors
 /// A [`Complaint`]: nothing matches, nothing that matches is a Go program, or several are.
@@ -65,7 +66,11 @@ pub fn resolve(selection: &Selection, host: &dyn Host) -> Result<u32, Complaint>
         return Ok(pid);
     }
     let matching = matching(selection, host)?;
-    let go: Vec<&Candidate> = matching.iter().filter(|one| host.is_go(one.pid)).collect();
+    if let [one] = matching.as_slice() {
+        return Ok(one.pid);
+    }
+    let go = matching.iter().filter(|one| host.may_be_go(one.pid));
+    let go: Vec<&Candidate> = go.collect();
     match go.as_slice() {
         [one] => Ok(one.pid),
         [] if matching.is_empty() => Err(Complaint::no_report(
@@ -73,7 +78,7 @@ pub fn resolve(selection: &Selection, host: &dyn Host) -> Result<u32, Complaint>
             "`letgo ps` lists the Go programs that run on this host",
         )),
         [] => Err(Complaint::no_report(
-            format!("what matches {} is not a Go program", words(selection)),
+            format!("none of what matches {} is a Go program", words(selection)),
             "`letgo ps` lists the Go programs that run on this host",
         )
         .among(listed(&matching.iter().collect::<Vec<_>>()))),

@@ -57,3 +57,10 @@ pub(crate) fn of_runtime(error: &letgo_goruntime::Error) -> Complaint {
     };
     Complaint::no_report(error.to_string(), next)
 }
+
+/// What went wrong with the account.
+pub(crate) fn of_account(error: &letgo_account::Error) -> Complaint {
+    match error {
+        letgo_account::Error::Runtime(error) => of_runtime(error),
+    }
+}

@@ -7,7 +7,11 @@
 
 use std::fs;
 
+use letgo_linux::Process;
+use letgo_linux::hosts::{self, Listed};
+
 use super::{Candidate, Host, PodName};
+use crate::inspect;
 
 /// Where the kubelet links the logs of containers.
 const CONTAINERS: &str = "/var/log/containers";
@@ -18,11 +22,17 @@ pub struct ThisHost;
 
 impl Host for ThisHost {
     fn processes(&self) -> Vec<Candidate> {
-        Vec::new()
+        let listed = hosts::processes().into_iter().flatten();
+        let ours = std::process::id();
+        let others = listed.filter(|listed| listed.pid != ours);
+        others.map(candidate).collect()
     }
 
-    fn is_go(&self, _pid: u32) -> bool {
-        true
+    fn may_be_go(&self, pid: u32) -> bool {
+        let Ok(process) = Process::open(pid) else {
+            return false;
+        };
+        process.exe_file().is_err() || inspect::is_go(&process)
     }
 
     fn container_ids(&self, pod: &PodName, container: Option<&str>) -> Vec<String> {
@@ -34,15 +44,34 @@ impl Host for ThisHost {
     }
 
     fn pod_of(&self, pid: u32) -> Option<PodName> {
-        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-        let mut vars = environ.split(|byte| *byte == 0);
-        let name = vars.find_map(|var| var.strip_prefix(b"HOSTNAME="))?;
+        let process = Process::open(pid).ok()?;
+        let name = process.environment_variable("HOSTNAME").ok()??;
         let secrets = "var/run/secrets/kubernetes.io/serviceaccount";
         let namespace = fs::read_to_string(format!("/proc/{pid}/root/{secrets}/namespace"));
         Some(PodName {
             namespace: namespace.unwrap_or_default().trim().into(),
-            name: String::from_utf8_lossy(name).into_owned(),
+            name,
         })
+    }
+}
+
+/// What can be said of a process without its leave; what is not known is empty.
+fn candidate(listed: Listed) -> Candidate {
+    let process = Process::open(listed.pid).ok();
+    let exe = listed.exe.unwrap_or_default().display().to_string();
+    let cgroups = process.as_ref().and_then(|process| process.cgroups().ok());
+    Candidate {
+        pid: listed.pid,
+        name: listed.name,
+        exe: exe.trim_end_matches(" (deleted)").into(),
+        command: process
+            .and_then(|process| process.cmdline().ok())
+            .unwrap_or_default(),
+        cgroups: cgroups
+            .into_iter()
+            .flatten()
+            .map(|member| member.path)
+            .collect(),
     }
 }
 
@@ -58,7 +87,34 @@ fn container_id(link: &str, pod: &PodName, container: Option<&str>) -> Option<St
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::process::Stdio;
+
     use super::*;
+
+    #[test]
+    fn a_process_that_was_started_is_seen_and_is_not_go() {
+        let mut child = std::process::Command::new("cat")
+            .arg("-")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // What it echoes shows that it is past its start.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        let stdout = child.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut [0]).unwrap();
+        let found = ThisHost.processes();
+        let found = found.iter().find(|one| one.pid == child.id()).cloned();
+        let may_be_go = ThisHost.may_be_go(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found = found.unwrap();
+        assert!(found.exe.starts_with('/'), "{found:?}");
+        assert_eq!(found.command, ["cat", "-"]);
+        assert!(!found.cgroups.is_empty());
+        assert!(!may_be_go);
+    }
 
     #[test]
     fn a_link_of_the_kubelet_names_pod_container_and_id() {

@@ -19,7 +19,7 @@ impl Host for Made {
         self.processes.clone()
     }
 
-    fn is_go(&self, pid: u32) -> bool {
+    fn may_be_go(&self, pid: u32) -> bool {
         self.go.contains(&pid)
     }
 
@@ -128,14 +128,18 @@ fn a_name_and_a_cgroup_together_choose_one() {
 }
 
 #[test]
-fn a_process_that_is_not_go_is_not_chosen_and_said_so() {
-    let complaint = resolve(&named("worker"), &host()).unwrap_err();
+fn processes_that_are_not_go_are_not_chosen_and_said_so() {
+    let mut host = host();
+    assert_eq!(resolve(&named("worker"), &host), Ok(14), "the only one");
+    let mut second = host.processes[4].clone();
+    second.pid = 15;
+    host.processes.push(second);
+    let complaint = resolve(&named("worker"), &host).unwrap_err();
     assert_eq!(complaint.exit, Exit::NoReport);
-    assert!(
-        complaint.wrong.contains("not a Go program"),
-        "{complaint:?}"
-    );
-    assert_eq!(complaint.choices, ["     14  worker"]);
+    assert!(complaint.wrong.contains("a Go program"), "{complaint:?}");
+    assert_eq!(complaint.choices, ["     14  worker", "     15  worker"]);
+    host.go.push(15);
+    assert_eq!(resolve(&named("worker"), &host), Ok(15));
 }
 
 #[test]
