@@ -9,8 +9,8 @@
 //! `OtherSys`. Large ones are mapped alone.
 //!
 //! Does not look at spans (stacks and GC work buffers are spans, see [`crate::Span`]), and does
-//! not find the buffers of a running execution trace, nor spines and index arrays that were
-//! outgrown while they were as large as to be mapped alone (64 KiB; a heap of terabytes).
+//! not find the buffers of a running execution trace, nor outgrown arrays that were so large as
+//! to be mapped alone (64 KiB; a heap of terabytes).
 //!
 //! Invariants: what is returned is sorted by address and does not overlap, whatever the target
 //! says; each walk is bounded.
@@ -22,6 +22,7 @@ mod arenas;
 mod fixed;
 mod found;
 mod list;
+mod outgrown;
 mod page_index;
 mod profiles;
 mod queues;
@@ -30,6 +31,7 @@ mod span_sets;
 use letgo_target::{AddrRange, Coverage};
 
 use self::found::Found;
+use self::outgrown::Outgrown;
 use crate::view::View;
 use crate::{Error, Limits, Metadata, ProfileBuckets, Span};
 
@@ -63,6 +65,7 @@ pub(crate) fn walk(
         known,
         limits,
         found: Found::default(),
+        outgrown: Outgrown::default(),
         coverage,
     };
     walk.part("runtime.persistentChunks", Walk::persistent_chunks)?;
@@ -79,6 +82,7 @@ pub(crate) fn walk(
     walk.part("runtime.buckhash", Walk::profile_buckets)?;
     walk.part("moduledata.gcdatamask", Walk::pointer_masks)?;
     walk.part("mheap.central", Walk::span_sets)?;
+    walk.part("outgrown arrays", Walk::find_outgrown)?;
     let (metadata, overlaps) = walk.found.finish();
     if overlaps > 0 {
         let why = format!("{overlaps} of them lie in others");
@@ -93,6 +97,7 @@ struct Walk<'a> {
     known: Known<'a>,
     limits: &'a Limits,
     found: Found,
+    outgrown: Outgrown,
     coverage: &'a mut Coverage,
 }
 

@@ -98,6 +98,9 @@ foreign! {
         need chunks: [65536] = "chunks";
         /// Address ranges owned, a slice.
         need in_use: [24] = "inUse.ranges";
+        /// Whether bitmaps may lie on huge pages; from 1.21. Once set, a copy of the address ranges
+        /// was left behind.
+        may chunk_huge_pages: [1] = "chunkHugePages";
         /// First chunk ever owned.
         need start: [8] = "start";
         /// The chunk behind the last one.

@@ -36,8 +36,9 @@ impl Walk<'_> {
             let cap = slice.cap.min(self.limits.arenas.saturating_mul(2));
             self.found
                 .add(slice.ptr, cap * 8, Sys::Gc, "mheap.heapArenas");
-            self.outgrown_arena_lists(cap);
-            arenas.extend(self.view.words(slice.ptr, slice.len)?);
+            let listed = self.view.words(slice.ptr, slice.len)?;
+            self.outgrown.arenas(&listed, cap);
+            arenas.extend(listed);
         }
         // Up to 1.24 user arenas are on no list, but their chunks are spans.
         let user = self.known.spans.iter().filter(|span| span.user_arena);
@@ -62,24 +63,13 @@ impl Walk<'_> {
             let size = u64::from(layout.size);
             self.found.add(addr, size, Sys::Gc, "heapArena");
             // Only the debug setting gccheckmark makes one.
-            if let Some(checkmarks) = layout.checkmarks.filter(|_| !addr.is_null()) {
-                if let Ok(bitmap) = self.pointer(checkmarks.at(addr)) {
-                    self.found
-                        .add(bitmap, CHECKMARKS, Sys::Gc, "heapArena.checkmarks");
-                }
+            if let Some(checkmarks) = layout.checkmarks.filter(|_| !addr.is_null())
+                && let Ok(bitmap) = self.pointer(checkmarks.at(addr))
+            {
+                self.found
+                    .add(bitmap, CHECKMARKS, Sys::Gc, "heapArena.checkmarks");
             }
         }
         Ok(())
-    }
-
-    /// The array of arenas doubles, and the old one is never freed. A heap needs more than 32 GiB
-    /// for that.
-    fn outgrown_arena_lists(&mut self, cap: u64) {
-        if cap > 512 {
-            self.coverage.skip(
-                "mheap.heapArenas",
-                "arrays that it outgrew are counted as other memory of the runtime",
-            );
-        }
     }
 }

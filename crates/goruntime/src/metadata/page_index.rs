@@ -32,14 +32,33 @@ impl Walk<'_> {
         self.summaries(pages)?;
         self.chunk_bitmaps(pages)?;
         self.scavenge_index(pages)?;
-        let in_use = self.view.layout().page_alloc.in_use;
-        let slice =
-            self.view
-                .sane_slice("pageAlloc.inUse", in_use.at(pages), self.limits.ranges)?;
-        // 16 bytes a range; an outgrown array is never freed, but 16 ranges are seldom outgrown.
+        self.address_ranges(pages)
+    }
+
+    /// The array of address ranges, those that it outgrew, and the copy that was left behind.
+    fn address_ranges(&mut self, pages: Addr) -> Result<(), Error> {
+        /// Bytes of an `addrRange`, and how many a new array has room for.
+        const RANGE: u64 = 16;
+        const FIRST: u64 = 16;
+        let layout = self.view.layout().page_alloc;
+        let at = layout.in_use.at(pages);
+        let slice = self
+            .view
+            .sane_slice("pageAlloc.inUse", at, self.limits.ranges)?;
         let cap = slice.cap.min(self.limits.ranges);
         self.found
-            .add(slice.ptr, cap * 16, Sys::Gc, "pageAlloc.inUse");
+            .add(slice.ptr, cap * RANGE, Sys::Gc, "pageAlloc.inUse");
+        let mut old = FIRST;
+        while old < cap {
+            self.outgrown.ranges(old * RANGE);
+            old *= 2;
+        }
+        if let Some(member) = layout.chunk_huge_pages
+            && self.view.field(pages, member)? != 0
+        {
+            // It was copied with the room that the array had then: nearly always what it has now.
+            self.outgrown.ranges(cap * RANGE);
+        }
         Ok(())
     }
 
@@ -119,7 +138,7 @@ fn summaries_of(array: Addr, heap: AddrRange, shift: u32, bits: u32) -> AddrRang
     let first = index(heap.start().0) & !(block - 1);
     let last = index(heap.end().0.saturating_sub(1)) + 1;
     let last = last.next_multiple_of(block);
-    let first = first * SUMMARY & !(OS_PAGE - 1);
+    let first = (first * SUMMARY) & !(OS_PAGE - 1);
     let last = (last * SUMMARY).next_multiple_of(OS_PAGE);
     AddrRange::new(array.add(first), array.add(last))
 }

@@ -1,14 +1,13 @@
 //! Sets of spans: spines and blocks.
 //!
 //! Each of 136 span classes has four sets. A set is a *spine*, an array of pointers to *blocks*
-//! of 512 spans each. Free blocks wait in a pool. A spine that is outgrown is never freed and
-//! nothing points to it any more; it is found by its look: an array of pointers to blocks, in a
-//! part of a persistent chunk that nothing else has.
+//! of 512 spans each. Free blocks wait in a pool. A spine that was outgrown is never freed (see
+//! [`super::outgrown`]).
 //!
 //! Source: src/runtime/mspanset.go; mcentral.go; tagptr_64bit.go and lfstack.go; go1.19 to
 //! go1.27.
 
-use letgo_target::{Addr, AddrRange, gather, read_u64};
+use letgo_target::{Addr, gather, read_u64};
 use rustc_hash::FxHashSet;
 
 use super::Walk;
@@ -18,14 +17,8 @@ use crate::{Error, Sys};
 const SPAN_CLASSES: u64 = 136;
 /// Pointers that a new spine has room for: `spanSetInitSpineCap`.
 const FIRST_SPINE: u64 = 256;
-/// From here on persistentalloc maps alone: `maxBlock`.
-const MAPPED_ALONE: u64 = 64 << 10;
 /// Longest spine that is believed: 2^32 spans in blocks of 512.
 const LONGEST_SPINE: u64 = 1 << 23;
-/// Alignment of spines: a cache line.
-const CACHE_LINE: usize = 64;
-/// Bytes of persistent chunks that are looked through for outgrown spines.
-const MOST_SEARCHED: u64 = 64 << 20;
 
 /// Bits of tag and of alignment of tagged pointers: 49 bits of address from late patches of 1.25,
 /// 48 before.
@@ -53,7 +46,8 @@ impl Walk<'_> {
         for block in &blocks {
             self.found.add(*block, size, Sys::Gc, "spanSetBlock");
         }
-        self.outgrown_spines(&spines, &blocks)
+        self.outgrown_spines(&spines, &blocks);
+        Ok(())
     }
 
     fn spines(&mut self) -> Result<Vec<Spine>, Error> {
@@ -126,81 +120,20 @@ impl Walk<'_> {
         likely.unwrap_or_else(|| ways.first().copied().map_or(Addr::NULL, unpack))
     }
 
-    /// Finds spines that were outgrown, and says which are missing.
-    fn outgrown_spines(&mut self, spines: &[Spine], blocks: &FxHashSet<Addr>) -> Result<(), Error> {
-        let mut wanted: Vec<u64> = Vec::new();
+    /// Notes the spines that these outgrew: each had half the room of the next.
+    fn outgrown_spines(&mut self, spines: &[Spine], blocks: &FxHashSet<Addr>) {
         for spine in spines {
             let mut cap = FIRST_SPINE;
             while cap < spine.cap {
-                wanted.push(cap * 8);
+                self.outgrown.spine(cap * 8);
                 cap *= 2;
             }
         }
-        wanted.retain(|len| *len < MAPPED_ALONE);
-        // The longest first: a short one looks like the start of a long one.
-        wanted.sort_unstable_by_key(|len| std::cmp::Reverse(*len));
-        let mut searched = 0;
-        for gap in self.found.gaps() {
-            if wanted.is_empty() || searched > MOST_SEARCHED {
-                break;
-            }
-            searched += gap.len();
-            self.search_spines(gap, blocks, &mut wanted)?;
-        }
-        for _ in wanted {
-            let why = "an outgrown one was not found; it counts as other memory of the runtime";
-            self.coverage.skip("spanSet.spine", why);
-        }
-        Ok(())
-    }
-
-    fn search_spines(
-        &mut self,
-        gap: AddrRange,
-        blocks: &FxHashSet<Addr>,
-        wanted: &mut Vec<u64>,
-    ) -> Result<(), Error> {
-        let Ok(bytes) =
-            letgo_target::read_bytes(self.view.memory, gap.start(), gap.len(), MOST_SEARCHED)
-        else {
-            return Ok(());
-        };
-        let first = gap.start().align_up(CACHE_LINE as u64).since(gap.start());
-        let mut at = usize::try_from(first).unwrap_or(0);
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let fits = |len: &u64| {
-                let len = usize::try_from(*len).ok();
-                len.and_then(|len| rest.get(..len))
-                    .is_some_and(|words| is_spine(words, blocks))
-            };
-            if let Some(index) = wanted.iter().position(fits) {
-                let len = wanted.remove(index);
-                let addr = gap.start().add(at as u64);
-                self.found.add(addr, len, Sys::Gc, "spanSet.spine");
-                at += usize::try_from(len).unwrap_or(CACHE_LINE);
-            } else {
-                at += CACHE_LINE;
-            }
-        }
-        Ok(())
+        self.outgrown.blocks(blocks);
     }
 }
 
-/// Whether `bytes` are nothing but pointers to blocks, most of them not null.
-fn is_spine(bytes: &[u8], blocks: &FxHashSet<Addr>) -> bool {
-    let mut pointers = 0;
-    for word in words_of(bytes) {
-        if word != 0 {
-            if !blocks.contains(&Addr(word)) {
-                return false;
-            }
-            pointers += 1;
-        }
-    }
-    pointers * 2 > bytes.len() / 8
-}
-
-fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
     let words = bytes.chunks_exact(8);
     words.map(|word| {
         word.first_chunk()
