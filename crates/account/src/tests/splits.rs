@@ -133,24 +133,19 @@ fn stacks_belong_to_goroutines_or_to_nobody() {
 
 #[test]
 fn metadata_counts_by_the_byte_and_the_rest_of_its_page_is_uncounted() {
-    let mut census = Census::default();
-    census.metadata = vec![
-        Metadata {
-            range: range(0x10000, 100),
-            sys: Sys::Gc,
-            what: "heapArena",
-        },
-        Metadata {
-            range: range(0x10100, 0x100),
-            sys: Sys::Mspan,
-            what: "mspan",
-        },
-        Metadata {
-            range: range(0x20000, 0x1000),
-            sys: Sys::BuckHash,
-            what: "bucket",
-        },
-    ];
+    let metadata = |start, len, sys| Metadata {
+        range: range(start, len),
+        sys,
+        what: "made up",
+    };
+    let census = Census {
+        metadata: vec![
+            metadata(0x10000, 100, Sys::Gc),
+            metadata(0x10100, 0x100, Sys::Mspan),
+            metadata(0x20000, 0x1000, Sys::BuckHash),
+        ],
+        ..Census::default()
+    };
     let mappings = [writable(0x10000, 0x11000)];
     let runs = [
         (0x10000, 0x2000, PageKind::Anon),

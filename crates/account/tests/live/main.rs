@@ -1,0 +1,265 @@
+//! The account of real Go programs that stand still, against the kernel and the runtime's own
+//! counters: equal to the byte.
+//!
+//! Reads the targets by means of its own (see `target`), not by the crate `linux`.
+
+mod target;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use letgo_account::{
+    Account, Inputs, Leaf, Method, ResidentBytes, RuntimeSlots, account, reconcile,
+};
+use letgo_goruntime::{CensusOptions, Limits};
+use letgo_target::Coverage;
+use letgo_testkit::{Case, Figures, Kind, Recipe, Tier, cases, rss};
+
+use target::Target;
+
+/// The same `maps.anon` that the contract allows a pure Go program.
+const MOST_ANON: u64 = 256 << 10;
+
+/// One program, stopped right after it read its own MemStats.
+struct Reading {
+    account: Account,
+    coverage: Coverage,
+    rss: u64,
+    /// What the program itself says.
+    memstats: Figures,
+    /// The runtime's structures, by kind.
+    structures: BTreeMap<(&'static str, String), (u64, u64)>,
+    /// Every figure that has a counter: its name, ours, the counter's.
+    equalities: Vec<(&'static str, u64, u64)>,
+}
+
+fn read(case: &Case, shape: &str, args: &[&str]) -> Reading {
+    let recipe = Recipe::new(shape).go(case.version).kind(case.kind.clone());
+    let recipe = args.iter().fold(recipe, |recipe, arg| recipe.arg(*arg));
+    let mut patient = recipe.start().unwrap();
+    let (memstats, _) = patient.stop().unwrap();
+    let target = Target::open(patient.pid());
+    let census = target
+        .runtime
+        .census(&target.memory, &CensusOptions::default())
+        .unwrap();
+    let slots = RuntimeSlots {
+        runtime: &target.runtime,
+        memory: &target.memory,
+        limits: Limits::default(),
+    };
+    let rss = rss(patient.pid()).unwrap().rss;
+    let inputs = Inputs {
+        census: &census,
+        slots: &slots,
+        memory: &target.memory,
+        residency: &target.memory.residency,
+        mappings: &target.memory.mappings,
+        program: &target.program,
+        sanitizer: None,
+        stack_pointers: &[],
+        rss: Some(ResidentBytes(rss)),
+        method: Method::Frozen,
+    };
+    let account = account(&inputs).unwrap();
+    let equalities = reconcile(&account, &census.stats)
+        .into_iter()
+        .map(|equality| (equality.counter, equality.ours, equality.theirs))
+        .collect();
+    let mut structures = BTreeMap::new();
+    for found in &census.metadata {
+        let entry: &mut (u64, u64) = structures
+            .entry((found.what, format!("{:?}", found.sys)))
+            .or_default();
+        *entry = (entry.0 + 1, entry.1 + found.range.len());
+    }
+    Reading {
+        structures,
+        account,
+        coverage: census.coverage.clone(),
+        rss,
+        memstats,
+        equalities,
+    }
+}
+
+/// What is wrong with a reading; empty where nothing is.
+fn complaints(case: &Case, reading: &Reading) -> String {
+    let mut wrong = String::new();
+    let account = &reading.account;
+    let sum = account.total().resident.0;
+    if sum != reading.rss {
+        let _ = write!(wrong, " sum {sum} Rss {};", reading.rss);
+    }
+    let unattributed = account.leaf(Leaf::Unattributed).resident.0;
+    if unattributed != 0 {
+        let _ = write!(wrong, " unattributed {unattributed};");
+    }
+    for (counter, ours, theirs) in &reading.equalities {
+        if ours != theirs {
+            let difference = i128::from(*ours) - i128::from(*theirs);
+            let _ = write!(wrong, " {counter} {ours} differs by {difference};");
+        }
+    }
+    for counter in SYS {
+        let ours = reading.ours(counter);
+        let theirs = reading.memstats.get(counter);
+        if ours != theirs {
+            let difference = i128::from(ours) - i128::from(theirs);
+            let _ = write!(wrong, " MemStats.{counter} differs by {difference};");
+        }
+    }
+    let anon = account.leaf(Leaf::MapsAnon);
+    if !case.kind.cgo && (anon.resident.0 > MOST_ANON || anon.virt.0 > MOST_ANON) {
+        let _ = write!(wrong, " maps.anon {anon:?};");
+    }
+    for skip in reading
+        .coverage
+        .skipped
+        .iter()
+        .chain(&account.coverage.skipped)
+    {
+        let _ = write!(
+            wrong,
+            " skipped {}: {} ({}x);",
+            skip.what, skip.why, skip.count
+        );
+    }
+    wrong
+}
+
+/// Counters that the program reads of itself, and that a leaf must equal.
+const SYS: [&str; 6] = [
+    "StackSys",
+    "MSpanSys",
+    "MCacheSys",
+    "BuckHashSys",
+    "GCSys",
+    "OtherSys",
+];
+
+impl Reading {
+    fn figure(&self, counter: &str) -> (u64, u64) {
+        let mut figures = self.equalities.iter();
+        let figure = figures.find(|(name, _, _)| *name == counter).unwrap();
+        (figure.1, figure.2)
+    }
+
+    fn ours(&self, counter: &str) -> u64 {
+        self.figure(counter).0
+    }
+
+    /// Whether a counter moved between the program's own look at it and ours.
+    fn has_moved(&self) -> bool {
+        let moved = |counter: &&str| self.figure(counter).1 != self.memstats.get(counter);
+        SYS.iter().any(moved)
+    }
+}
+
+fn check(cases: &[Case], shape: &str, args: &[&str]) {
+    let mut failed = Vec::new();
+    for case in cases {
+        let mut reading = read(case, shape, args);
+        for _ in 0..3 {
+            if reading.has_moved() {
+                reading = read(case, shape, args);
+            }
+        }
+        let wrong = complaints(case, &reading);
+        let verdict = if wrong.is_empty() {
+            " all equal"
+        } else {
+            &wrong
+        };
+        println!("{shape:12} {case:40} Rss {:>11}{verdict}", reading.rss);
+        if std::env::var_os("LETGO_SHOW_LEAVES").is_some() {
+            show(&reading);
+        }
+        if !wrong.is_empty() {
+            failed.push(format!("{case}:{wrong}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn show(reading: &Reading) {
+    let account = &reading.account;
+    for ((what, sys), (count, bytes)) in &reading.structures {
+        println!("    {what:26} {sys:10} {count:>8} ranges {bytes:>12}");
+    }
+
+    for leaf in Leaf::ALL {
+        let tally = account.leaf(leaf);
+        if tally.resident.0 + tally.virt.0 > 0 {
+            println!(
+                "    {:26} resident {:>12} virtual {:>14}",
+                leaf.id(),
+                tally.resident.0,
+                tally.virt.0
+            );
+        }
+    }
+    for large in account.largest.iter().take(8) {
+        println!(
+            "      {:?} {:?} {:?} {}",
+            large.leaf, large.range, large.name, large.tally.resident.0
+        );
+    }
+}
+
+/// `LETGO_LIVE_GO=1.24.13` and `LETGO_LIVE_KIND=pie-strip` narrow down to one release and kind.
+fn chosen(cases: Vec<Case>) -> Vec<Case> {
+    let version = std::env::var("LETGO_LIVE_GO").ok();
+    let kind = std::env::var("LETGO_LIVE_KIND").ok();
+    let wanted = |case: &Case| {
+        version.as_deref().is_none_or(|only| case.version == only)
+            && kind
+                .as_deref()
+                .is_none_or(|only| case.kind.to_string() == only)
+    };
+    cases.into_iter().filter(wanted).collect()
+}
+
+#[test]
+fn every_byte_of_a_stopped_program_is_explained_and_the_counters_agree() {
+    let plain: Vec<Case> = cases(Tier::from_env());
+    check(&chosen(plain), "plain", &["-mib=48"]);
+}
+
+#[test]
+fn a_program_with_c_code_is_explained() {
+    let versions = match Tier::from_env() {
+        Tier::Test => &[letgo_testkit::NEWEST_GO][..],
+        Tier::Matrix => letgo_testkit::VERSIONS,
+    };
+    let cgo = versions.iter().map(|version| Case {
+        version,
+        kind: Kind::cgo(),
+    });
+    check(&chosen(cgo.collect()), "plain", &["-mib=48"]);
+}
+
+/// Shapes that bring what `plain` has little of: many stacks, profile buckets, threads, C's
+/// allocator, mapped files, huge pages, memory given back.
+#[test]
+fn other_shapes_are_explained() {
+    let shapes = [
+        ("idle", Kind::plain()),
+        ("untouched", Kind::plain()),
+        ("fragment", Kind::plain()),
+        ("buckets", Kind::plain()),
+        ("goroutines", Kind::plain()),
+        ("graveyard", Kind::plain()),
+        ("threads", Kind::plain()),
+        ("thp", Kind::plain()),
+        ("cgomalloc", Kind::cgo()),
+        ("threads", Kind::cgo()),
+    ];
+    for (shape, kind) in shapes {
+        let case = Case {
+            version: letgo_testkit::NEWEST_GO,
+            kind,
+        };
+        check(&chosen(vec![case]), shape, &[]);
+    }
+}
