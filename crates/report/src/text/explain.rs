@@ -102,7 +102,11 @@ fn pieces(page: &mut Page, report: &WhyReport) {
                 (Ink::Dim, piece.address.clone()),
                 plain(units::bytes(piece.resident_bytes)),
                 plain(units::bytes(piece.virtual_bytes)),
-                plain(piece.what.clone()),
+                plain(if piece.what.is_empty() {
+                    "anonymous"
+                } else {
+                    &piece.what
+                }),
             ]);
         }
     }
@@ -206,7 +210,7 @@ fn settings(page: &mut Page, report: &WhyReport) {
 }
 
 fn container_section(page: &mut Page, container: &Container) {
-    heading(page, "Container");
+    heading(page, "Container or cgroup");
     let named = [("pod", &container.pod), ("cgroup", &container.cgroup)];
     page.wrapped(2, Ink::Plain, &format!("id {}", container.id));
     for (name, value) in named {

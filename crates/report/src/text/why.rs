@@ -54,7 +54,14 @@ fn header(page: &mut Page, report: &WhyReport) {
     let line = flow(page, parts, "   ");
     let (long, short) = method(report);
     let fits = line.width() + 3 + long.width() <= page.width();
-    right(page, line, Ink::Dim, if fits { &long } else { &short });
+    if fits {
+        right(page, line, Ink::Dim, &long);
+    } else if line.width() + 3 + short.width() <= page.width() {
+        right(page, line, Ink::Dim, &short);
+    } else {
+        page.line(line);
+        right(page, Line::new(), Ink::Dim, &long);
+    }
 }
 
 /// Writes parts one after the other, on further lines where one is full; returns the last line.
@@ -131,7 +138,7 @@ fn explained(report: &WhyReport) -> (Ink, String) {
     if missing > 0 {
         (Ink::Red, format!("{} not explained", units::bytes(missing)))
     } else if !coverage.complete {
-        (Ink::Yellow, "not all of it read".into())
+        (Ink::Yellow, "explained with gaps".into())
     } else if drift > 0 {
         let share = share_of(drift, report.rss.bytes);
         (Ink::Green, format!("explained within {share}"))
@@ -142,9 +149,11 @@ fn explained(report: &WhyReport) -> (Ink, String) {
 
 fn container_text(container: &Container) -> (Ink, String) {
     let used = container.working_set;
+    let plain = container.id.starts_with('/');
+    let kind = if plain { "cgroup" } else { "container" };
     let mut text = match container.limit {
-        Some(limit) => format!("container {} working set", units::bytes_of(used, limit)),
-        None => format!("container {} working set, no limit", units::bytes(used)),
+        Some(limit) => format!("{kind} {} working set", units::bytes_of(used, limit)),
+        None => format!("{kind} {} working set, no limit", units::bytes(used)),
     };
     let kills = container.oom_kills.unwrap_or(0);
     if kills > 0 {
