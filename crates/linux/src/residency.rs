@@ -70,11 +70,10 @@ pub fn residency_by(
     mappings: &[Mapping],
     method: Method,
 ) -> Result<Scan, Error> {
-    let ranges = counted_ranges(mappings);
     let pagemap = process.open_file("pagemap", "reading the page table")?;
     let found = match method {
-        Method::Scan => ioctl::scan(process, &pagemap, &ranges)?,
-        Method::Table => table::scan(process, &pagemap, &ranges)?,
+        Method::Scan => ioctl::scan(process, &pagemap, &counted_ranges(mappings))?,
+        Method::Table => table::scan(process, &pagemap, mappings)?,
     };
     process.verify()?;
     Ok(found)

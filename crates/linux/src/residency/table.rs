@@ -2,15 +2,16 @@
 //!
 //! A present page that is neither a file's nor mapped here only may be the shared zero page. With
 //! `CAP_SYS_ADMIN` the word holds the page frame, and `/proc/kpageflags` knows; without, such
-//! pages are counted and reported as undecided.
+//! pages are counted and reported as undecided. The huge zero page shows as a file's page in a
+//! mapping that has no file (seen on 6.18).
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use letgo_target::{Addr, AddrRange, OS_PAGE, PageKind};
+use letgo_target::{Addr, AddrRange, Mapping, OS_PAGE, PageKind};
 
-use super::{Found, Method, Scan};
+use super::{Found, Method, Scan, is_counted};
 use crate::{Error, Process, sys};
 
 const PRESENT: u64 = 1 << 63;
@@ -33,12 +34,13 @@ const CHUNK_PAGES: u64 = 1 << 14;
 /// Most page frames that are remembered.
 const FRAME_LIMIT: usize = 1 << 16;
 
-/// Scans `ranges`, which are sorted and disjoint.
-pub(super) fn scan(process: &Process, pagemap: &File, ranges: &[AddrRange]) -> Result<Scan, Error> {
+/// Scans what of `mappings` counts in `Rss`.
+pub(super) fn scan(process: &Process, pagemap: &File, mappings: &[Mapping]) -> Result<Scan, Error> {
     let mut found = Found::new();
     let mut frames = Frames::open();
     let mut bytes = vec![0; 8 * usize::try_from(CHUNK_PAGES).unwrap_or(0)];
-    for range in ranges {
+    for mapping in mappings.iter().filter(|mapping| is_counted(mapping)) {
+        let range = mapping.range;
         let (mut page, end) = (range.start().0 / OS_PAGE, range.end().0 / OS_PAGE);
         while page < end {
             let want = usize::try_from(8 * CHUNK_PAGES.min(end - page)).unwrap_or(0);
@@ -54,7 +56,10 @@ pub(super) fn scan(process: &Process, pagemap: &File, ranges: &[AddrRange]) -> R
             for word in words {
                 let word = word.try_into().map(u64::from_le_bytes).unwrap_or(0);
                 let page_range = AddrRange::sized(Addr(page * OS_PAGE), OS_PAGE);
-                take(&mut found, &mut frames, page_range, word);
+                let kind = kind(&mut found, &mut frames, word, !is_anonymous(mapping));
+                if let Some(kind) = kind {
+                    found.push(page_range, kind);
+                }
                 page += 1;
             }
         }
@@ -62,31 +67,42 @@ pub(super) fn scan(process: &Process, pagemap: &File, ranges: &[AddrRange]) -> R
     Ok(found.by(Method::Table))
 }
 
-fn take(found: &mut Found, frames: &mut Frames, range: AddrRange, word: u64) {
-    if word & GUARD != 0 {
-        return;
+/// Whether a mapping has neither a file nor pages of the kernel's own (`[vdso]`) behind it.
+fn is_anonymous(mapping: &Mapping) -> bool {
+    let name = mapping.name.as_str();
+    let named = ["[heap]", "[stack", "[anon:"];
+    !mapping.is_file() && (name.is_empty() || named.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// The kind of a page of a mapping with or without a file; nothing for one that is neither in
+/// `Rss` nor swapped.
+fn kind(found: &mut Found, frames: &mut Frames, word: u64, of_file: bool) -> Option<PageKind> {
+    let is = |bit: u64| word & bit != 0;
+    if is(GUARD) {
+        return None;
     }
-    if word & PRESENT == 0 {
-        if word & SWAPPED != 0 {
-            found.push(range, PageKind::Swapped);
+    if !is(PRESENT) {
+        return is(SWAPPED).then_some(PageKind::Swapped);
+    }
+    if is(FILE) && of_file {
+        return Some(PageKind::File);
+    }
+    let zero = if is(FILE) {
+        Some(true)
+    } else if is(EXCLUSIVE) {
+        Some(false)
+    } else {
+        frames.is_zero_page(word & FRAME)
+    };
+    match zero {
+        Some(true) => {
+            found.zero_bytes += OS_PAGE;
+            return None;
         }
-        return;
+        Some(false) => {}
+        None => found.undecided_bytes += OS_PAGE,
     }
-    if word & FILE != 0 {
-        found.push(range, PageKind::File);
-        return;
-    }
-    if word & EXCLUSIVE == 0 {
-        match frames.is_zero_page(word & FRAME) {
-            Some(true) => {
-                found.zero_bytes += range.len();
-                return;
-            }
-            Some(false) => {}
-            None => found.undecided_bytes += range.len(),
-        }
-    }
-    found.push(range, PageKind::Anon);
+    Some(PageKind::Anon)
 }
 
 /// Which page frames are the shared zero page, or the huge one.
@@ -153,23 +169,18 @@ mod tests {
             known: HashMap::from([(9, false)]),
         };
         let mut found = Found::new();
-        let words = [
-            0,
-            PRESENT | EXCLUSIVE | 5,
-            PRESENT | 7,
-            PRESENT | 9,
-            PRESENT,
-            PRESENT | FILE | 11,
-            SWAPPED | 3,
-            SWAPPED | GUARD,
-        ];
-        for (page, word) in (0..).zip(words) {
-            let range = AddrRange::sized(Addr(page * OS_PAGE), OS_PAGE);
-            take(&mut found, &mut frames, range, word);
-        }
-        assert_eq!(found.zero_bytes, OS_PAGE);
+        let mut of = |word, of_file| kind(&mut found, &mut frames, word, of_file);
+        assert_eq!(of(0, false), None);
+        assert_eq!(of(PRESENT | EXCLUSIVE | 5, false), Some(PageKind::Anon));
+        assert_eq!(of(PRESENT | EXCLUSIVE | 5, true), Some(PageKind::Anon));
+        assert_eq!(of(PRESENT | 7, false), None, "the zero page");
+        assert_eq!(of(PRESENT | FILE | 11, false), None, "the huge zero page");
+        assert_eq!(of(PRESENT | 9, false), Some(PageKind::Anon));
+        assert_eq!(of(PRESENT, false), Some(PageKind::Anon), "undecided");
+        assert_eq!(of(PRESENT | FILE | 11, true), Some(PageKind::File));
+        assert_eq!(of(SWAPPED | 3, false), Some(PageKind::Swapped));
+        assert_eq!(of(SWAPPED | GUARD, false), None);
+        assert_eq!(found.zero_bytes, 2 * OS_PAGE);
         assert_eq!(found.undecided_bytes, OS_PAGE);
-        assert_eq!(found.residency.os_pages(), 4);
-        assert_eq!(found.residency.swapped(), OS_PAGE);
     }
 }

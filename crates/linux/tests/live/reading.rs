@@ -1,0 +1,74 @@
+//! Reading a child's memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use letgo_linux::{LiveMemory, Process, Stop, residency};
+use letgo_target::{Addr, Fault, Piece, ReadMemory, read_u64};
+
+use crate::child::Child;
+
+#[test]
+fn words_of_a_child_are_read() {
+    let child = Child::start("pages");
+    let memory = child.memory();
+    let word = read_u64(&memory, child.address("counter")).unwrap();
+    assert_eq!(word, 0x1234_5678_9abc_def0);
+    let fault = read_u64(&memory, child.address("forbidden")).unwrap_err();
+    assert!(matches!(fault, Fault::Unmapped { len: 8, .. }), "{fault}");
+}
+
+#[test]
+fn a_child_that_is_killed_in_between_is_gone() {
+    let mut child = Child::start("pages");
+    let memory = child.memory();
+    let counter = child.address("counter");
+    read_u64(&memory, counter).unwrap();
+    child.kill();
+    assert_eq!(read_u64(&memory, counter), Err(Fault::Gone));
+    let mut buf = [0; 8];
+    let mut pieces = [Piece::new(counter, &mut buf)];
+    assert_eq!(memory.read_scattered(&mut pieces), Err(Fault::Gone));
+}
+
+/// Resident bytes, swap and page tables of a process.
+fn footprint(process: &Process) -> (u64, u64, u64) {
+    let status = process.status().unwrap();
+    let total = process.smaps().unwrap().total;
+    (total.rss, total.swap, status.vm_pte)
+}
+
+#[test]
+fn reading_only_what_is_resident_faults_nothing_in() {
+    let child = Child::start("pages");
+    let process = child.open();
+    let _held = Stop::all_threads(&process, Duration::from_secs(60)).unwrap();
+    let maps = process.maps().unwrap();
+    let scan = residency(&process, &maps).unwrap();
+    let before = footprint(&process);
+    let memory = child.memory().only_resident(Arc::new(scan.residency));
+    let mut page = vec![0; 4096];
+    let (mut read, mut refused) = (0, 0);
+    for mapping in &maps {
+        let end = mapping.range.end().0;
+        for addr in (mapping.range.start().0..end).step_by(4096) {
+            match memory.read(Addr(addr), &mut page) {
+                Ok(()) => read += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(read > 3000 && refused > 3000, "{read} read, {refused} not");
+    assert_eq!(footprint(&process), before);
+
+    // The same without the guard does fault pages in, so that the test above means something.
+    let memory = LiveMemory::new(&process).unwrap();
+    for offset in (0..1024 * 4096).step_by(4096) {
+        memory
+            .read(child.address("anon").add(offset), &mut page)
+            .unwrap();
+    }
+    let zero_before = scan.zero_bytes;
+    let scan = residency(&process, &maps).unwrap();
+    assert!(scan.zero_bytes > zero_before);
+}
