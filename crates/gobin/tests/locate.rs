@@ -9,6 +9,7 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use letgo_gobin::{GoBinary, Image, Layouts, Rule, WANTED, fuzzing};
 use letgo_target::{Addr, Fault, ReadMemory};
@@ -45,18 +46,21 @@ fn toolchains() -> Vec<String> {
     }
 }
 
+/// One toolchain, and where its programs go.
 struct Lab {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
     toolchain: String,
 }
 
 impl Lab {
     /// Nothing where the toolchain or binutils are missing.
     fn new(toolchain: &str) -> Option<Lab> {
-        let dir = tempfile::tempdir().expect("a directory for the programs");
-        std::fs::write(dir.path().join("main.go"), PROGRAM).expect("write the program");
+        let name = toolchain.replace('/', "_");
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("locate-{name}"));
+        std::fs::create_dir_all(&dir).expect("a directory for the programs");
+        std::fs::write(dir.join("main.go"), PROGRAM).expect("write the program");
         let module = "module example.com/tiny\n\ngo 1.19\n";
-        std::fs::write(dir.path().join("go.mod"), module).expect("write go.mod");
+        std::fs::write(dir.join("go.mod"), module).expect("write go.mod");
         let lab = Lab {
             dir,
             toolchain: toolchain.to_string(),
@@ -80,12 +84,12 @@ impl Lab {
         } else {
             command.env("GOTOOLCHAIN", "local");
         }
-        command.current_dir(self.dir.path()).env("CGO_ENABLED", "0");
+        command.current_dir(&self.dir).env("CGO_ENABLED", "0");
         command
     }
 
     fn build(&self, mode: &str, flags: &str) -> PathBuf {
-        let path = self.dir.path().join(format!("{mode}{flags}"));
+        let path = self.dir.join(format!("{mode}{flags}"));
         let status = self
             .go()
             .args(["build", "-buildmode", mode, "-ldflags", flags, "-o"])
@@ -94,16 +98,45 @@ impl Lab {
         assert!(status.is_ok_and(|status| status.success()), "go build");
         path
     }
+}
 
-    fn strip(&self, path: &Path) -> PathBuf {
-        let stripped = path.with_extension("stripped");
-        let status = Command::new("strip")
-            .arg("-s")
-            .args([path.as_os_str(), "-o".as_ref(), stripped.as_os_str()])
-            .status();
-        assert!(status.is_ok_and(|status| status.success()), "strip");
-        stripped
-    }
+/// One program, built three ways.
+struct Program {
+    mode: &'static str,
+    /// With symbols and DWARF: the truth.
+    whole: PathBuf,
+    /// The same, stripped.
+    stripped: PathBuf,
+    /// Linked without them.
+    bare: PathBuf,
+}
+
+/// Built once for all tests.
+static PROGRAMS: LazyLock<Vec<Program>> = LazyLock::new(|| {
+    let toolchains = toolchains();
+    let labs = toolchains.iter().filter_map(|name| Lab::new(name));
+    labs.flat_map(|lab| {
+        ["exe", "pie"].map(|mode| {
+            let whole = lab.build(mode, "");
+            Program {
+                mode,
+                stripped: strip(&whole),
+                bare: lab.build(mode, "-s -w"),
+                whole,
+            }
+        })
+    })
+    .collect()
+});
+
+fn strip(path: &Path) -> PathBuf {
+    let stripped = path.with_extension("stripped");
+    let status = Command::new("strip")
+        .arg("-s")
+        .args([path.as_os_str(), "-o".as_ref(), stripped.as_os_str()])
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "strip");
+    stripped
 }
 
 fn open(path: &Path) -> GoBinary {
@@ -123,32 +156,27 @@ fn assert_same(found: &GoBinary, truth: &GoBinary, what: &str) {
     }
 }
 
-fn each_program(check: impl Fn(&Lab, &str, &Path)) {
-    for toolchain in toolchains() {
-        let Some(lab) = Lab::new(&toolchain) else {
-            continue;
-        };
-        for mode in ["exe", "pie"] {
-            check(&lab, mode, &lab.build(mode, ""));
-        }
+/// Calls `check` with each program and what its symbols say.
+fn each(check: impl Fn(&Program, &GoBinary)) {
+    for program in PROGRAMS.iter() {
+        check(program, &open(&program.whole));
     }
 }
 
 #[test]
 fn stripped_programs_give_what_their_symbols_say() {
-    each_program(|lab, mode, path| {
-        let truth = open(path);
-        assert_eq!(truth.pie(), mode == "pie");
+    each(|program, truth| {
+        assert_eq!(truth.pie(), program.mode == "pie");
         for name in WANTED {
             let found = truth.globals.found(name).expect(name);
             assert!(found.by.contains(&Rule::Symbol), "{name}: {found:?}");
         }
-        let what = format!("{} {mode}", truth.build.version);
-        let stripped = open(&lab.strip(path));
+        let what = format!("{} {}", truth.build.version, program.mode);
+        let stripped = open(&program.stripped);
         assert!(stripped.stripped());
-        assert_same(&stripped, &truth, &what);
+        assert_same(&stripped, truth, &what);
 
-        let linked = open(&lab.build(mode, "-s -w"));
+        let linked = open(&program.bare);
         assert!(linked.stripped());
         assert_eq!(linked.globals.disagreements(), [], "{what} -s -w");
         for name in WANTED {
@@ -159,15 +187,14 @@ fn stripped_programs_give_what_their_symbols_say() {
 
 #[test]
 fn dwarf_gives_what_symbols_say_and_layouts_that_survive_their_text() {
-    each_program(|_, mode, path| {
-        let truth = open(path);
-        let what = format!("{} {mode}", truth.build.version);
-        let mut bytes = std::fs::read(path).expect("read");
+    each(|program, truth| {
+        let what = format!("{} {}", truth.build.version, program.mode);
+        let mut bytes = std::fs::read(&program.whole).expect("read");
         hide_symbols(&mut bytes);
         let image = Image::from_bytes(bytes).expect("an ELF file");
         assert!(!image.has_symtab() && image.has_dwarf(), "{what}");
         let binary = GoBinary::open(image, None).expect("a Go program");
-        assert_same(&binary, &truth, &what);
+        assert_same(&binary, truth, &what);
         let found = binary.globals.found("runtime.mheap_").expect("mheap_");
         assert_eq!(found.by, [Rule::Dwarf], "{what}");
 
@@ -204,11 +231,11 @@ fn hide_symbols(bytes: &mut [u8]) {
 
 #[test]
 fn functions_know_their_names_and_lines() {
-    each_program(|lab, mode, path| {
-        let binary = open(&lab.strip(path));
+    each(|program, _| {
+        let binary = open(&program.stripped);
         let main = binary.functions.by_name("main.main").expect("readable");
         let main = main.expect("main.main");
-        let what = format!("{} {mode}: {main:?}", binary.build.version);
+        let what = format!("{} {}: {main:?}", binary.build.version, program.mode);
         if binary.build.version.minor >= 20 {
             assert_eq!(main.start_line, Some(MAIN_LINE), "{what}");
         }
@@ -247,10 +274,9 @@ fn load_base(child: &Child, path: &Path) -> Addr {
 
 #[test]
 fn the_memory_of_a_process_gives_what_its_file_says() {
-    each_program(|lab, mode, path| {
-        let truth = open(path);
-        let path = lab.strip(path);
-        let mut child = Command::new(&path)
+    each(|program, truth| {
+        let path = &program.stripped;
+        let mut child = Command::new(path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -258,7 +284,7 @@ fn the_memory_of_a_process_gives_what_its_file_says() {
         let mut first = [0];
         let mut out = child.stdout.take().expect("its output");
         out.read_exact(&mut first).expect("it runs");
-        let base = load_base(&child, &path);
+        let base = load_base(&child, path);
         match File::open(format!("/proc/{}/mem", child.id())) {
             Ok(memory) => {
                 let memory = Box::new(ProcessMemory(memory));
@@ -268,7 +294,11 @@ fn the_memory_of_a_process_gives_what_its_file_says() {
                     truth.image.bias_from_lowest(base)
                 );
                 let binary = GoBinary::open(image, None).expect("a Go program");
-                assert_same(&binary, &truth, &format!("{} {mode}", truth.build.version));
+                assert_same(
+                    &binary,
+                    truth,
+                    &format!("{} {}", truth.build.version, program.mode),
+                );
                 assert_eq!(binary.module, truth.module);
             }
             Err(error) => eprintln!("SKIPPED: /proc/PID/mem: {error}"),
@@ -280,10 +310,10 @@ fn the_memory_of_a_process_gives_what_its_file_says() {
 
 #[test]
 fn damaged_programs_are_survived() {
-    each_program(|_, _, path| {
-        let bytes = std::fs::read(path).expect("read");
+    each(|program, _| {
+        let bytes = std::fs::read(&program.whole).expect("read");
         assert!(fuzzing::elf(&bytes));
-        let binary = open(path);
+        let binary = open(&program.whole);
         let offset_of = |addr: Addr| {
             let segments = binary.image.segments().iter();
             let mut holding = segments.filter(|segment| segment.range.contains(addr));

@@ -297,9 +297,91 @@ fn section(entry: &[u8], strings: &[u8]) -> Option<Section> {
         addr: Addr(u64_at(entry, 16)?),
         file_offset: u64_at(entry, 24)?,
         len: u64_at(entry, 32)?,
-        compressed: flags & u64::from(elf::SHF_COMPRESSED.0) != 0,
+        compressed: flags & elf::SHF_COMPRESSED.0 != 0,
         no_bits: kind == elf::SHT_NOBITS.0,
         kind,
         link: u32_at(entry, 40)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::synthetic::{DATA, Synthetic};
+    use crate::{Error, Image};
+
+    fn refused(change: impl Fn(&mut Vec<u8>)) -> Error {
+        let mut bytes = Synthetic::default().build();
+        change(&mut bytes);
+        Image::from_bytes(bytes).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_not_ours_says_what_it_is() {
+        type Change = fn(&mut Vec<u8>);
+        let cases: [(Change, &str); 8] = [
+            (|bytes| bytes[..2].copy_from_slice(b"#!"), "a script"),
+            (
+                |bytes| bytes[..2].copy_from_slice(b"MZ"),
+                "a Windows executable",
+            ),
+            (|bytes| bytes[4] = 1, "a 32-bit ELF file"),
+            (|bytes| bytes[5] = 2, "a big-endian ELF file"),
+            (|bytes| bytes[18] = 183, "an ELF file for arm64"),
+            (|bytes| bytes[16] = 4, "an ELF core file"),
+            (|bytes| bytes[16] = 1, "an ELF object file"),
+            (|bytes| bytes.truncate(63), "too short"),
+        ];
+        for (change, expected) in cases {
+            let error = refused(change);
+            assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains(expected) && text.contains("supported: ELF"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn damaged_program_headers_are_inconsistent() {
+        let cases: [fn(&mut Vec<u8>); 6] = [
+            |bytes| bytes[54] = 55,
+            |bytes| bytes[56..58].copy_from_slice(&[0, 0]),
+            |bytes| bytes[56..58].copy_from_slice(&[0xff, 0xff]),
+            |bytes| bytes[39] = 0x80,
+            // The first segment: one byte longer in the file than in memory.
+            |bytes| bytes[64 + 32] += 1,
+            // The second segment onto the first.
+            |bytes| bytes[64 + 56 + 17] = 0,
+        ];
+        for change in cases {
+            let error = refused(change);
+            assert!(matches!(error, Error::Inconsistent { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn damaged_section_headers_leave_none() {
+        let mut bytes = Synthetic::default().build();
+        bytes[40..48].copy_from_slice(&u64::MAX.to_le_bytes());
+        bytes[60..62].copy_from_slice(&[7, 0]);
+        let image = Image::from_bytes(bytes).unwrap();
+        assert!(image.sections().is_empty() && !image.has_symtab());
+    }
+
+    #[test]
+    fn segments_know_what_may_be_done_with_them() {
+        let image = Image::from_bytes(Synthetic::default().build()).unwrap();
+        let rights: Vec<_> = image
+            .segments()
+            .iter()
+            .map(|segment| (segment.read, segment.write, segment.execute))
+            .collect();
+        let constant = (true, false, false);
+        let code = (true, false, true);
+        assert_eq!(rights, [constant, code, constant, (true, true, false)]);
+        let data = image.segments().last().unwrap();
+        assert_eq!((data.file_offset, data.file_len), (DATA, 0x1000));
+        assert_eq!(data.range.len(), 0x3000);
+    }
 }
