@@ -183,6 +183,27 @@ fn a_manual_page_into_nowhere_says_where() {
     insta::assert_snapshot!(told);
 }
 
+/// What the verbs write about this very host keeps to the schema, whatever runs here.
+#[test]
+fn json_about_this_host_keeps_to_its_schema() {
+    for (verb, args) in [
+        ("ps", &["ps", "-o", "json"][..]),
+        ("doctor", &["doctor", "-o", "json"]),
+    ] {
+        let output = letgo(args);
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(&stdout(&["schema", verb])).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let errors: Vec<String> = validator
+            .iter_errors(&report)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{verb}: {errors:#?}");
+        assert_eq!(report["schema"], format!("letgo.{verb}/1"));
+    }
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_letgo"))
