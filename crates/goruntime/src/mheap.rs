@@ -132,6 +132,9 @@ pub(crate) fn spans(
             format!("{} of them are beyond the limit", attempt.left_out),
         );
     }
+    if attempt.twice > 0 {
+        coverage.skip("mspan", format!("{} are listed twice", attempt.twice));
+    }
     spans.sort_unstable_by_key(|span| span.base);
     let spans = without_overlaps(view, &context, spans, coverage)?;
     Ok(Spans {
@@ -148,6 +151,8 @@ struct Attempt {
     bad: Vec<Addr>,
     structures: u64,
     left_out: u64,
+    /// Pointers that came more than once: then as many spans are missing.
+    twice: u64,
     /// The heap's sweep generation changed meanwhile.
     moved: bool,
 }
@@ -168,6 +173,7 @@ impl Attempt {
         let mut pointers = view.words(header.ptr, count)?;
         pointers.sort_unstable();
         pointers.dedup();
+        attempt.twice = count.saturating_sub(pointers.len() as u64);
         let size = u64::from(view.layout().mspan.size).max(1);
         let batch = usize::try_from(limits.batch_bytes / size).unwrap_or(1);
         for pointers in pointers.chunks(batch.max(1)) {

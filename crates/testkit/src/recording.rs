@@ -9,9 +9,10 @@
 //! Does not interpret what it holds, and attaches to nothing (see [`Recorder`] for the writing
 //! side, which wraps whatever memory it is given).
 //!
-//! `memory.bin`: the line `letgo.case/1`, the number of pages as a `u64`, each page's address as a
-//! `u64`, then runs of bytes until the end: address `u64`, length `u64`, bytes. What no run fills
-//! is zero. All numbers are little-endian.
+//! `memory.bin`: the line `letgo.case/1`; the number of pages as a `u64` and each page's address as
+//! a `u64`; the same of pages that were asked for and were not resident; then runs of bytes until
+//! the end: address `u64`, length `u64`, bytes. What no run fills is zero. All numbers are
+//! little-endian.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,8 +28,8 @@ const MAGIC: &[u8] = b"letgo.case/1\n";
 const LINE: usize = 64;
 /// Bytes of an os page.
 const PAGE: usize = 4096;
-/// Most pages of a case; 1 MiB, and a fixture should be far below.
-const MOST_PAGES: u64 = 256;
+/// Most pages of a case; a fixture should be far below 300 KB.
+const MOST_PAGES: u64 = 1024;
 
 /// What is known of the recorded target.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -73,7 +74,32 @@ pub struct Recording {
     /// What is known of it.
     pub facts: Facts,
     /// Its recorded memory.
-    pub memory: SliceMemory,
+    pub memory: RecordedMemory,
+}
+
+/// The memory of a recorded target: it answers as the target did, for all that was asked then.
+#[derive(Clone, Debug, Default)]
+pub struct RecordedMemory {
+    present: SliceMemory,
+    /// Os pages that were not resident.
+    absent: BTreeSet<u64>,
+}
+
+impl ReadMemory for RecordedMemory {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        let len = buf.len() as u64;
+        let fault = match self.absent.range(pages_of(addr, len)).next() {
+            Some(_) => return Err(Fault::NotResident { addr, len }),
+            None => Fault::Unmapped { addr, len },
+        };
+        self.present.read(addr, buf).map_err(|_| fault)
+    }
+}
+
+/// First bytes of the os pages that `len` bytes at `addr` touch: the range that holds them.
+fn pages_of(addr: Addr, len: u64) -> std::ops::Range<u64> {
+    let range = AddrRange::sized(addr, len).widen(OS_PAGE);
+    range.start().0..range.end().0
 }
 
 impl Recording {
@@ -118,34 +144,33 @@ impl<'a> Recorder<'a> {
     }
 
     fn note(&self, addr: Addr, len: usize) {
-        let range = AddrRange::sized(addr, len as u64).widen(OS_PAGE);
-        let pages = range.start().0 / OS_PAGE..range.end().0 / OS_PAGE;
         let mut noted = self
             .pages
             .lock()
             .expect("no reader panics while it holds it");
-        noted.extend(pages.map(|page| page * OS_PAGE));
+        noted.extend(pages_of(addr, len as u64).step_by(PAGE));
     }
 
     fn encode(&self) -> Result<Vec<u8>> {
-        let pages = self
+        let noted = self
             .pages
             .lock()
             .expect("no reader panics while it holds it");
-        let count = pages.len() as u64;
-        ensure!(
-            count <= MOST_PAGES,
-            "{count} pages, {MOST_PAGES} allowed: record less"
-        );
-        let mut out = MAGIC.to_vec();
-        out.extend(count.to_le_bytes());
-        for page in pages.iter() {
-            out.extend(page.to_le_bytes());
-        }
-        for page in pages.iter() {
+        let (mut present, mut absent) = (BTreeMap::new(), Vec::new());
+        for page in noted.iter() {
             let mut bytes = [0; PAGE];
-            self.memory.read(Addr(*page), &mut bytes)?;
-            push_runs(&mut out, *page, &bytes);
+            match self.memory.read(Addr(*page), &mut bytes) {
+                Ok(()) => drop(present.insert(*page, bytes)),
+                Err(Fault::NotResident { .. }) => absent.push(*page),
+                Err(Fault::Unmapped { .. }) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        let mut out = MAGIC.to_vec();
+        push_pages(&mut out, present.keys())?;
+        push_pages(&mut out, absent.iter())?;
+        for (page, bytes) in &present {
+            push_runs(&mut out, *page, bytes);
         }
         Ok(out)
     }
@@ -153,18 +178,37 @@ impl<'a> Recorder<'a> {
 
 impl ReadMemory for Recorder<'_> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
-        self.memory.read(addr, buf)?;
+        let result = self.memory.read(addr, buf);
         self.note(addr, buf.len());
-        Ok(())
+        result
     }
 
     fn read_scattered(&self, pieces: &mut [Piece<'_>]) -> Result<(), Fault> {
-        self.memory.read_scattered(pieces)?;
-        for piece in pieces.iter().filter(|piece| piece.filled) {
+        let result = self.memory.read_scattered(pieces);
+        for piece in pieces.iter() {
             self.note(piece.addr, piece.buf.len());
         }
-        Ok(())
+        result
     }
+}
+
+fn push_pages<'a>(out: &mut Vec<u8>, pages: impl ExactSizeIterator<Item = &'a u64>) -> Result<()> {
+    let count = pages.len() as u64;
+    ensure!(
+        count <= MOST_PAGES,
+        "{count} pages, {MOST_PAGES} allowed: record less"
+    );
+    out.extend(count.to_le_bytes());
+    for page in pages {
+        out.extend(page.to_le_bytes());
+    }
+    Ok(())
+}
+
+fn take_pages(rest: &mut &[u8]) -> Result<Vec<u64>> {
+    let count = take_u64(rest)?;
+    ensure!(count <= MOST_PAGES, "{count} pages");
+    (0..count).map(|_| take_u64(rest)).collect()
 }
 
 /// Adds the lines of a page that are not zero, neighbours joined.
@@ -186,15 +230,11 @@ fn push_runs(out: &mut Vec<u8>, page: u64, bytes: &[u8]) {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<SliceMemory> {
-    let rest = bytes.strip_prefix(MAGIC).context("not a recorded case")?;
-    let mut rest = rest;
-    let count = take_u64(&mut rest)?;
-    ensure!(count <= MOST_PAGES, "{count} pages");
-    let mut pages = BTreeMap::new();
-    for _ in 0..count {
-        pages.insert(take_u64(&mut rest)?, vec![0; PAGE]);
-    }
+fn decode(bytes: &[u8]) -> Result<RecordedMemory> {
+    let mut rest = bytes.strip_prefix(MAGIC).context("not a recorded case")?;
+    let present = take_pages(&mut rest)?.into_iter();
+    let mut pages: BTreeMap<u64, Vec<u8>> = present.map(|page| (page, vec![0; PAGE])).collect();
+    let absent = take_pages(&mut rest)?.into_iter().collect();
     while !rest.is_empty() {
         let (addr, len) = (take_u64(&mut rest)?, take_u64(&mut rest)?);
         let run = rest
@@ -209,7 +249,10 @@ fn decode(bytes: &[u8]) -> Result<SliceMemory> {
             .context("a run across pages")?;
         place.copy_from_slice(run);
     }
-    Ok(joined(pages))
+    Ok(RecordedMemory {
+        present: joined(pages),
+        absent,
+    })
 }
 
 fn take_u64(rest: &mut &[u8]) -> Result<u64> {
@@ -279,6 +322,7 @@ mod tests {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(1_u64.to_le_bytes());
         bytes.extend(0x1000_u64.to_le_bytes());
+        bytes.extend(0_u64.to_le_bytes());
         bytes.extend(0x5000_u64.to_le_bytes());
         bytes.extend(1_u64.to_le_bytes());
         bytes.push(1);
