@@ -23,7 +23,7 @@ pub struct PageCache {
     pub base: Addr,
     /// Set where the page is free (though `Chunk::alloc` has it set).
     pub cache: u64,
-    /// Set where the page was returned to the OS.
+    /// Set where the page is free and was returned to the OS.
     pub scavenged: u64,
 }
 

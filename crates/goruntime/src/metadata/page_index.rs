@@ -7,7 +7,9 @@
 //! Source: src/runtime/mpagealloc_64bit.go, `sysGrow`; mpagealloc.go; mranges.go;
 //! go1.19 to go1.27.
 
-use letgo_target::{Addr, AddrRange, OS_PAGE};
+use std::collections::BTreeSet;
+
+use letgo_target::{Addr, AddrRange, OS_PAGE, read_u64};
 
 use super::Walk;
 use crate::{Error, Sys};
@@ -24,6 +26,8 @@ const SUMMARY: u64 = 8;
 const BLOCKS: u64 = 1 << 13;
 /// Chunk bitmaps in a block: `pallocChunksL2Bits`.
 const CHUNKS_A_BLOCK: u64 = 1 << 13;
+/// Address space that a block describes: chunks of 4 MiB.
+const BLOCK_BYTES: u64 = CHUNKS_A_BLOCK << 22;
 
 impl Walk<'_> {
     pub(super) fn page_index(&mut self) -> Result<(), Error> {
@@ -87,13 +91,24 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// The blocks of chunk bitmaps that the heap's address ranges need.
+    ///
+    /// The array of pointers to them lies among the zeroed variables and is resident in part, so
+    /// only the entries that are in use are read.
     fn chunk_bitmaps(&mut self, pages: Addr) -> Result<(), Error> {
         let layout = self.view.layout();
         let len = CHUNKS_A_BLOCK * u64::from(layout.palloc_data.size);
         let blocks = layout.page_alloc.chunks.at(pages);
-        for block in self.view.words(blocks, BLOCKS)? {
-            self.found
-                .add(Addr(block), len, Sys::Gc, "pageAlloc.chunks");
+        let block = |addr: Addr| addr.0.wrapping_sub(BASE) / BLOCK_BYTES;
+        let ranges = self.known.in_use.iter().filter(|range| !range.is_empty());
+        let numbers: BTreeSet<u64> = ranges
+            .flat_map(|range| block(range.start())..=block(Addr(range.end().0 - 1)))
+            .filter(|number| *number < BLOCKS)
+            .collect();
+        for number in numbers {
+            let entry = blocks.add(number * 8);
+            let block = Addr(read_u64(self.view.memory, entry)?);
+            self.found.add(block, len, Sys::Gc, "pageAlloc.chunks");
         }
         Ok(())
     }
