@@ -147,6 +147,17 @@ pub(super) static TABLE: &[Row] = &[
             &[Pick(ALLGADD, Compare)],
         ),
     ),
+    // Where the compiler was told not to inline.
+    row(
+        "runtime.allglen",
+        0,
+        Nth(Pick("runtime.atomicAllG", Load), 0),
+    ),
+    row(
+        "runtime.allgptr",
+        0,
+        Nth(Pick("runtime.atomicAllG", Load), 1),
+    ),
     row(
         "runtime.allp",
         0,
@@ -200,6 +211,14 @@ pub(super) static TABLE: &[Row] = &[
         "runtime.mbuckets",
         0,
         Only(&[Pick("runtime.mProf_FlushLocked", Any)]),
+    ),
+    row(
+        "runtime.mbuckets",
+        0,
+        Only(&[
+            Pick("runtime.mProf_FlushLocked", Address),
+            Pick(STKBUCKET, Address),
+        ]),
     ),
     // switch typ: memProfile, mutexProfile, blockProfile, in the order that the compiler lays out.
     row("runtime.mbuckets", 0, Arm(STKBUCKET, 3, 0)),
@@ -474,6 +493,11 @@ pub(super) static TABLE: &[Row] = &[
             Pick("runtime.bulkBarrierPreWrite", Load),
             Pick("runtime.modulesinit", Address),
         ]),
+    ),
+    row(
+        "runtime.modulesSlice",
+        0,
+        Only(&[Pick("runtime.activeModules", Load)]),
     ),
     row(
         "runtime.emptymspan",
