@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use letgo_gobin::{GoBinary, Image};
 use letgo_goruntime::{CensusOptions, Limits, Parts, Runtime, SpanUse, layout};
 use letgo_linux::{LiveMemory, Process, residency};
@@ -94,8 +94,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let process = Process::open(patient.pid())?;
     let binary = GoBinary::open(Image::from_file(process.exe_file()?)?, None)?;
     let parts = parts_of(&binary, &process)?;
-    let scan = residency(&process, &process.maps()?)?;
-    let live = LiveMemory::new(&process)?.only_resident(Arc::new(scan.residency));
+    let mappings = process.maps()?;
+    let scan = residency(&process, &mappings)?;
+    let live = LiveMemory::new(&process)?.only_resident(Arc::new(scan.residency), &mappings);
     let recorder = Recorder::new(&live);
     let facts = facts_of(options, &parts, &figures);
     read_all(parts, &recorder)?;
@@ -147,6 +148,11 @@ fn read_all(parts: Parts, memory: &dyn ReadMemory) -> Result<()> {
     let runtime = Runtime::from_parts(parts, memory)?;
     runtime.light(memory)?;
     let census = runtime.census(memory, &CensusOptions::default())?;
+    let coverage = &census.coverage;
+    ensure!(
+        coverage.is_complete(),
+        "the census is not whole: {coverage:?}"
+    );
     let heap = |span: &&letgo_goruntime::Span| span.used_for == SpanUse::Heap;
     let spans: Vec<_> = census.spans.iter().filter(heap).copied().collect();
     runtime.slots(memory, &spans, &Limits::default(), &mut |_, _| {})?;

@@ -97,7 +97,7 @@ impl Opened {
         if self.process.status().map_err(told)?.vm_swap > 0 {
             let mappings = self.process.maps().map_err(told)?;
             let scan = residency(&self.process, &mappings).map_err(told)?;
-            memory = memory.only_resident(Arc::new(scan.residency));
+            memory = memory.only_resident(Arc::new(scan.residency), &mappings);
         }
         let runtime = self.attach(&memory)?;
         runtime

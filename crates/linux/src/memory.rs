@@ -5,7 +5,8 @@
 //!
 //! Reading a page that is not present faults one in: an untouched anonymous page becomes the
 //! zero page and takes page tables, a file page counts in `Rss`, a swapped page is swapped in.
-//! [`LiveMemory::only_resident`] refuses such reads.
+//! [`LiveMemory::only_resident`] does not: what is not present of plain anonymous memory was never
+//! touched and reads as zeros, which are not asked of the target; everything else is refused.
 //!
 //! Does not notice by itself that the process replaced its program; [`Process::verify`] does.
 //!
@@ -20,7 +21,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use letgo_target::{Addr, AddrRange, Fault, Piece, ReadMemory, Residency};
+use letgo_target::{Addr, AddrRange, Fault, Mapping, Piece, ReadMemory, Residency};
 use nix::errno::Errno;
 
 use crate::sys::readv::{MOST_PIECES, read_pieces};
@@ -38,7 +39,45 @@ pub struct LiveMemory {
     mem: File,
     /// `process_vm_readv` was refused while `mem` was granted.
     use_mem: AtomicBool,
-    resident: Option<Arc<Residency>>,
+    resident: Option<Present>,
+}
+
+/// What is present of a process, and where absent means zero.
+#[derive(Debug)]
+struct Present {
+    residency: Arc<Residency>,
+    /// Private anonymous mappings, by address, neighbours joined.
+    anonymous: Vec<AddrRange>,
+}
+
+impl Present {
+    /// Whether every byte of `range` reads as zero where it is not present.
+    fn is_anonymous(&self, range: AddrRange) -> bool {
+        let index = self
+            .anonymous
+            .partition_point(|known| known.end() <= range.start());
+        self.anonymous
+            .get(index)
+            .is_some_and(|known| known.covers(range))
+    }
+}
+
+/// Where a page that is neither present nor swapped out reads as zeros.
+fn anonymous(mappings: &[Mapping]) -> Vec<AddrRange> {
+    let mut ranges: Vec<AddrRange> = Vec::new();
+    let plain = |mapping: &&Mapping| {
+        let special = mapping.name.starts_with("[v") || mapping.name.starts_with("[uprobes");
+        !mapping.is_file() && !mapping.permissions.shared && mapping.permissions.read && !special
+    };
+    for mapping in mappings.iter().filter(plain) {
+        match ranges.last_mut() {
+            Some(last) if last.end() == mapping.range.start() => {
+                *last = AddrRange::new(last.start(), mapping.range.end());
+            }
+            _ => ranges.push(mapping.range),
+        }
+    }
+    ranges
 }
 
 impl LiveMemory {
@@ -60,11 +99,21 @@ impl LiveMemory {
         })
     }
 
-    /// From here on refuses to read what is not wholly resident by `residency`, so that reading
-    /// faults nothing in. The zero page is not resident: it reads as [`Fault::NotResident`].
+    /// From here on reads only what is present by `residency`, so that nothing is faulted in.
+    ///
+    /// Where a page is neither present nor swapped out, private anonymous memory reads as zeros:
+    /// nobody ever wrote there, or what was written was given back. Other absent pages are
+    /// [`Fault::NotResident`].
+    ///
+    /// # Consistency
+    /// A running target that writes to a page after `residency` was read is seen with zeros there.
     #[must_use]
-    pub fn only_resident(mut self, residency: Arc<Residency>) -> LiveMemory {
-        self.resident = Some(residency);
+    pub fn only_resident(mut self, residency: Arc<Residency>, mappings: &[Mapping]) -> LiveMemory {
+        let anonymous = anonymous(mappings);
+        self.resident = Some(Present {
+            residency,
+            anonymous,
+        });
         self
     }
 
@@ -76,7 +125,39 @@ impl LiveMemory {
     fn may_read(&self, addr: Addr, len: usize) -> bool {
         let range = AddrRange::sized(addr, len as u64);
         let resident = self.resident.as_ref();
-        resident.is_none_or(|resident| resident.is_resident(range))
+        resident.is_none_or(|present| present.residency.is_resident(range))
+    }
+
+    /// Reads a piece that is not wholly present: what is, and zeros where that is what absent
+    /// means. Leaves it unfilled where any byte is out of reach.
+    fn read_partly(&self, piece: &mut Piece<'_>) -> Result<(), Fault> {
+        let Some(present) = &self.resident else {
+            return Ok(());
+        };
+        let whole = AddrRange::sized(piece.addr, piece.buf.len() as u64);
+        let (mut at, mut rest) = (whole.start(), &mut *piece.buf);
+        for run in present.residency.within(whole) {
+            let gap = AddrRange::new(at, run.range.start());
+            let known = gap.is_empty() || present.is_anonymous(gap);
+            if !known || !run.kind.is_resident() {
+                return Ok(());
+            }
+            let (zero, behind) = split(rest, gap.len());
+            let (part, behind) = split(behind, run.range.len());
+            zero.fill(0);
+            let mut part = [Piece::new(run.range.start(), part)];
+            self.read_allowed(&mut part)?;
+            if part.iter().any(|part| !part.filled) {
+                return Ok(());
+            }
+            (at, rest) = (run.range.end(), behind);
+        }
+        let gap = AddrRange::new(at, whole.end());
+        if gap.is_empty() || present.is_anonymous(gap) {
+            rest.fill(0);
+            piece.filled = true;
+        }
+        Ok(())
     }
 
     /// Reads `pieces` by `process_vm_readv`, as often as it takes.
@@ -149,7 +230,11 @@ impl LiveMemory {
                 self.read_allowed(now)?;
             }
             let refused = later.iter().take_while(|piece| !allowed(piece)).count();
-            rest = later.get_mut(refused..).unwrap_or_default();
+            let (partly, behind) = later.split_at_mut(refused);
+            partly
+                .iter_mut()
+                .try_for_each(|piece| self.read_partly(piece))?;
+            rest = behind;
         }
         Ok(())
     }
@@ -168,6 +253,12 @@ impl LiveMemory {
             },
         }
     }
+}
+
+/// The first `len` bytes of `buf`, and the rest.
+fn split(buf: &mut [u8], len: u64) -> (&mut [u8], &mut [u8]) {
+    let len = usize::try_from(len).map_or(buf.len(), |len| len.min(buf.len()));
+    buf.split_at_mut(len)
 }
 
 /// After `bytes` more of `pieces` arrived, `skip` bytes into the first: how many pieces are whole,
@@ -189,10 +280,17 @@ fn advance(pieces: &mut [Piece<'_>], skip: usize, mut bytes: usize) -> (usize, u
 impl ReadMemory for LiveMemory {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
         let len = buf.len() as u64;
-        if !self.may_read(addr, buf.len()) {
-            return Err(Fault::NotResident { addr, len });
-        }
+        let whole = self.may_read(addr, buf.len());
         let mut pieces = [Piece::new(addr, buf)];
+        if !whole {
+            let [piece] = &mut pieces;
+            self.read_partly(piece)?;
+            return if piece.filled {
+                Ok(())
+            } else {
+                Err(Fault::NotResident { addr, len })
+            };
+        }
         self.read_allowed(&mut pieces)?;
         let [piece] = pieces;
         if piece.filled {
@@ -321,7 +419,7 @@ mod tests {
             range: AddrRange::sized(first, 4096),
             kind: letgo_target::PageKind::Anon,
         });
-        let memory = ours().only_resident(Arc::new(residency));
+        let memory = ours().only_resident(Arc::new(residency), &[]);
         let mut buf = [0; 8];
         memory.read(first, &mut buf).unwrap();
         let fault = memory.read(first.add(4092), &mut buf).unwrap_err();

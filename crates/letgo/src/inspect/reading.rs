@@ -80,7 +80,7 @@ impl Reading {
         let kernel = Kernel::read(opened)?;
         let memory = LiveMemory::new(&opened.process)
             .map_err(|error| complaints::of_process(&error))?
-            .only_resident(Arc::clone(&kernel.residency));
+            .only_resident(Arc::clone(&kernel.residency), &kernel.mappings);
         progress.step("finding the Go runtime");
         let runtime = opened.attach(&memory)?;
         let first_at = Instant::now();
