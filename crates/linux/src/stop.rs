@@ -110,6 +110,25 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// Whether `process` could be stopped: attaches to its first thread, which goes on running,
+    /// and detaches.
+    ///
+    /// # Errors
+    /// As [`Stop::all_threads`], without [`Error::Deadline`].
+    pub fn is_possible(process: &Process) -> Result<(), Error> {
+        process.verify()?;
+        let files = process.again()?;
+        let holder = thread::spawn(move || holder::try_first(&files));
+        holder.join().unwrap_or_else(|_| {
+            Err(Error::inconsistent(
+                "the thread that attaches",
+                "it panicked",
+            ))
+        })
+    }
+}
+
 impl Stopped {
     /// The threads, by number.
     pub fn threads(&self) -> &[StoppedThread] {

@@ -1,11 +1,14 @@
 //! The system calls that need `unsafe`, or that no crate wraps as we need them, each wrapped once.
 //!
 //! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
-//! here, ptrace in `ptrace`, foreign memory in `readv`, the page table in `pagemap`.
+//! here, a child to try things on in `pausing`, ptrace in `ptrace`, foreign memory in `readv`, the page table in `pagemap`.
 
 pub(crate) mod pagemap;
+mod pausing;
 pub(crate) mod ptrace;
 pub(crate) mod readv;
+
+pub(crate) use pausing::Pausing;
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -17,7 +20,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::signal::kill;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, gettid};
+use nix::unistd::Pid;
 
 /// Opens a directory to open files below it.
 pub(crate) fn open_dir(path: &str) -> Result<OwnedFd> {
@@ -43,6 +46,7 @@ pub(crate) fn exists(pid: i32) -> bool {
 }
 
 /// The number of the calling thread.
+#[cfg(test)]
 pub(crate) fn own_tid() -> u32 {
-    gettid().as_raw().unsigned_abs()
+    nix::unistd::gettid().as_raw().unsigned_abs()
 }

@@ -90,6 +90,33 @@ pub(super) fn run(
     });
 }
 
+/// Attaches to the first thread of `process`; the end of the calling thread detaches.
+pub(super) fn try_first(process: &Process) -> Result<(), Error> {
+    let pid = process.pid();
+    ptrace::seize(pid).map_err(|errno| refused(process, errno))
+}
+
+/// Why attaching was refused.
+fn refused(process: &Process, errno: Errno) -> Error {
+    let pid = process.pid();
+    // The kernel names the thread that traces, which need not be the first of its process.
+    let tracer = process.status().map_or(0, |status| status.tracer);
+    if tracer == 0 {
+        return Error::from_errno(pid, WHAT, errno);
+    }
+    let text = fs::read_to_string(format!("/proc/{tracer}/status"));
+    let status = Status::parse(&text.unwrap_or_default());
+    Error::Busy {
+        pid,
+        tracer: if status.tgid == 0 {
+            tracer
+        } else {
+            status.tgid
+        },
+        name: status.name,
+    }
+}
+
 impl Holder<'_> {
     fn stop_all(&mut self) -> Result<(), Error> {
         let started = Instant::now();
@@ -107,7 +134,6 @@ impl Holder<'_> {
 
     /// Attaches to threads that are not held yet; answers how many were new.
     fn seize_new(&mut self) -> Result<usize, Error> {
-        let pid = self.process.pid();
         let mut new = 0;
         for tid in self.process.threads()? {
             if self.threads.contains_key(&tid) {
@@ -121,7 +147,7 @@ impl Holder<'_> {
                 Err(Errno::ESRCH) => {}
                 // A thread that has ended but was not waited for cannot be attached to.
                 Err(_) if self.has_ended(tid) => {}
-                Err(errno) => return Err(self.refused(pid, errno)),
+                Err(errno) => return Err(refused(self.process, errno)),
             }
         }
         Ok(new)
@@ -194,25 +220,6 @@ impl Holder<'_> {
     fn has_ended(&self, tid: u32) -> bool {
         let state = self.process.thread_state(tid);
         matches!(state, None | Some('Z' | 'X' | 'x'))
-    }
-
-    fn refused(&self, pid: u32, errno: Errno) -> Error {
-        // The kernel names the thread that traces, which need not be the first of its process.
-        let tracer = self.process.status().map_or(0, |status| status.tracer);
-        if tracer == 0 {
-            return Error::from_errno(pid, WHAT, errno);
-        }
-        let text = fs::read_to_string(format!("/proc/{tracer}/status"));
-        let status = Status::parse(&text.unwrap_or_default());
-        Error::Busy {
-            pid,
-            tracer: if status.tgid == 0 {
-                tracer
-            } else {
-                status.tgid
-            },
-            name: status.name,
-        }
     }
 
     fn check_held(&self) -> Result<(), Error> {
