@@ -190,13 +190,30 @@ impl<'a> Pacer<'a> {
     /// Free bytes that the program has a use for before the next forced GC: what it allocates by
     /// then, at most what GOGC=100 (or a smaller GOGC in force) would keep for it.
     pub(crate) fn needed(self) -> u64 {
-        let most = self.kept_busy(self.gogc().unwrap_or(100).min(100));
+        let most = self
+            .kept_busy(self.gogc().unwrap_or(100).min(100))
+            .max(self.kept_in_use());
         match self.facts.rates {
             None => most,
             Some(rates) => {
                 let fill = rates.alloc_bytes_per_s * FORCED_GC_PERIOD_S * self.spread();
                 whole(fill).min(most).max(self.kept_idle())
             }
+        }
+    }
+
+    /// Free bytes that the scavenger keeps by its own goal, in a program that allocates at a GOGC
+    /// of 100 or less: such a heap may overshoot our goal, and shrinks and grows all the time.
+    fn kept_in_use(self) -> u64 {
+        let modest = self.gogc().is_some_and(|gogc| gogc <= 100);
+        match self
+            .facts
+            .scavenge_goal
+            .filter(|_| modest && self.idles() == Some(false))
+        {
+            None => 0,
+            Some(u64::MAX) => self.heap_free(),
+            Some(goal) => goal.saturating_sub(self.facts.stats.heap_inuse),
         }
     }
 

@@ -115,7 +115,30 @@ pub(crate) fn alloc_churn(case: &Case<'_>) -> Option<Draft> {
             case.letgo("alloc"),
             "who allocates, by function and line",
         );
-    Some(higher_gogc(case, cost, draft))
+    Some(
+        match case.pacer.limit().filter(|_| case.pacer.limit_binds()) {
+            Some(limit) => higher_limit(case, limit, draft),
+            None => higher_gogc(case, cost, draft),
+        },
+    )
+}
+
+/// Suggests a higher limit where it is the limit that makes GC run.
+fn higher_limit(case: &Case<'_>, limit: u64, draft: Draft) -> Draft {
+    let draft = draft.evidence("The memory limit, not GOGC, decides when GC runs.");
+    match case
+        .pacer
+        .advice()
+        .backstop
+        .filter(|better| *better > limit)
+    {
+        Some(better) => draft.remedy(
+            "now",
+            case.tune(None, Some(better)),
+            "fewer GCs, more memory",
+        ),
+        None => draft,
+    }
 }
 
 /// Suggests a GOGC that brings the cost down, if the memory for it is there.
@@ -132,7 +155,7 @@ fn higher_gogc(case: &Case<'_>, cost: Option<f64>, draft: Draft) -> Draft {
         .pacer
         .room()
         .is_none_or(|room| peak.saturating_add(case.pacer.non_heap()) <= room);
-    if wanted <= now || !fits || case.pacer.limit_binds() {
+    if wanted <= now || !fits {
         return draft;
     }
     draft.remedy(

@@ -28,13 +28,25 @@ pub(crate) fn dead_goroutines(case: &Case<'_>) -> Option<Draft> {
     if !case.is_share(bytes, case.thresholds.low_share) {
         return None;
     }
+    // Until the next GC they keep their stacks, too.
+    let stacks = case.facts.resident(Leaf::StacksFree);
+    let stacks = if case.is_share(stacks, case.thresholds.low_share) {
+        stacks
+    } else {
+        0
+    };
+    let until = match stacks {
+        0 => String::new(),
+        stacks => format!(", and {} of stacks until the next GC", words::bytes(stacks)),
+    };
     let title = format!(
-        "{} dead goroutines hold {} for good",
+        "{} dead goroutines hold {} for good{until}",
         words::count(goroutines.dead),
         words::bytes(bytes)
     );
     let draft = Draft::new(Confidence::Proven, title)
         .claim(Leaf::HeapObjects, bytes)
+        .claim(Leaf::StacksFree, stacks)
         .count(goroutines.dead)
         .holder("runtime.allgs")
         .evidence(format!(
@@ -45,7 +57,18 @@ pub(crate) fn dead_goroutines(case: &Case<'_>) -> Option<Draft> {
         .evidence(format!(
             "Each keeps its g, {} B on the heap; the runtime reuses them and frees none.",
             goroutines.g_bytes
-        ))
+        ));
+    Some(remedies(case, draft, stacks))
+}
+
+fn remedies(case: &Case<'_>, draft: Draft, stacks: u64) -> Draft {
+    let draft = if stacks > 0 {
+        let expect = format!("a GC frees the stacks: up to {} back", words::bytes(stacks));
+        draft.remedy("now", case.letgo("release"), expect)
+    } else {
+        draft
+    };
+    draft
         .remedy(
             "for good",
             "bound how many goroutines are started at once (a worker pool, a semaphore)",
@@ -54,7 +77,6 @@ pub(crate) fn dead_goroutines(case: &Case<'_>) -> Option<Draft> {
         .remedy(
             "now",
             "restart it",
-            "the only way to give back those that there are",
-        );
-    Some(draft)
+            "the only way to give back the g's that there are",
+        )
 }

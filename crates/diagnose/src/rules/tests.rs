@@ -67,6 +67,46 @@ fn the_headroom_of_a_busy_program_is_not_idle() {
 }
 
 #[test]
+fn what_the_scavenger_keeps_for_a_busy_heap_is_not_idle() {
+    let overshot = |goal: Option<u64>, rate: f64| {
+        let mut facts = healthy();
+        rates(&mut facts).alloc_bytes_per_s = rate;
+        facts.stats.heap_inuse = 222 * MIB;
+        facts.stats.heap_idle = 320 * MIB;
+        facts.scavenge_goal = goal;
+        find(&facts.with(Leaf::HeapIdle, 300 * MIB), "idle-not-returned")
+    };
+    assert_eq!(overshot(Some(u64::MAX), 1e9), None);
+    assert_eq!(overshot(Some(222 * MIB + 295 * MIB), 1e9), None);
+    assert!(overshot(Some(250 * MIB), 1e9).is_some());
+    assert!(
+        overshot(Some(u64::MAX), 0.0).is_some(),
+        "an idle program has no use for it"
+    );
+    assert!(overshot(None, 1e9).is_some());
+}
+
+#[test]
+fn stacks_of_the_dead_go_with_the_next_gc() {
+    let mut facts = healthy().with(Leaf::StacksFree, 390 * MIB);
+    facts.goroutines.dead = 200_000;
+    let finding = find(&facts, "goroutine-graveyard").expect("graves");
+    assert!(finding.bytes > 390 * MIB);
+    assert_eq!(finding.remedies[0].command, "letgo release 4242");
+}
+
+#[test]
+fn churn_under_a_limit_that_binds_asks_for_a_higher_limit() {
+    let facts = spiral(130 * MIB, 0.2);
+    let finding = find(&facts, "alloc-churn").expect("churn");
+    assert!(
+        finding.remedies[1]
+            .command
+            .starts_with("letgo tune 4242 --limit ")
+    );
+}
+
+#[test]
 fn what_the_runtime_does_by_itself_depends_on_its_settings() {
     let sentence = |edit: fn(&mut Facts)| {
         let mut facts = healthy().with(Leaf::HeapIdle, 900 * MIB);
