@@ -143,6 +143,11 @@ impl Synthetic {
         it
     }
 
+    /// Overwrites one word: of the mapped os pages, counted round, that one, and there that word.
+    pub fn overwrite(&mut self, page: usize, word: usize, value: u64) {
+        hostile::overwrite(&mut self.canvas, page, word, value);
+    }
+
     /// Its memory.
     pub fn memory(&self) -> SliceMemory {
         self.canvas.memory()

@@ -208,10 +208,14 @@ pub(super) mod bucket {
 
 pub(super) mod moduledata {
     pub(in super::super) const TEXT: u64 = 176;
+    pub(in super::super) const NOPTRDATA: u64 = 192;
+    pub(in super::super) const ENOPTRDATA: u64 = 200;
     pub(in super::super) const DATA: u64 = 208;
     pub(in super::super) const EDATA: u64 = 216;
     pub(in super::super) const BSS: u64 = 224;
     pub(in super::super) const EBSS: u64 = 232;
+    pub(in super::super) const NOPTRBSS: u64 = 240;
+    pub(in super::super) const ENOPTRBSS: u64 = 248;
     /// `bitvector`: n 0, bytedata 8.
     pub(in super::super) const GCDATAMASK: u64 = 536;
     pub(in super::super) const GCBSSMASK: u64 = 552;

@@ -302,6 +302,15 @@ fn figures(it: &mut Synthetic, evil: Evil) {
     }
 }
 
+/// Overwrites one word; page and word are counted round.
+pub(super) fn overwrite(canvas: &mut Canvas, page: usize, word: usize, value: u64) {
+    let count = canvas.pages_mut().count();
+    if let Some(bytes) = canvas.pages_mut().nth(page % count) {
+        let at = word % 512 * 8;
+        bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+}
+
 /// Overwrites `count` words, which and by what drawn from `seed`: pointers to elsewhere in the
 /// same page, to nowhere, all ones, and small numbers.
 pub(super) fn noise(canvas: &mut Canvas, seed: u64, count: usize) {

@@ -146,6 +146,10 @@ fn module(it: &mut Synthetic, own: &mut OwnMemory) {
     canvas.u64(at + moduledata::EDATA, bss);
     canvas.u64(at + moduledata::BSS, bss);
     canvas.u64(at + moduledata::EBSS, end);
+    canvas.u64(at + moduledata::NOPTRDATA, data);
+    canvas.u64(at + moduledata::ENOPTRDATA, data);
+    canvas.u64(at + moduledata::NOPTRBSS, end);
+    canvas.u64(at + moduledata::ENOPTRBSS, end);
     canvas.u64(at + moduledata::NEXT, 0);
     for (mask, len) in [
         (moduledata::GCDATAMASK, bss - data),
