@@ -202,11 +202,12 @@ impl<'a> Pacer<'a> {
         }
     }
 
-    /// Free bytes that the scavenger keeps by its own goal, in a program that allocates at a GOGC
-    /// of 100 or less: such a heap may overshoot our goal, and shrinks and grows all the time.
+    /// Free bytes that a program which allocates turns over, or that the scavenger keeps for it at
+    /// a GOGC of 100 or less: such a heap may overshoot our goal, and shrinks and grows all the
+    /// time.
     fn kept_in_use(self) -> u64 {
         let modest = self.gogc().is_some_and(|gogc| gogc <= 100);
-        match self
+        let kept = match self
             .facts
             .scavenge_goal
             .filter(|_| modest && self.idles() == Some(false))
@@ -214,6 +215,18 @@ impl<'a> Pacer<'a> {
             None => 0,
             Some(u64::MAX) => self.heap_free(),
             Some(goal) => goal.saturating_sub(self.facts.stats.heap_inuse),
+        };
+        kept.max(self.turnover())
+    }
+
+    /// Bytes of spans that are filled and swept again in one cycle, where a cycle fits into the
+    /// window of the two readings: so far may free spans be up by the moment.
+    fn turnover(self) -> u64 {
+        match self.facts.rates {
+            Some(rates) if rates.gc_cycles_per_s >= 1.0 => {
+                whole(rates.alloc_bytes_per_s / rates.gc_cycles_per_s * self.spread())
+            }
+            _ => 0,
         }
     }
 

@@ -42,7 +42,8 @@ pub struct Thresholds {
     /// aims at 25 % while it marks and cuts GC off at 50 %.
     pub spiral_gc_cpu: f64,
     /// Effective GOGC, in percent, under which a memory limit leaves too little between two
-    /// cycles. Under 10 each cycle frees a tenth of what it marks.
+    /// cycles: half of what the default leaves, so twice its cost. The live heap as the last cycle
+    /// marked it swings by a tenth, so a sharper bound would come and go.
     pub spiral_gogc: f64,
     /// Cycles a second without which there is no spiral.
     pub spiral_cycles_per_s: f64,
@@ -77,7 +78,7 @@ impl Default for Thresholds {
             churn_gc_cpu: 0.10,
             churn_cycles_per_s: 10.0,
             spiral_gc_cpu: 0.25,
-            spiral_gogc: 10.0,
+            spiral_gogc: 50.0,
             spiral_cycles_per_s: 1.0,
             threads_many: 200,
             threads_per_p: 16,

@@ -31,6 +31,7 @@ pub(crate) fn still_resident(case: &Case<'_>) -> Option<Draft> {
         () if case.facts.locked_bytes > 0 => locked(Draft::new(Confidence::Likely, title)),
         () if lazy >= bytes / 2 => lazy_free(case, Draft::new(Confidence::Proven, title), lazy),
         () if huge >= bytes / 2 => refilled(case, Draft::new(Confidence::Proven, title), huge),
+        () if moves(case, bytes) => return None,
         () => unclear(case, Draft::new(Confidence::Possible, title)),
     };
     Some(draft.claim(Leaf::HeapReturnedResident, bytes))
@@ -98,6 +99,13 @@ fn locked(draft: Draft) -> Draft {
             "leave the heap out of mlockall, or use mlock for the secrets only",
             "returned memory leaves RSS",
         )
+}
+
+/// Whether the program takes so much memory that the page table and the runtime's bits, read a
+/// moment apart, may differ by these bytes.
+fn moves(case: &Case<'_>, bytes: u64) -> bool {
+    let rates = case.facts.rates;
+    rates.is_some_and(|rates| rates.alloc_bytes_per_s >= words::float(bytes))
 }
 
 fn unclear(case: &Case<'_>, draft: Draft) -> Draft {

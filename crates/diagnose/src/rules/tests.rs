@@ -87,6 +87,19 @@ fn what_the_scavenger_keeps_for_a_busy_heap_is_not_idle() {
 }
 
 #[test]
+fn what_one_cycle_turns_over_is_not_idle() {
+    let churning = |cycles: f64| {
+        let mut facts = healthy();
+        rates(&mut facts).alloc_bytes_per_s = 1e9;
+        rates(&mut facts).gc_cycles_per_s = cycles;
+        find(&facts.with(Leaf::HeapIdle, 300 * MIB), "idle-not-returned")
+    };
+    // 1 GB/s x 160/140 spread: 363 MiB in a cycle, or 36.
+    assert_eq!(churning(3.0), None);
+    assert!(churning(30.0).is_some());
+}
+
+#[test]
 fn stacks_of_the_dead_go_with_the_next_gc() {
     let mut facts = healthy().with(Leaf::StacksFree, 390 * MIB);
     facts.goroutines.dead = 200_000;
@@ -169,6 +182,13 @@ fn madv_free_huge_pages_and_neither_are_told_apart() {
     assert_eq!(huge.confidence, Confidence::Proven);
     assert!(huge.remedies[0].command.contains("disablethp=1"));
     let neither = returned(|_| ());
+    let mut busy = healthy().with(Leaf::HeapReturnedResident, 200 * MIB);
+    rates(&mut busy).alloc_bytes_per_s = 1e9;
+    assert_eq!(
+        find(&busy, "returned-still-resident"),
+        None,
+        "torn, or not: nobody can tell"
+    );
     assert_eq!(neither.confidence, Confidence::Possible);
 }
 
