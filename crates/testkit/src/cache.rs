@@ -38,7 +38,7 @@ pub fn shape_dir(shape: &str) -> PathBuf {
 pub(crate) fn build(shape: &str, version: &str, kind: &Kind) -> Result<PathBuf> {
     let source = shape_dir(shape);
     ensure!(source.join("main.go").is_file(), "no such shape: {shape}");
-    let key = source_hash(&[&source, &shape_dir("truth")])?;
+    let key = source_hash(&[&source, &source.join("plug"), &shape_dir("truth")])?;
     let dir = cache_dir()
         .join("patients")
         .join(format!("{shape}-{version}-{kind}-{key:016x}"));
@@ -48,47 +48,67 @@ pub(crate) fn build(shape: &str, version: &str, kind: &Kind) -> Result<PathBuf> 
     lock.lock()?;
     if !binary.is_file() {
         let fresh = dir.join("fresh");
-        compile(&source, &fresh, version, kind)?;
+        let how = How { version, kind };
+        if source.join("host.c").is_file() {
+            how.go(&source, &dir.join("library.so"), ".", "c-shared")?;
+            run(Command::new("cc")
+                .arg("-o")
+                .arg(&fresh)
+                .arg(source.join("host.c")))?;
+        } else {
+            how.go(&source, &fresh, ".", if kind.pie { "pie" } else { "exe" })?;
+        }
+        if source.join("plug").is_dir() {
+            how.go(&source, &dir.join("plugin.so"), "./plug", "plugin")?;
+        }
         fs::rename(&fresh, &binary)?;
     }
     Ok(binary)
 }
 
-fn compile(source: &Path, out: &Path, version: &str, kind: &Kind) -> Result<()> {
-    let toolchain = Toolchain::get(version)?;
-    let mut go = toolchain.command();
-    go.current_dir(source)
-        .args(go_flags(&toolchain, kind))
-        .arg("-o")
-        .arg(out)
-        .arg(".")
-        .env("CGO_ENABLED", if kind.cgo { "1" } else { "0" })
-        .env("GOEXPERIMENT", kind.experiments.join(","))
-        .env(
-            "GOARCH",
-            match kind.arch {
-                Arch::Amd64 => "amd64",
-                Arch::I386 => "386",
-                Arch::Arm64 => "arm64",
-            },
-        );
-    if kind.sanitizer == Some(Sanitizer::Msan) {
-        go.env("CC", "clang");
-    }
-    run(&mut go)
-        .with_context(|| format!("go{version} cannot build {} as {kind}", source.display()))?;
-    if kind.strip == Strip::StripS {
-        run(Command::new("strip").arg("-s").arg(out))?;
-    }
-    Ok(())
+/// By which Go, in which way.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    version: &'a str,
+    kind: &'a Kind,
 }
 
-fn go_flags(toolchain: &Toolchain, kind: &Kind) -> Vec<String> {
+impl How<'_> {
+    /// Builds one package of `source`.
+    fn go(self, source: &Path, out: &Path, package: &str, mode: &str) -> Result<()> {
+        let How { version, kind } = self;
+        let toolchain = Toolchain::get(version)?;
+        let mut go = toolchain.command();
+        go.current_dir(source)
+            .args(go_flags(&toolchain, kind, mode))
+            .arg("-o")
+            .arg(out)
+            .arg(package)
+            .env("CGO_ENABLED", if kind.cgo { "1" } else { "0" })
+            .env("GOEXPERIMENT", kind.experiments.join(","))
+            .env(
+                "GOARCH",
+                match kind.arch {
+                    Arch::Amd64 => "amd64",
+                    Arch::I386 => "386",
+                    Arch::Arm64 => "arm64",
+                },
+            );
+        if kind.sanitizer == Some(Sanitizer::Msan) {
+            go.env("CC", "clang");
+        }
+        run(&mut go)
+            .with_context(|| format!("go{version} cannot build {} as {kind}", source.display()))?;
+        if kind.strip == Strip::StripS {
+            run(Command::new("strip").arg("-s").arg(out))?;
+        }
+        Ok(())
+    }
+}
+
+fn go_flags(toolchain: &Toolchain, kind: &Kind, mode: &str) -> Vec<String> {
     let mut flags = vec!["build".to_owned(), "-buildvcs=false".to_owned()];
-    flags.push(format!(
-        "-buildmode={}",
-        if kind.pie { "pie" } else { "exe" }
-    ));
+    flags.push(format!("-buildmode={mode}"));
     if kind.strip == Strip::LinkerSw {
         flags.push("-ldflags=-s -w".to_owned());
     }
@@ -128,7 +148,7 @@ fn source_hash(dirs: &[&Path]) -> Result<u64> {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     };
-    for dir in dirs {
+    for dir in dirs.iter().filter(|dir| dir.is_dir()) {
         let mut files: Vec<PathBuf> = fs::read_dir(dir)?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<_, _>>()?;

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use letgo_testkit::{Case, Patient, Recipe, Tier, cases, mapping_names, rss, thread_states};
+use letgo_testkit::{
+    Arch, Case, Kind, Patient, Recipe, Sanitizer, Tier, cases, mapping_names, note_skip, rss,
+    thread_states,
+};
 
 fn small(shape: &str) -> Recipe {
     Recipe::new(shape).arg("-mib=16")
@@ -108,6 +111,45 @@ fn variables_reach_the_patient_and_are_not_inherited() {
     assert_eq!(patient.truth().text("env"), Some("512MiB"));
     let patient = Recipe::new("stale-limit").start().unwrap();
     assert_eq!(patient.truth().text("env"), Some("none"));
+}
+
+#[test]
+fn a_go_library_in_a_c_program_and_a_plugin_tell_their_truth() {
+    for (shape, version) in [("cshared", "1.24.13"), ("plugin", "1.24.13")] {
+        let mut patient = small(shape).go(version).kind(Kind::cgo()).start().unwrap();
+        let names = mapping_names(patient.pid()).unwrap();
+        assert!(
+            names
+                .iter()
+                .any(|name| name.ends_with(".so") && name.contains(shape)),
+            "{names:?}"
+        );
+        let (stats, _) = patient.stop().unwrap();
+        assert!(stats.get("HeapAlloc") >= patient.truth().get("bytes"));
+    }
+}
+
+#[test]
+fn sanitized_and_32_bit_programs_run() {
+    let kinds = [
+        Kind::plain().sanitized(Sanitizer::Race),
+        Kind::plain().sanitized(Sanitizer::Asan),
+        Kind::plain().sanitized(Sanitizer::Msan),
+        Kind {
+            arch: Arch::I386,
+            ..Kind::plain()
+        },
+    ];
+    for kind in kinds {
+        // A compiler with that sanitizer may be missing.
+        match small("healthy").kind(kind.clone()).build() {
+            Ok(_) => {
+                let mut patient = small("healthy").kind(kind).start().unwrap();
+                patient.stop().unwrap();
+            }
+            Err(error) => note_skip(&format!("healthy as {kind}"), &format!("{error:#}")),
+        }
+    }
 }
 
 #[test]
