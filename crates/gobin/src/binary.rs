@@ -45,8 +45,9 @@ impl GoBinary {
         image.check_relocations()?;
         if let Some(facts) = cached
             && CachedFacts::key_of(&image).as_ref() == Some(&facts.key)
-            && let Ok(header) = pclntab::Header::read(&image, facts.pclntab)
-            && let Ok(module) = Moduledata::read(&image, facts.moduledata, &header)
+            && let Ok(header) = pclntab::Header::read(&image, facts.module.pc_header)
+            && let Ok(module) = Moduledata::read(&image, facts.module.addr, &header)
+            && module == facts.module
         {
             let functions = FunctionTable::open(&image, &module, &header)?;
             let globals = facts.globals.clone();
@@ -82,8 +83,7 @@ impl GoBinary {
     pub fn facts_for_cache(&self) -> Option<CachedFacts> {
         Some(CachedFacts {
             key: CachedFacts::key_of(&self.image)?,
-            pclntab: self.module.pc_header,
-            moduledata: self.moduledata,
+            module: self.module.clone(),
             cgo: self.cgo,
             globals: self.globals.clone(),
         })

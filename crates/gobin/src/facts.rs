@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use letgo_target::Addr;
 use serde::{Deserialize, Serialize};
 
-use crate::{Globals, Image};
+use crate::{Globals, Image, Moduledata};
 
 /// What an opening found out. Link-time addresses, true of every copy of one build, stripped or
 /// not. Where to keep it is the caller's affair.
@@ -13,10 +12,8 @@ use crate::{Globals, Image};
 pub struct CachedFacts {
     /// The build that they are true of: see [`CachedFacts::key_of`].
     pub key: String,
-    /// Where the pclntab is.
-    pub pclntab: Addr,
-    /// Where the moduledata is.
-    pub moduledata: Addr,
+    /// The head of the moduledata, which must be found again as it was.
+    pub module: Moduledata,
     /// Whether C code is linked in.
     pub cgo: bool,
     /// Where the runtime's variables are.
@@ -25,7 +22,7 @@ pub struct CachedFacts {
 
 impl CachedFacts {
     /// The version of these facts; raised when a rule is repaired, so that older caches lapse.
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     /// What tells a build from every other: its GNU and Go build ids, whichever it has. Absent
     /// where it has neither.

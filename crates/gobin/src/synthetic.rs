@@ -263,13 +263,25 @@ mod tests {
     fn cached_facts_are_used_for_their_build_only() {
         let binary = open(&Synthetic::default());
         let facts = binary.facts_for_cache().unwrap();
-        let mut wrong = facts.clone();
-        wrong.moduledata = wrong.moduledata.add(8);
-        for facts in [facts, wrong] {
+        let mut moved = facts.clone();
+        moved.module.addr = moved.module.addr.add(8);
+        let mut other = facts.clone();
+        other.module.bss = other.module.data;
+        let mut foreign = facts.clone();
+        foreign.key.push('x');
+        for (facts, used) in [
+            (facts, true),
+            (moved, false),
+            (other, false),
+            (foreign, false),
+        ] {
+            let mut facts = facts;
+            facts.cgo = true;
             let image = Image::from_bytes(Synthetic::default().build()).unwrap();
             let again = GoBinary::open(image, Some(&facts)).unwrap();
             assert_eq!(again.moduledata, binary.moduledata);
             assert_eq!(again.globals, binary.globals);
+            assert_eq!(again.cgo(), used, "only the facts say that it has cgo");
         }
     }
 

@@ -66,7 +66,6 @@ pub(super) static TABLE: &[Row] = &[
         0,
         Only(&[Pick("runtime.getempty.func1", Address)]),
     ),
-    // gcController
     row(
         "runtime.gcController",
         0,
