@@ -14,7 +14,7 @@ use letgo_goruntime::layout;
 /// The program: the runtime alone has everything that we read.
 const PROGRAM: &str = "package main\n\nfunc main() {}\n";
 /// Its module, for the oldest release that we know.
-const MODULE: &str = "module layouts\n\ngo 1.19\n";
+const MODULE: &str = "module example.com/layouts\n\ngo 1.19\n";
 
 /// A Go toolchain.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -68,7 +68,8 @@ pub struct Census {
     pub stats: RuntimeStats,
     /// Bytes in mspans, bitmaps and arenas lie here; the arena index maps them.
     pub arenas: Vec<AddrRange>,
-    /// Where the runtime's image has its variables: `(data, bss)` of every module.
+    /// Where the program keeps its variables: `(data, bss)` of every module, then its
+    /// `(noptrdata, noptrbss)`.
     pub module_data: Vec<(AddrRange, AddrRange)>,
     /// What was left out or seen to change.
     pub coverage: Coverage,

@@ -22,6 +22,7 @@ mod light;
 mod limits;
 mod metadata;
 mod mheap;
+mod modules;
 mod mspan;
 mod page_alloc;
 mod pages;

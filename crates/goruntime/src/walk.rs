@@ -9,7 +9,9 @@ use letgo_target::{Coverage, ReadMemory};
 use crate::counters::Counters;
 use crate::processors::{Unflushed, processors, unflushed};
 use crate::view::View;
-use crate::{Census, Debug, Error, Limits, Runtime, buckets, goroutines, metadata, mheap, pages};
+use crate::{
+    Census, Debug, Error, Limits, Runtime, buckets, goroutines, metadata, mheap, modules, pages,
+};
 
 /// How a census is taken.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +69,7 @@ impl Runtime {
             buckets: &census.buckets,
         };
         census.metadata = metadata::walk(view, known, limits, &mut coverage)?;
+        census.module_data = modules::data(view, &mut coverage)?;
         census.debug = Debug::read(view);
         census.coverage = coverage;
         Ok(census)

@@ -13,6 +13,11 @@ pub(super) const TABLES: &[(&str, &str)] = &[
         "go1.21-pagetrace",
         include_str!("../../layouts/go1.21-pagetrace.txt"),
     ),
+    ("go1.21.6", include_str!("../../layouts/go1.21.6.txt")),
+    (
+        "go1.21.6-pagetrace",
+        include_str!("../../layouts/go1.21.6-pagetrace.txt"),
+    ),
     ("go1.22", include_str!("../../layouts/go1.22.txt")),
     (
         "go1.22-noallocheaders",
@@ -27,10 +32,17 @@ pub(super) const TABLES: &[(&str, &str)] = &[
         include_str!("../../layouts/go1.22-pagetrace.txt"),
     ),
     ("go1.23", include_str!("../../layouts/go1.23.txt")),
+    ("go1.23.4", include_str!("../../layouts/go1.23.4.txt")),
+    ("go1.23.12", include_str!("../../layouts/go1.23.12.txt")),
     ("go1.24", include_str!("../../layouts/go1.24.txt")),
     (
         "go1.24-nospinbitmutex",
         include_str!("../../layouts/go1.24-nospinbitmutex.txt"),
+    ),
+    ("go1.24.6", include_str!("../../layouts/go1.24.6.txt")),
+    (
+        "go1.24.6-nospinbitmutex",
+        include_str!("../../layouts/go1.24.6-nospinbitmutex.txt"),
     ),
     ("go1.25", include_str!("../../layouts/go1.25.txt")),
     (

@@ -28,7 +28,7 @@ pub fn is_wanted(name: &str) -> bool {
 }
 
 /// Structures that declared paths lead through.
-const INNER: [&str; 11] = [
+const INNER: [&str; 12] = [
     "runtime.bitvector",
     "runtime.cleanupBlockHeader",
     "runtime.gcWork",
@@ -40,6 +40,7 @@ const INNER: [&str; 11] = [
     "runtime.scavengeIndex",
     "runtime.stack",
     "runtime.gobuf",
+    "runtime.heapArenaPtrScalar",
 ];
 
 /// The field that `path` leads to in `structure`.

@@ -137,7 +137,7 @@ foreign! {
         /// The span of each runtime page.
         need spans: [65536] = "spans";
         /// Pointer bitmap; up to 1.21, and in 1.22 without allocation headers.
-        may bitmap: [] = "bitmap";
+        may bitmap: [] = "bitmap" | "heapArenaPtrScalar.bitmap";
         /// Bytes below need no zeroing.
         need zeroed_base: [8] = "zeroedBase";
         /// Bitmap of the debug setting gccheckmark.
@@ -490,6 +490,10 @@ foreign! {
 
     /// A module: the program, a plugin, a shared library. Source: symtab.go.
     need ModuleData moduledata = "runtime.moduledata" {
+        /// First initialised variable that holds no pointers.
+        need noptrdata: [8] = "noptrdata";
+        /// The byte behind the last one.
+        need enoptrdata: [8] = "enoptrdata";
         /// First initialised variable that may hold pointers.
         need data: [8] = "data";
         /// The byte behind the last one.
@@ -498,6 +502,10 @@ foreign! {
         need bss: [8] = "bss";
         /// The byte behind the last one.
         need ebss: [8] = "ebss";
+        /// First zeroed variable that holds no pointers.
+        need noptrbss: [8] = "noptrbss";
+        /// The byte behind the last one.
+        need enoptrbss: [8] = "enoptrbss";
         /// Pointer mask of the initialised variables, unrolled at start.
         need gcdatamask: [8] = "gcdatamask.bytedata";
         /// Pointer mask of the zeroed variables, unrolled at start.

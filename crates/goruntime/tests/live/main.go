@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"runtime/pprof"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -31,8 +32,10 @@ var (
 	tiny   [4096]*int32
 	sample = []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
 	block  = make(chan int)
-	limit  int64
-	gogc   int
+
+	blocked int32
+	limit   int64
+	gogc    int
 )
 
 func put(key string, value uint64) {
@@ -59,6 +62,7 @@ func deep(n int) byte {
 	var frame [256]byte
 	frame[n%256] = byte(n)
 	if n == 0 {
+		atomic.AddInt32(&blocked, 1)
 		<-block
 	} else {
 		frame[0] = deep(n - 1)
@@ -79,9 +83,16 @@ func fill() {
 			keep[i] = nil
 		}
 	}
+	// One processor, so that each goroutine goes on to its block once it has counted itself.
+	processors := runtime.GOMAXPROCS(1)
 	for i := 0; i < 200; i++ {
 		go deep(i)
 	}
+	for atomic.LoadInt32(&blocked) < 200 {
+		runtime.Gosched()
+	}
+	time.Sleep(20 * time.Millisecond)
+	runtime.GOMAXPROCS(processors)
 	for i := 0; i < 20; i++ {
 		done := make(chan bool)
 		go func() { done <- true }()

@@ -1,0 +1,70 @@
+//! Where the program keeps its variables: the list of `runtime.moduledata`.
+//!
+//! The executable has one moduledata, each plugin another; they are linked. The tables that a
+//! moduledata leads to are not read here (see `letgo_gobin`).
+//!
+//! Source: src/runtime/symtab.go, go1.19 to go1.27. The order of sections is the linker's, and
+//! differs where a C compiler links.
+
+use letgo_target::{Addr, AddrRange, Coverage};
+
+use crate::Error;
+use crate::view::View;
+
+/// Images there may be: a program has few plugins.
+const MOST_MODULES: usize = 1024;
+/// Largest part of an image that is believed: the linker's own limit on amd64 is 2 GiB.
+const MOST_DATA: u64 = 4 << 30;
+
+/// Initialised and zeroed variables of every image: two pairs each, those that may hold pointers
+/// and those that do not.
+///
+/// # Errors
+/// Only what makes the whole target unreadable.
+pub(crate) fn data(
+    view: View<'_>,
+    coverage: &mut Coverage,
+) -> Result<Vec<(AddrRange, AddrRange)>, Error> {
+    let fields = &view.layout().moduledata;
+    let mut modules = Vec::new();
+    let mut next = view.runtime.moduledata;
+    while !next.is_null() {
+        if modules.len() >= 2 * MOST_MODULES {
+            coverage.skip("moduledata", "the list of images does not end");
+            break;
+        }
+        let bytes = match view.structure(next, fields.size).map_err(Error::from) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => {
+                coverage.skip("moduledata", error.to_string());
+                break;
+            }
+        };
+        let bounds = [
+            [fields.data, fields.edata, fields.bss, fields.ebss],
+            [
+                fields.noptrdata,
+                fields.enoptrdata,
+                fields.noptrbss,
+                fields.enoptrbss,
+            ],
+        ];
+        for [data, edata, bss, ebss] in bounds {
+            let data = range(data.addr(&bytes), edata.addr(&bytes));
+            let bss = range(bss.addr(&bytes), ebss.addr(&bytes));
+            match (data, bss) {
+                (Some(data), Some(bss)) => modules.push((data, bss)),
+                _ => coverage.skip("moduledata", "its variables' bounds make no sense"),
+            }
+        }
+        next = fields.next.addr(&bytes);
+    }
+    Ok(modules)
+}
+
+/// A range whose bounds make sense.
+fn range(start: Addr, end: Addr) -> Option<AddrRange> {
+    let sane = start <= end && end.since(start) <= MOST_DATA;
+    sane.then(|| AddrRange::new(start, end))
+}
