@@ -3,7 +3,11 @@
 //! Each verb is a module. What a verb checks is also a test, so that `cargo test` says the same.
 
 mod gen_docs;
+mod layouts;
+mod record_case;
+mod runtime_deps;
 mod tidy;
+mod toolchain;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -22,11 +26,21 @@ enum Verb {
     Tidy,
     /// Write the reference of the command line and the man pages
     GenDocs(gen_docs::Options),
+    /// Write the offset tables that stripped binaries need
+    Layouts(layouts::Options),
+    /// Record a small target for the tests that run without Go
+    RecordCase(record_case::Options),
+    /// List what we rely on of the Go runtime, and check toolchains for it
+    #[command(subcommand)]
+    RuntimeDeps(runtime_deps::Verb),
 }
 
 fn main() -> Result<()> {
     match Cli::parse().verb {
         Verb::Tidy => tidy::run(),
         Verb::GenDocs(options) => gen_docs::run(&options),
+        Verb::Layouts(options) => layouts::run(&options),
+        Verb::RecordCase(options) => record_case::run(&options),
+        Verb::RuntimeDeps(verb) => runtime_deps::run(&verb),
     }
 }
