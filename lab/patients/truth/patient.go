@@ -68,7 +68,7 @@ func (p *Patient) Fail(why string) {
 
 // Serve says ready and obeys commands until standard input ends.
 func (p *Patient) Serve() {
-	say("ready", "pid", os.Getpid(), "go", runtime.Version())
+	say("ready", "pid", os.Getpid(), "go", strings.ReplaceAll(runtime.Version(), " ", "_"))
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		word := strings.TrimSpace(in.Text())
