@@ -142,7 +142,9 @@ func printStats() {
 func printStatsAndStop() {
 	outMutex.Lock()
 	defer outMutex.Unlock()
-	pid := syscall.Getpid()
+	pid := uintptr(syscall.Getpid())
 	readStats()
-	syscall.Kill(pid, syscall.SIGSTOP)
+	// Sent to this very thread, the signal takes effect before the call returns.
+	tid, _, _ := syscall.RawSyscall(syscall.SYS_GETTID, 0, 0, 0)
+	syscall.RawSyscall(syscall.SYS_TGKILL, pid, tid, uintptr(syscall.SIGSTOP))
 }
