@@ -82,18 +82,41 @@ pub fn residency_by(
 /// The first address that no program may have.
 const END_OF_USER: u64 = 1 << 56;
 
-/// Where pages count in `Rss`: neighbouring mappings joined, what `Rss` leaves out left out.
-fn counted_ranges(mappings: &[Mapping]) -> Vec<AddrRange> {
-    let mut ranges: Vec<AddrRange> = Vec::new();
+/// A range whose present pages count in `Rss`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Counted {
+    range: AddrRange,
+    /// No page in it is a file's.
+    anonymous: bool,
+}
+
+/// Where pages count in `Rss`: neighbouring mappings of one kind joined, what `Rss` leaves out left
+/// out.
+fn counted_ranges(mappings: &[Mapping]) -> Vec<Counted> {
+    let mut ranges: Vec<Counted> = Vec::new();
     for mapping in mappings.iter().filter(|mapping| is_counted(mapping)) {
+        let anonymous = is_anonymous(mapping);
+        let start = mapping.range.start();
         match ranges.last_mut() {
-            Some(last) if last.end() == mapping.range.start() => {
-                *last = AddrRange::new(last.start(), mapping.range.end());
+            Some(last) if last.range.end() == start && last.anonymous == anonymous => {
+                last.range = AddrRange::new(last.range.start(), mapping.range.end());
             }
-            _ => ranges.push(mapping.range),
+            _ => ranges.push(Counted {
+                range: mapping.range,
+                anonymous,
+            }),
         }
     }
     ranges
+}
+
+/// Whether a mapping has neither a file (or shared memory) nor pages of the kernel's own (`[vdso]`)
+/// behind it.
+fn is_anonymous(mapping: &Mapping) -> bool {
+    let name = mapping.name.as_str();
+    let named = ["[heap]", "[stack", "[anon:"];
+    let plain = name.is_empty() || named.iter().any(|prefix| name.starts_with(prefix));
+    !mapping.is_file() && !mapping.permissions.shared && plain
 }
 
 /// Whether present pages of a mapping count in `Rss`.
@@ -152,7 +175,17 @@ mod tests {
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
 ";
         let ranges = counted_ranges(&parse_maps(maps).unwrap());
-        let range = |start, end| AddrRange::new(Addr(start), Addr(end));
-        assert_eq!(ranges, [range(0x1000, 0x3000), range(0x6000, 0x7000)]);
+        let counted = |start, end, anonymous| Counted {
+            range: AddrRange::new(Addr(start), Addr(end)),
+            anonymous,
+        };
+        assert_eq!(
+            ranges,
+            [
+                counted(0x1000, 0x2000, false),
+                counted(0x2000, 0x3000, true),
+                counted(0x6000, 0x7000, false)
+            ]
+        );
     }
 }

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 
 use letgo_target::{Addr, AddrRange, Mapping, OS_PAGE, PageKind};
 
-use super::{Found, Method, Scan, is_counted};
+use super::{Found, Method, Scan, is_anonymous, is_counted};
 use crate::{Error, Process, sys};
 
 const PRESENT: u64 = 1 << 63;
@@ -65,13 +65,6 @@ pub(super) fn scan(process: &Process, pagemap: &File, mappings: &[Mapping]) -> R
         }
     }
     Ok(found.by(Method::Table))
-}
-
-/// Whether a mapping has neither a file nor pages of the kernel's own (`[vdso]`) behind it.
-fn is_anonymous(mapping: &Mapping) -> bool {
-    let name = mapping.name.as_str();
-    let named = ["[heap]", "[stack", "[anon:"];
-    !mapping.is_file() && (name.is_empty() || named.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 /// The kind of a page of a mapping with or without a file; nothing for one that is neither in

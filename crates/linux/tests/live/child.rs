@@ -148,6 +148,11 @@ pub(crate) fn counts(memory: &LiveMemory, counter: Addr) -> bool {
     read_u64(memory, counter).unwrap() != before
 }
 
+/// Waits until a counter in the child changes.
+pub(crate) fn resumes(memory: &LiveMemory, counter: Addr) {
+    until("counting", || counts(memory, counter));
+}
+
 /// A copy of this binary that anybody may run, removed when dropped.
 pub(crate) struct Copy(pub(crate) std::path::PathBuf);
 

@@ -6,7 +6,7 @@ use letgo_linux::{Error, Stop};
 use letgo_target::{Mapping, read_u64};
 use nix::libc;
 
-use crate::child::{Child, counts, until};
+use crate::child::{Child, counts, resumes, until};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -15,7 +15,7 @@ fn nothing_moves_while_stopped_and_everything_after() {
     let child = Child::start("spin 3");
     let (process, memory) = (child.open(), child.memory());
     let counter = child.address("counter");
-    assert!(counts(&memory, counter));
+    resumes(&memory, counter);
     let stopped = Stop::all_threads(&process, LONG).unwrap();
     assert!(!counts(&memory, counter));
     let tids: Vec<u32> = stopped.threads().iter().map(|thread| thread.tid).collect();
@@ -27,7 +27,7 @@ fn nothing_moves_while_stopped_and_everything_after() {
     assert!(stopped.time_left() > Duration::ZERO);
 
     let report = stopped.release();
-    assert!(counts(&memory, counter));
+    resumes(&memory, counter);
     assert_eq!(report.threads, tids.len());
     assert!(!report.expired);
     assert!(report.pause_ns_max >= 50_000_000, "{report:?}");
@@ -38,6 +38,9 @@ fn nothing_moves_while_stopped_and_everything_after() {
 fn registers_point_into_code_and_stacks() {
     let child = Child::start("spin 2");
     let process = child.open();
+    until("its first thread waits", || {
+        process.thread_state(child.pid()) == Some('S')
+    });
     let stopped = Stop::all_threads(&process, LONG).unwrap();
     let maps = process.maps().unwrap();
     for thread in stopped.threads() {
@@ -58,7 +61,7 @@ fn registers_point_into_code_and_stacks() {
 fn dropping_lets_go() {
     let child = Child::start("spin 1");
     drop(Stop::all_threads(&child.open(), LONG).unwrap());
-    assert!(counts(&child.memory(), child.address("counter")));
+    resumes(&child.memory(), child.address("counter"));
     assert_eq!(child.open().status().unwrap().tracer, 0);
 }
 
@@ -68,7 +71,7 @@ fn the_time_allowed_is_kept_whatever_the_caller_does() {
     let stopped = Stop::all_threads(&child.open(), Duration::from_millis(100)).unwrap();
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(stopped.time_left(), Duration::ZERO);
-    assert!(counts(&child.memory(), child.address("counter")));
+    resumes(&child.memory(), child.address("counter"));
     assert!(stopped.release().expired);
 }
 
@@ -81,7 +84,7 @@ fn no_time_at_all_is_a_deadline_and_stops_nobody() {
         Ok(stopped) => assert!(stopped.release().expired),
         Err(error) => panic!("{error}"),
     }
-    assert!(counts(&child.memory(), child.address("counter")));
+    resumes(&child.memory(), child.address("counter"));
     assert_eq!(child.open().status().unwrap().tracer, 0);
 }
 
@@ -96,7 +99,7 @@ fn a_killed_holder_leaves_the_target_running() {
     );
     assert!(!counts(&memory, counter));
     holder.kill();
-    until("running again", || counts(&memory, counter));
+    resumes(&memory, counter);
     assert_eq!(target.open().status().unwrap().tracer, 0);
 }
 
@@ -125,7 +128,7 @@ fn threads_that_come_and_go_are_all_stopped() {
         assert_eq!(read_u64(&memory, counter).unwrap(), before);
         stopped.release();
     }
-    assert!(counts(&memory, counter));
+    resumes(&memory, counter);
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn a_thread_that_waits_uninterruptibly_counts_as_stopped() {
     assert_eq!(unknown.count(), 1);
     let report = stopped.release();
     assert_eq!(report.uninterruptible, 1);
-    assert!(counts(&memory, counter));
+    resumes(&memory, counter);
     assert_eq!(process.status().unwrap().tracer, 0);
     let traced = |tid: &u32| {
         let file = format!("/proc/{}/task/{tid}/status", child.pid());
@@ -212,7 +215,7 @@ fn a_process_that_was_stopped_by_a_signal_stays_so() {
     until("stopped as before", all_stopped);
     assert!(!counts(&memory, counter));
     child.signal(libc::SIGCONT);
-    until("running", || counts(&memory, counter));
+    resumes(&memory, counter);
 }
 
 #[test]
