@@ -4,6 +4,7 @@
 
 mod gen_docs;
 mod layouts;
+mod picture;
 mod record_case;
 mod runtime_deps;
 mod tidy;
@@ -30,6 +31,8 @@ enum Verb {
     Layouts(layouts::Options),
     /// Record a small target for the tests that run without Go
     RecordCase(record_case::Options),
+    /// Draw what a terminal shows, read from standard input, as an SVG
+    Picture(picture::Options),
     /// List what we rely on of the Go runtime, and check toolchains for it
     #[command(subcommand)]
     RuntimeDeps(runtime_deps::Verb),
@@ -40,6 +43,7 @@ fn main() -> Result<()> {
         Verb::Tidy => tidy::run(),
         Verb::GenDocs(options) => gen_docs::run(&options),
         Verb::Layouts(options) => layouts::run(&options),
+        Verb::Picture(options) => picture::run(&options),
         Verb::RecordCase(options) => record_case::run(&options),
         Verb::RuntimeDeps(verb) => runtime_deps::run(&verb),
     }

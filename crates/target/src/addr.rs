@@ -22,6 +22,10 @@ impl Addr {
 
     /// Adds `bytes`, saturating at the end of the address space.
     #[must_use]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "`+` would not show that it saturates"
+    )]
     pub fn add(self, bytes: u64) -> Addr {
         Addr(self.0.saturating_add(bytes))
     }

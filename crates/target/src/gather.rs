@@ -108,11 +108,12 @@ fn read_runs(memory: &dyn ReadMemory, spans: &[(Addr, u64)]) -> Result<Gathered,
 
 /// Adds a run, joined to the one before where both address and bytes continue.
 fn push_run(runs: &mut Vec<(Addr, usize, usize)>, addr: Addr, offset: usize, len: usize) {
-    if let Some((start, at, run_len)) = runs.last_mut() {
-        if start.add(*run_len as u64) == addr && *at + *run_len == offset {
-            *run_len += len;
-            return;
-        }
+    if let Some((start, at, run_len)) = runs.last_mut()
+        && start.add(*run_len as u64) == addr
+        && *at + *run_len == offset
+    {
+        *run_len += len;
+        return;
     }
     runs.push((addr, offset, len));
 }
