@@ -29,9 +29,10 @@ demo: build
 	cd lab/demo && $(GO_BUILD) -o $(LAB)/load ./load
 	$(LAB)/load -service $(LAB)/sessions -letgo $(TARGET)/release/letgo
 
-test: bootstrap
+test: bootstrap fuzz/Cargo.lock
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo test --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --quiet
 	$(call cargo_test,)
 
 matrix: bootstrap
@@ -45,15 +46,20 @@ define cargo_test
 	cargo test --workspace --locked --doc
 endef
 
+# The fuzz crate is a workspace of its own, with the dependencies of this one.
+fuzz/Cargo.lock: Cargo.lock
+	cp Cargo.lock fuzz/Cargo.lock
+
 bench: bootstrap
 	cargo bench --workspace --locked
 
-fuzz:
+fuzz: fuzz/Cargo.lock
 	scripts/bootstrap fuzz
 	fuzz/run $(FUZZ_SECONDS)
 
 lint: bootstrap lint-go
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	cargo xtask tidy
 	if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level warn check; \
