@@ -1,15 +1,16 @@
 //! The account of real Go programs that stand still, against the kernel and the runtime's own
 //! counters: equal to the byte.
 //!
-//! Reads the targets by means of its own (see `target`), not by the crate `linux`.
+//! Stopped targets are read by means of our own (see `target`), not by the crate `linux`.
 
+mod running;
 mod target;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use letgo_account::{
-    Account, Inputs, Leaf, Method, ResidentBytes, RuntimeSlots, account, reconcile,
+    Account, Inputs, Leaf, Method, ResidentBytes, RuntimeSlots, Sanitizer, account, reconcile,
 };
 use letgo_goruntime::{CensusOptions, Limits};
 use letgo_target::Coverage;
@@ -56,7 +57,11 @@ fn read(case: &Case, shape: &str, args: &[&str]) -> Reading {
         residency: &target.memory.residency,
         mappings: &target.memory.mappings,
         program: &target.program,
-        sanitizer: None,
+        sanitizer: case.kind.sanitizer.map(|sanitizer| match sanitizer {
+            letgo_testkit::Sanitizer::Race => Sanitizer::Race,
+            letgo_testkit::Sanitizer::Msan => Sanitizer::Memory,
+            letgo_testkit::Sanitizer::Asan => Sanitizer::Address,
+        }),
         stack_pointers: &[],
         rss: Some(ResidentBytes(rss)),
         method: Method::Frozen,
@@ -172,14 +177,18 @@ fn check(cases: &[Case], shape: &str, args: &[&str]) {
             &wrong
         };
         println!("{shape:12} {case:40} Rss {:>11}{verdict}", reading.rss);
-        if std::env::var_os("LETGO_SHOW_LEAVES").is_some() {
-            show(&reading);
-        }
+        show_if_wanted(&reading);
         if !wrong.is_empty() {
             failed.push(format!("{case}:{wrong}"));
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn show_if_wanted(reading: &Reading) {
+    if std::env::var_os("LETGO_SHOW_LEAVES").is_some() {
+        show(reading);
+    }
 }
 
 fn show(reading: &Reading) {
@@ -261,5 +270,30 @@ fn other_shapes_are_explained() {
             kind,
         };
         check(&chosen(vec![case]), shape, &[]);
+    }
+}
+
+/// Race, msan and asan builds have their shadow as a leaf.
+#[test]
+fn shadow_memory_is_a_leaf() {
+    use letgo_testkit::Sanitizer::{Asan, Msan, Race};
+    for sanitizer in [Race, Msan, Asan] {
+        let case = Case {
+            version: letgo_testkit::NEWEST_GO,
+            kind: Kind::plain().sanitized(sanitizer),
+        };
+        for case in chosen(vec![case]) {
+            let reading = read(&case, "plain", &["-mib=48"]);
+            let shadow = reading.account.leaf(Leaf::SanitizerShadow).resident.0;
+            let anon = reading.account.leaf(Leaf::MapsAnon).resident.0;
+            println!(
+                "{case} Rss {} shadow {shadow} anon {anon}{}",
+                reading.rss,
+                complaints(&case, &reading)
+            );
+            show_if_wanted(&reading);
+            assert_eq!(reading.account.total().resident.0, reading.rss, "{case}");
+            assert!(shadow > reading.rss / 20, "{case}: {shadow}");
+        }
     }
 }

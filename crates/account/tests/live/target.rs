@@ -1,4 +1,5 @@
-//! A stopped process, read with nothing but the standard library.
+//! A stopped process, read with nothing but the standard library, unless it has terabytes of
+//! shadow.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -57,7 +58,15 @@ impl StoppedMemory {
         let mappings: Vec<Mapping> = maps.lines().map(mapping).collect();
         StoppedMemory {
             mem: File::open(format!("/proc/{pid}/mem")).unwrap(),
-            residency: residency(pid, &mappings),
+            residency: match mappings
+                .iter()
+                .map(|mapping| mapping.range.len())
+                .sum::<u64>()
+            {
+                // The table has 8 bytes for each page that might be: only a scan ends in time.
+                len if len > 1 << 40 => scan(pid, &mappings),
+                _ => table(pid, &mappings),
+            },
             mappings,
         }
     }
@@ -126,7 +135,7 @@ fn mapping(line: &str) -> Mapping {
 }
 
 /// The page table through `/proc/PID/pagemap`; the shared zero page is told by `kpageflags`.
-fn residency(pid: u32, mappings: &[Mapping]) -> Residency {
+fn table(pid: u32, mappings: &[Mapping]) -> Residency {
     const PRESENT: u64 = 1 << 63;
     const SWAPPED: u64 = 1 << 62;
     const FILE: u64 = 1 << 61;
@@ -171,4 +180,12 @@ fn residency(pid: u32, mappings: &[Mapping]) -> Residency {
         }
     }
     residency
+}
+
+/// The page table by the crate `linux`.
+fn scan(pid: u32, mappings: &[Mapping]) -> Residency {
+    let process = letgo_linux::Process::open(pid).unwrap();
+    letgo_linux::residency(&process, mappings)
+        .unwrap()
+        .residency
 }
