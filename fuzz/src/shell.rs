@@ -9,7 +9,7 @@ const BASE: u64 = 0x40_0000;
 const TEXT: usize = PAGE;
 const TABLES: usize = 2 * PAGE;
 /// Room for the tables.
-const MOST_TABLES: usize = 0x1_0000;
+const MOST_TABLES: usize = 0x4000;
 const DATA: usize = TABLES + MOST_TABLES;
 const MODULEDATA: usize = DATA + 0x400;
 const FILE: usize = DATA + PAGE;
