@@ -39,6 +39,8 @@ pub struct BuildInfo {
     pub path: Option<String>,
     /// Path and version of the main module; `(devel)` where it was not a release.
     pub module: Option<(String, String)>,
+    /// Paths of the modules that it was built from, the main one left out.
+    pub dependencies: Vec<String>,
     /// Build settings such as `("CGO_ENABLED", "1")`, in the order of the file.
     pub settings: Vec<(String, String)>,
 }
@@ -78,6 +80,7 @@ impl BuildInfo {
             version: String::from_utf8_lossy(&version).parse()?,
             path: None,
             module: None,
+            dependencies: Vec::new(),
             settings: Vec::new(),
         };
         info.add_module_info(&String::from_utf8_lossy(unframe(&module)));
@@ -95,6 +98,10 @@ impl BuildInfo {
                     let path = words.next().unwrap_or_default();
                     let version = words.next().unwrap_or_default();
                     self.module = Some((path.to_string(), version.to_string()));
+                }
+                "dep" => {
+                    let path = value.split('\t').next().unwrap_or_default();
+                    self.dependencies.push(path.to_string());
                 }
                 "build" => self.settings.extend(setting(value)),
                 _ => {}
@@ -293,11 +300,12 @@ mod tests {
     }
 
     #[test]
-    fn module_lines_fill_the_fields_and_dependencies_do_not() {
+    fn module_lines_fill_the_fields() {
         let mut info = BuildInfo {
             version: "go1.25.1".parse().unwrap(),
             path: None,
             module: None,
+            dependencies: Vec::new(),
             settings: Vec::new(),
         };
         info.add_module_info(
@@ -308,5 +316,6 @@ mod tests {
         assert_eq!(info.module, Some(("example.com".into(), "v1.2.3".into())));
         assert!(info.race() && !info.msan() && info.cgo_enabled() == Some(true));
         assert_eq!(info.vcs_revision(), Some("4f3a"));
+        assert_eq!(info.dependencies, ["other"]);
     }
 }

@@ -61,7 +61,7 @@ fn target(opened: &Opened, around: &Surroundings) -> Target {
         go_minor: build.version.minor,
         go_patch: build.version.patch,
         cgo: opened.binary.cgo(),
-        modules: build.module.iter().map(|(path, _)| path.clone()).collect(),
+        modules: build.dependencies.clone(),
         state: around.state,
     }
 }
