@@ -68,6 +68,7 @@ impl Obstacle {
     /// How to take it away.
     pub fn fix(&self) -> String {
         match self {
+            Obstacle::OtherUser { theirs: 0, .. } => GRANT_PTRACE.to_owned(),
             Obstacle::OtherUser { theirs, .. } => {
                 format!("run letgo as user {theirs}; {GRANT_PTRACE}")
             }

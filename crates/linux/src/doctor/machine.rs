@@ -34,10 +34,13 @@ pub(super) fn kernel() -> Check {
     )
 }
 
+fn in_first_pid_namespace() -> bool {
+    fs::read_link("/proc/self/ns/pid")
+        .is_ok_and(|link| link.to_string_lossy() == FIRST_PID_NAMESPACE)
+}
+
 pub(super) fn processes() -> Check {
     let name = "see processes";
-    let in_first = fs::read_link("/proc/self/ns/pid")
-        .is_ok_and(|link| link.to_string_lossy() == FIRST_PID_NAMESPACE);
     if hidden_proc() {
         return Check::limited(
             name,
@@ -45,7 +48,7 @@ pub(super) fn processes() -> Check {
             "`sudo mount -o remount,hidepid=0 /proc`, or run letgo as root",
         );
     }
-    if !in_first {
+    if !in_first_pid_namespace() {
         return Check::limited(
             name,
             "we are in a pid namespace of our own: processes outside of it cannot be seen",
@@ -62,6 +65,12 @@ pub(super) fn container() -> Check {
     let marked = marks.iter().any(|mark| Path::new(mark).exists());
     let ours = Process::open_self().and_then(|process| process.container());
     match ours {
+        // An image that was made into a machine keeps the mark; a container with the host's pids
+        // is as good as none.
+        Ok(None) if marked && in_first_pid_namespace() => Check::ok(
+            name,
+            "there are marks of a container, but it shares the host's processes",
+        ),
         Ok(Some(container)) => Check::limited(
             name,
             format!(

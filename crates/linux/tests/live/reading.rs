@@ -19,6 +19,18 @@ fn words_of_a_child_are_read() {
 }
 
 #[test]
+fn where_a_filter_refuses_the_call_the_file_is_read() {
+    let child = Child::start("pages");
+    let (pid, addr) = (child.pid(), child.address("counter").0);
+    let mut reader = Child::start(&format!("filtered {pid} {addr}"));
+    let answer = reader.line("answer");
+    assert_eq!(
+        answer,
+        "123456789abcdef0 true 8 bytes at 0x8 are not mapped in the target"
+    );
+}
+
+#[test]
 fn a_child_that_is_killed_in_between_is_gone() {
     let mut child = Child::start("pages");
     let memory = child.memory();

@@ -31,6 +31,7 @@ pub(crate) fn run(shape: &str) {
         "exec" => return exec_when_told(),
         "hold" => hold(argument.parse().unwrap()),
         "read" => return try_to_read(argument.parse().unwrap()),
+        "filtered" => return read_under_a_filter(argument),
         other => panic!("no shape {other}"),
     }
     for _ in std::io::stdin().lock().lines() {}
@@ -213,4 +214,47 @@ fn try_to_read(pid: u32) {
         Err(letgo_linux::Error::Denied(denial)) => println!("\nanswer {:?}", denial.by),
         Err(other) => println!("\nanswer other: {other}"),
     }
+}
+
+/// Makes `process_vm_readv` fail with EPERM for the calling thread, as container runtimes do.
+fn forbid_process_vm_readv() {
+    let number = u32::try_from(libc::SYS_process_vm_readv).unwrap();
+    let refuse = libc::SECCOMP_RET_ERRNO | u32::try_from(libc::EPERM).unwrap();
+    let step = |code: u32, skip: u8, value: u32| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt: 0,
+        jf: skip,
+        k: value,
+    };
+    let mut program = [
+        // The number of the system call is the first word of what a filter sees.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, number),
+        step(libc::BPF_RET | libc::BPF_K, 0, refuse),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let filter = libc::sock_fprog {
+        len: u16::try_from(program.len()).unwrap(),
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: takes no pointer.
+    let answer = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    assert_eq!(answer, 0);
+    let mode = libc::SECCOMP_MODE_FILTER;
+    // SAFETY: `filter` names the program above, whole, and is read during the call only.
+    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) };
+    assert_eq!(answer, 0);
+}
+
+/// Reads a word of another process where `process_vm_readv` is refused.
+fn read_under_a_filter(argument: &str) {
+    use letgo_target::{Addr, read_u64};
+    let (pid, addr) = argument.split_once(' ').unwrap();
+    ready("");
+    forbid_process_vm_readv();
+    let process = letgo_linux::Process::open(pid.parse().unwrap()).unwrap();
+    let memory = letgo_linux::LiveMemory::new(&process).unwrap();
+    let word = read_u64(&memory, Addr(addr.parse().unwrap())).unwrap();
+    let fault = read_u64(&memory, Addr(8)).unwrap_err();
+    println!("\nanswer {word:x} {} {fault}", memory.uses_mem_file());
 }
