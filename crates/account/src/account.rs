@@ -169,12 +169,9 @@ fn claim_all(inputs: &Inputs<'_>) -> (Claims, Vec<(AddrRange, Proof, usize)>) {
     let metadata = &inputs.census.metadata;
     claims.add_layer(metadata.iter().map(metadata_claim).collect());
     claims.add_layer(metadata.iter().map(rounding_claim).collect());
-    claims.add_layer(image::claims(
-        inputs.program,
-        mappings,
-        residency,
-        inputs.memory,
-    ));
+    for layer in image::claims(inputs.program, mappings, residency, inputs.memory) {
+        claims.add_layer(layer);
+    }
     claims.add_layer(sanitizer::claims(inputs.sanitizer, mappings));
     let threads = &inputs.census.threads;
     let stacks = thread_stack::find(threads, inputs.stack_pointers, mappings, &claims);

@@ -26,16 +26,18 @@ pub struct ImageSegment {
 /// Most program headers that are looked at; real images have about a dozen.
 const MOST_HEADERS: u64 = 64;
 
-/// Claims of all images, from `segments` of the program itself and from library headers.
+/// Claims of all images in two layers: the variables of `segments` of the program itself and of
+/// library headers, and below them each image's file mappings.
 pub(crate) fn claims(
     segments: &[ImageSegment],
     mappings: &[Mapping],
     residency: &Residency,
     memory: &dyn ReadMemory,
-) -> Vec<Claim> {
-    let mut claims = Vec::new();
+) -> [Vec<Claim>; 2] {
+    let mut variables = Vec::new();
+    let mut files = Vec::new();
     for segment in segments {
-        segment_claims(segment, mappings, &mut claims);
+        segment_claims(segment, mappings, &mut variables);
     }
     for group in images(mappings) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
@@ -49,15 +51,15 @@ pub(crate) fn claims(
         let reach = AddrRange::new(first.1.range.start(), last.1.range.end().add(MOST_BSS));
         for segment in header.unwrap_or_default() {
             if reach.covers(segment.range) {
-                segment_claims(&segment, mappings, &mut claims);
+                segment_claims(&segment, mappings, &mut variables);
             }
         }
         for (index, mapping) in group {
             let leaf = file_leaf(mapping);
-            claims.push(mapped(mapping.range, leaf, index, mapping));
+            files.push(mapped(mapping.range, leaf, index, mapping));
         }
     }
-    claims
+    [variables, files]
 }
 
 /// Most zeroed memory behind a library's last file mapping.
@@ -174,4 +176,118 @@ fn word(bytes: &[u8], at: usize) -> Option<u64> {
 fn half(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes = bytes.get(at..)?.first_chunk::<2>()?;
     Some(u64::from(u16::from_le_bytes(*bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use letgo_target::{PageKind, PageRun, Permissions, SliceMemory};
+
+    const BASE: u64 = 0x7f00_0000_0000;
+
+    fn mapping(start: u64, len: u64, offset: u64, flags: &str, inode: u64) -> Mapping {
+        Mapping {
+            range: AddrRange::sized(Addr(BASE + start), len),
+            permissions: Permissions {
+                read: flags.contains('r'),
+                write: flags.contains('w'),
+                execute: flags.contains('x'),
+                shared: false,
+            },
+            offset,
+            inode,
+            name: if inode == 0 { "" } else { "/lib/x.so" }.to_owned(),
+            ..Mapping::default()
+        }
+    }
+
+    /// An ELF header with two loadable segments: code at 0, and data of 0x1800 bytes at 0x3400 of
+    /// which 0xa00 come from the file.
+    fn header() -> Vec<u8> {
+        let mut bytes = vec![0; 4096];
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(0, b"\x7fELF\x02\x01\x01");
+        put(32, &64u64.to_le_bytes());
+        put(54, &56u16.to_le_bytes());
+        put(56, &2u16.to_le_bytes());
+        for (at, flags, vaddr, file_len, len) in [
+            (64, 5u32, 0u64, 0x2000u64, 0x2000u64),
+            (120, 6, 0x3400, 0xa00, 0x1800),
+        ] {
+            put(at, &1u32.to_le_bytes());
+            put(at + 4, &flags.to_le_bytes());
+            put(at + 16, &vaddr.to_le_bytes());
+            put(at + 32, &file_len.to_le_bytes());
+            put(at + 40, &len.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn library() -> [Mapping; 4] {
+        [
+            mapping(0, 0x2000, 0, "rx", 7),
+            mapping(0x2000, 0x1000, 0x2000, "r", 7),
+            mapping(0x3000, 0x1000, 0x3000, "rw", 7),
+            // The zeroed rest of the library, and something else right behind it.
+            mapping(0x4000, 0x4000, 0, "rw", 0),
+        ]
+    }
+
+    fn claimed(resident: bool) -> Vec<(u64, u64, Leaf)> {
+        let mut memory = SliceMemory::default();
+        memory.map(Addr(BASE), header());
+        let mut residency = Residency::default();
+        if resident {
+            let range = AddrRange::sized(Addr(BASE), OS_PAGE);
+            let kind = PageKind::File;
+            residency.push(PageRun { range, kind });
+        }
+        let mut layers = crate::claims::Claims::default();
+        for layer in claims(&[], &library(), &residency, &memory) {
+            layers.add_layer(layer);
+        }
+        let shape = |claim: &Claim| {
+            let start = claim.range.start().since(Addr(BASE));
+            (start, claim.range.len(), claim.leaf.unwrap())
+        };
+        layers.as_slice().iter().map(shape).collect()
+    }
+
+    #[test]
+    fn a_library_is_split_by_its_program_headers() {
+        assert_eq!(
+            claimed(true),
+            [
+                (0, 0x2000, Leaf::BinaryText),
+                (0x2000, 0x1000, Leaf::BinaryRodata),
+                (0x3000, 0xe00, Leaf::BinaryData),
+                (0x3e00, 0x200, Leaf::BinaryBss),
+                (0x4000, 0x1000, Leaf::BinaryBss),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_its_header_a_librarys_zeroed_variables_stay_unknown() {
+        assert_eq!(
+            claimed(false),
+            [
+                (0, 0x2000, Leaf::BinaryText),
+                (0x2000, 0x1000, Leaf::BinaryRodata),
+                (0x3000, 0x1000, Leaf::BinaryData),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_header_that_makes_no_sense_is_none() {
+        assert_eq!(parse_segments(&[], Addr(BASE)), None);
+        assert_eq!(parse_segments(&[0; 4096], Addr(BASE)), None);
+        let mut bytes = header();
+        bytes[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert_eq!(parse_segments(&bytes, Addr(BASE)), Some(vec![]));
+        let mut bytes = header();
+        bytes[64 + 40..64 + 48].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(parse_segments(&bytes, Addr(BASE)).is_some());
+    }
 }

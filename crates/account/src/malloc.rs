@@ -175,3 +175,103 @@ impl Headers<'_> {
         sane.then(|| AddrRange::sized(rest.start(), len))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use letgo_target::{PageKind, PageRun, Permissions, SliceMemory};
+
+    const ARENA: u64 = 0x7f00_0000_0000;
+
+    fn mapping(start: u64, len: u64, name: &str) -> Mapping {
+        Mapping {
+            range: AddrRange::sized(Addr(start), len),
+            permissions: Permissions {
+                read: true,
+                write: true,
+                ..Permissions::default()
+            },
+            name: name.to_owned(),
+            ..Mapping::default()
+        }
+    }
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.resize(4096, 0);
+        bytes
+    }
+
+    /// What is claimed of these mappings, all resident, with these words at these addresses.
+    fn claimed(mappings: &[Mapping], memory: &[(u64, &[u64])]) -> Vec<(u64, u64)> {
+        let mut residency = Residency::default();
+        for mapping in mappings {
+            residency.push(PageRun {
+                range: mapping.range,
+                kind: PageKind::Anon,
+            });
+        }
+        let mut bytes = SliceMemory::default();
+        for mapping in mappings {
+            let len = usize::try_from(mapping.range.len()).unwrap();
+            bytes.map(mapping.range.start(), vec![0; len]);
+        }
+        for (addr, content) in memory {
+            bytes.map(Addr(*addr), words(content));
+        }
+        let found = claims(mappings, &Claims::default(), &residency, &bytes);
+        let range = |claim: &Claim| (claim.range.start().0, claim.range.len());
+        found.iter().map(range).collect()
+    }
+
+    fn libc() -> Mapping {
+        Mapping {
+            inode: 1,
+            ..mapping(0x1000, 0x1000, "/usr/lib/x86_64-linux-gnu/libc.so.6")
+        }
+    }
+
+    #[test]
+    fn a_heap_of_chunks_is_the_main_arena_and_any_other_is_not() {
+        let heap = mapping(0x10000, 0x3000, "[heap]");
+        let chunks = [0, 0x291, 0, 0];
+        let next: &[u64] = &[0, 0x3000 - 0x290 + 1];
+        let range = (0x10000, 0x3000);
+        let proven = [(0x10000, &chunks[..]), (0x10290, next)];
+        assert_eq!(claimed(std::slice::from_ref(&heap), &proven), [range]);
+        let beyond: &[u64] = &[0, 0x9000 + 1];
+        let beyond = [(0x10000, &chunks[..]), (0x10290, beyond)];
+        assert_eq!(claimed(std::slice::from_ref(&heap), &beyond), []);
+        assert_eq!(claimed(&[heap], &[(0x10000, &[7, 7])]), []);
+    }
+
+    #[test]
+    fn an_arena_is_proven_by_its_heap_info() {
+        let heap = mapping(ARENA, 0x30000, "");
+        let info: &[u64] = &[ARENA + 0x30, 0, 0x21000, 0x21000];
+        let mappings = [libc(), heap];
+        assert_eq!(claimed(&mappings, &[(ARENA, info)]), [(ARENA, 0x21000)]);
+        let foreign: &[u64] = &[ARENA + 0x30_0000, 0, 0x21000, 0x21000];
+        assert_eq!(claimed(&mappings, &[(ARENA, foreign)]), []);
+        let without_glibc = [mapping(ARENA, 0x30000, "")];
+        assert_eq!(claimed(&without_glibc, &[(ARENA, info)]), []);
+    }
+
+    #[test]
+    fn chunks_mapped_alone_are_proven_one_behind_the_other() {
+        let start = 0x7f00_1234_0000;
+        let mappings = [libc(), mapping(start, 0x60000, "")];
+        let memory: [(u64, &[u64]); 2] = [
+            (start, &[0, 0x21000 | IS_MMAPPED]),
+            (start + 0x21000, &[0, 0x22000 | IS_MMAPPED]),
+        ];
+        assert_eq!(
+            claimed(&mappings, &memory),
+            [(start, 0x21000), (start + 0x21000, 0x22000)]
+        );
+        let too_long: [(u64, &[u64]); 1] = [(start, &[0, 0x61000 | IS_MMAPPED])];
+        assert_eq!(claimed(&mappings, &too_long), []);
+        let small: [(u64, &[u64]); 1] = [(start, &[0, 0x2000 | IS_MMAPPED])];
+        assert_eq!(claimed(&mappings, &small), []);
+    }
+}

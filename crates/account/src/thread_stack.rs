@@ -102,3 +102,66 @@ pub(crate) fn claims(stacks: &[(AddrRange, Proof, usize)]) -> Vec<Claim> {
     };
     stacks.iter().map(claim).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use letgo_target::Permissions;
+
+    fn mapping(start: u64, len: u64, write: bool) -> Mapping {
+        Mapping {
+            range: AddrRange::sized(Addr(start), len),
+            permissions: Permissions {
+                read: write,
+                write,
+                ..Permissions::default()
+            },
+            ..Mapping::default()
+        }
+    }
+
+    fn thread(g0: AddrRange) -> Thread {
+        Thread {
+            m: Addr(1),
+            id: 1,
+            procid: 1,
+            g0_stack: g0,
+            gsignal_stack: AddrRange::default(),
+        }
+    }
+
+    #[test]
+    fn a_stack_behind_a_guard_is_the_whole_mapping() {
+        let mappings = [
+            mapping(0x10000, 0x1000, false),
+            mapping(0x11000, 0x8000, true),
+        ];
+        let g0 = AddrRange::new(Addr(0x12000), Addr(0x18f00));
+        let found = find(&[thread(g0)], &[], &mappings, &Claims::default());
+        assert_eq!(found, [(mappings[1].range, Proof::G0, 1)]);
+    }
+
+    #[test]
+    fn without_a_guard_only_what_is_known_to_be_stack_counts() {
+        let mappings = [mapping(0x11000, 0x80000, true)];
+        let g0 = AddrRange::new(Addr(0x12080), Addr(0x18f00));
+        let found = find(&[thread(g0)], &[], &mappings, &Claims::default());
+        let known = AddrRange::new(Addr(0x12000), Addr(0x19000));
+        assert_eq!(found, [(known, Proof::G0, 0)]);
+    }
+
+    #[test]
+    fn a_stack_that_two_prove_is_listed_once_and_a_stack_span_not_at_all() {
+        let mappings = [
+            mapping(0x10000, 0x1000, false),
+            mapping(0x11000, 0x8000, true),
+        ];
+        let g0 = AddrRange::new(Addr(0x12000), Addr(0x18f00));
+        let sp = Addr(0x15000);
+        let found = find(&[thread(g0)], &[sp], &mappings, &Claims::default());
+        assert_eq!(found.len(), 1);
+        let mut heap = Claims::default();
+        heap.add_layer(vec![Claim::new(mappings[1].range, Leaf::StacksFree)]);
+        assert_eq!(find(&[thread(g0)], &[sp], &mappings, &heap), []);
+    }
+}
