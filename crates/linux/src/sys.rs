@@ -1,14 +1,13 @@
 //! The system calls that need `unsafe`, or that no crate wraps as we need them, each wrapped once.
 //!
 //! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
-//! here, a child to try things on in `pausing`, ptrace in `ptrace`, foreign memory in `readv`, the page table in `pagemap`.
+//! here, ptrace in `ptrace`, foreign memory in `readv`, the page table in `pagemap`, a child to try
+//! things on in `pausing`.
 
 pub(crate) mod pagemap;
 mod pausing;
 pub(crate) mod ptrace;
 pub(crate) mod readv;
-
-pub(crate) use pausing::Pausing;
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -21,6 +20,8 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::signal::kill;
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
+
+pub(crate) use pausing::Pausing;
 
 /// Opens a directory to open files below it.
 pub(crate) fn open_dir(path: &str) -> Result<OwnedFd> {

@@ -178,18 +178,21 @@ mod tests {
     const OTHER: &str = "00ff0ad1b7d94f6b8d2c0f3e9a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b";
     const UID: &str = "5b1e4c2a-93d7-4c58-a1f0-0c9d8e7f6a5b";
 
+    fn check(path: &str, runtime: Runtime, pod_uid: Option<&str>) {
+        let found = container_of_path(path).unwrap_or_else(|| panic!("{path}"));
+        assert_eq!(found.id, ID, "{path}");
+        assert_eq!(found.runtime, runtime, "{path}");
+        assert_eq!(found.pod_uid.as_deref(), pod_uid, "{path}");
+    }
+
     #[test]
-    fn table_of_paths() {
-        use Runtime::{Containerd, Crio, Docker, Ecs, Podman, Unknown};
+    fn table_of_pods() {
+        use Runtime::{Containerd, Crio, Docker, Unknown};
         let under = UID.replace('-', "_");
         let static_uid = UID.replace('-', "");
-        let task = &ID[..32];
         let slice = format!("kubepods-burstable-pod{under}.slice");
         let burst = format!("/kubepods.slice/kubepods-burstable.slice/{slice}");
         let table = [
-            (format!("/docker/{ID}"), Docker, None),
-            (format!("/system.slice/docker-{ID}.scope"), Docker, None),
-            (format!("/docker/{ID}/init.scope"), Docker, None),
             (
                 format!("/kubepods/burstable/pod{UID}/{ID}"),
                 Unknown,
@@ -232,34 +235,42 @@ mod tests {
                 Docker,
                 Some(UID),
             ),
+        ];
+        for (path, runtime, pod_uid) in table {
+            check(&path, runtime, pod_uid);
+        }
+    }
+
+    #[test]
+    fn table_of_containers_without_pod() {
+        use Runtime::{Containerd, Docker, Ecs, Podman, Unknown};
+        let task = &ID[..32];
+        let table = [
+            (format!("/docker/{ID}"), Docker),
+            (format!("/system.slice/docker-{ID}.scope"), Docker),
+            (format!("/docker/{ID}/init.scope"), Docker),
             (
                 format!("/machine.slice/libpod-{ID}.scope/container"),
                 Podman,
-                None,
             ),
             (
                 format!(
                     "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope"
                 ),
                 Podman,
-                None,
             ),
             (
                 format!("/machine.slice/machine-libpod_pod_{OTHER}.slice/libpod-{ID}.scope"),
                 Podman,
-                None,
             ),
-            (format!("/libpod_parent/libpod-{ID}"), Podman, None),
-            (format!("/ecs/my-cluster/{task}/{ID}"), Ecs, None),
-            (format!("/k8s.io/{ID}"), Containerd, None),
-            (format!("/default/{ID}"), Unknown, None),
-            (format!("/../{ID}"), Unknown, None),
+            (format!("/libpod_parent/libpod-{ID}"), Podman),
+            (format!("/ecs/my-cluster/{task}/{ID}"), Ecs),
+            (format!("/k8s.io/{ID}"), Containerd),
+            (format!("/default/{ID}"), Unknown),
+            (format!("/../{ID}"), Unknown),
         ];
-        for (path, runtime, pod_uid) in table {
-            let found = container_of_path(&path).unwrap_or_else(|| panic!("{path}"));
-            assert_eq!(found.id, ID, "{path}");
-            assert_eq!(found.runtime, runtime, "{path}");
-            assert_eq!(found.pod_uid.as_deref(), pod_uid, "{path}");
+        for (path, runtime) in table {
+            check(&path, runtime, None);
         }
     }
 
