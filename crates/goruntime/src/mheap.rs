@@ -20,7 +20,10 @@ pub(crate) const ARENA: u64 = 64 << 20;
 /// Address of arena 0 on amd64. Source: src/runtime/malloc.go, `arenaBaseOffset`.
 pub(crate) const ARENA_BASE: u64 = 0xffff_8000_0000_0000;
 /// The end of user space on amd64 with four levels of page tables.
-const USER_END: u64 = 1 << 47;
+pub(crate) const USER_END: u64 = 1 << 47;
+
+/// How often spans that overlap are read once more.
+const PASSES: usize = 3;
 
 /// What a walk over `allspans` found.
 #[derive(Clone, Debug, Default)]
@@ -222,44 +225,56 @@ pub(crate) fn reread(view: View<'_>, context: &Context<'_>, mspan: Addr) -> Resu
     }
 }
 
-/// Drops spans that overlap the one before them, after reading both once more.
+/// Reads spans that overlap each other once more, until none do.
 ///
-/// Pages that move from one span to another between two batches show up in both.
+/// Pages that move from one span to another between two batches show up in both; and a structure
+/// may have been freed and used again for other pages.
 fn without_overlaps(
     view: View<'_>,
     context: &Context<'_>,
-    spans: Vec<Span>,
+    mut spans: Vec<Span>,
     coverage: &mut Coverage,
 ) -> Result<Vec<Span>, Error> {
-    let overlap = |pair: &[Span]| matches!(pair, [a, b] if a.range().end() > b.base);
-    if !spans.windows(2).any(overlap) {
-        return Ok(spans);
-    }
-    let mut kept: Vec<Span> = Vec::with_capacity(spans.len());
-    for span in spans {
-        let clash = kept
-            .last()
-            .is_some_and(|last| last.range().end() > span.base);
-        if !clash {
-            kept.push(span);
-            continue;
+    for _ in 0..PASSES {
+        let clashing = clashing(&spans);
+        if clashing.is_empty() {
+            return Ok(spans);
         }
-        coverage.torn += 1;
-        for candidate in [kept.pop(), Some(span)].into_iter().flatten() {
-            let Decoded::Span(now) = reread(view, context, candidate.mspan)? else {
-                continue;
-            };
-            let free = kept
-                .last()
-                .is_none_or(|last| last.range().end() <= now.base);
-            if free {
-                kept.push(now);
-            } else {
-                coverage.skip("mspan", "it overlaps another span");
+        coverage.torn += clashing.len() as u64;
+        spans.retain(|span| clashing.binary_search(&span.mspan).is_err());
+        for mspan in clashing {
+            if let Decoded::Span(now) = reread(view, context, mspan)? {
+                spans.push(now);
             }
         }
+        spans.sort_unstable_by_key(|span| span.base);
     }
-    Ok(kept)
+    let mut end = Addr::NULL;
+    spans.retain(|span| {
+        let free = end <= span.base;
+        if free {
+            end = span.range().end();
+        } else {
+            coverage.skip("mspan", "it overlaps another span");
+        }
+        free
+    });
+    Ok(spans)
+}
+
+/// The structures of spans that overlap a neighbour, sorted.
+fn clashing(spans: &[Span]) -> Vec<Addr> {
+    let mut clashing: Vec<Addr> = spans
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [a, b] if a.range().end() > b.base => Some([a.mspan, b.mspan]),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    clashing.sort_unstable();
+    clashing.dedup();
+    clashing
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! Source: src/runtime/mbitmap.go, `isFree`; mgcsweep.go, `sweepLocked.sweep`;
 //! mgcmark_greenteagc.go, `moveInlineMarks`; go1.19 to go1.27.
 
-use letgo_target::{Addr, Coverage, Gathered, ReadMemory, gather};
+use letgo_target::{Addr, AddrRange, Coverage, Gathered, ReadMemory, gather};
 
 use crate::mheap;
 use crate::mspan::{Context, Decoded};
@@ -231,7 +231,7 @@ fn reread(
     coverage: &mut Coverage,
     take: &mut dyn FnMut(&Span, SlotBits<'_>),
 ) -> Result<(), Error> {
-    let arenas = [span.range()];
+    let arenas = [AddrRange::new(Addr::NULL, Addr(mheap::USER_END))];
     let context: Context<'_> = mheap::context(view, &arenas)?;
     let now = match mheap::reread(view, &context, span.mspan)? {
         Decoded::Span(now) if now.range() == span.range() && now.used_for == SpanUse::Heap => now,

@@ -4,14 +4,23 @@
 //! makes the whole target unreadable, or a heap that cannot be read at all, is an error.
 
 use letgo_gobin::FunctionTable;
-use letgo_target::{Coverage, ReadMemory};
+use letgo_target::{Addr, Coverage, ReadMemory};
 
 use crate::counters::Counters;
 use crate::processors::{Unflushed, processors, unflushed};
 use crate::view::View;
 use crate::{
-    Census, Debug, Error, Limits, Runtime, buckets, goroutines, metadata, mheap, modules, pages,
+    Census, Debug, Error, Limits, Runtime, RuntimeStats, SpanUse, buckets, goroutines, metadata,
+    mheap, modules, pages,
 };
+
+/// How often the heap is read where its spans and its counters do not go together.
+const TRIES: usize = 3;
+/// How far they may be apart: a 64th of the heap, since a census takes some hundredths of a
+/// second a GiB, ...
+const APART_PART: u64 = 64;
+/// ... and at least this, since a large object comes or goes at once.
+const APART_BYTES: u64 = 8 << 20;
 
 /// How a census is taken.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,17 +50,8 @@ impl Runtime {
         let mut coverage = self.unrecognised.clone();
         let mut census = Census::default();
         let ps = part(&mut coverage, "allp", processors(view, limits))?;
-        census.stats = {
-            let pending = match &ps {
-                Some(ps) => unflushed(view, ps, &mut coverage)?,
-                None => Unflushed::default(),
-            };
-            Counters::read(self, &self.plan, memory)?.stats(pending)
-        };
         census.arenas = mheap::arenas(view, limits)?;
-        let spans = mheap::spans(view, &census.arenas, limits, &mut coverage)?;
-        census.spans = spans.spans;
-        census.mspans = spans.structures;
+        self.heap(view, ps.as_deref(), limits, &mut census, &mut coverage)?;
         let ps = ps.unwrap_or_default();
         census.pages = pages::read(view, &ps, limits, &mut coverage)?;
         let found = goroutines::goroutines(view, options.functions, limits, &mut coverage);
@@ -74,6 +74,60 @@ impl Runtime {
         census.coverage = coverage;
         Ok(census)
     }
+}
+
+impl Runtime {
+    /// The spans, and the counters right behind them, so that the two differ by little where the
+    /// target runs; both once more where they differ by much.
+    fn heap(
+        &self,
+        view: View<'_>,
+        processors: Option<&[Addr]>,
+        limits: &Limits,
+        census: &mut Census,
+        coverage: &mut Coverage,
+    ) -> Result<(), Error> {
+        for attempt in 1..=TRIES {
+            let mut seen = Coverage::default();
+            let spans = mheap::spans(view, &census.arenas, limits, &mut seen)?;
+            census.spans = spans.spans;
+            census.mspans = spans.structures;
+            census.stats = self.stats(view, processors, &mut seen)?;
+            if attempt == TRIES || !apart(census) {
+                coverage.merge(seen);
+                break;
+            }
+            coverage.torn += 1;
+            census.arenas = mheap::arenas(view, limits)?;
+        }
+        Ok(())
+    }
+
+    /// The counters, and what lies in the processors' caches.
+    fn stats(
+        &self,
+        view: View<'_>,
+        processors: Option<&[Addr]>,
+        coverage: &mut Coverage,
+    ) -> Result<RuntimeStats, Error> {
+        let pending = match processors {
+            Some(processors) => unflushed(view, processors, coverage)?,
+            None => Unflushed::default(),
+        };
+        Ok(Counters::read(self, &self.plan, view.memory)?.stats(pending))
+    }
+}
+
+/// Whether the heap's spans and the runtime's counter differ by more than what a program does
+/// while we read.
+fn apart(census: &Census) -> bool {
+    let heap = census
+        .spans
+        .iter()
+        .filter(|span| span.used_for == SpanUse::Heap);
+    let walked: u64 = heap.map(|span| span.range().len()).sum();
+    let counted = census.stats.heap_inuse;
+    walked.abs_diff(counted) > (counted / APART_PART).max(APART_BYTES)
 }
 
 /// A part that can be done without: its error is listed, unless nothing can be read any more.

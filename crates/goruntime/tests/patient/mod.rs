@@ -14,7 +14,7 @@ use letgo_target::{Addr, Fault, ReadMemory};
 
 /// How a program is built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `-buildmode=exe`, with symbols and DWARF.
     Exe,
     /// `-buildmode=pie`, with symbols and DWARF.
@@ -29,7 +29,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [
+    pub(crate) const ALL: [Kind; 5] = [
         Kind::Exe,
         Kind::Pie,
         Kind::Cgo,
@@ -50,7 +50,7 @@ impl Kind {
 
 /// A Go toolchain and experiments.
 #[derive(Clone, Debug)]
-pub struct Toolchain {
+pub(crate) struct Toolchain {
     name: String,
     command: PathBuf,
     release: Option<String>,
@@ -58,7 +58,7 @@ pub struct Toolchain {
 }
 
 /// The toolchains to test with: those of `LETGO_TEST_GO`, else the machine's own.
-pub fn toolchains() -> Vec<Toolchain> {
+pub(crate) fn toolchains() -> Vec<Toolchain> {
     let names = std::env::var("LETGO_TEST_GO").unwrap_or_else(|_| "local".to_owned());
     names.split_whitespace().map(toolchain).collect()
 }
@@ -79,12 +79,12 @@ fn toolchain(name: &str) -> Toolchain {
 }
 
 /// A process that has stopped itself.
-pub struct Patient {
+pub(crate) struct Patient {
     /// Toolchain and kind, for messages.
-    pub name: String,
-    pub binary: GoBinary,
-    pub bias: u64,
-    pub memory: ProcMem,
+    pub(crate) name: String,
+    pub(crate) binary: GoBinary,
+    pub(crate) bias: u64,
+    pub(crate) memory: ProcMem,
     child: Child,
     said: HashMap<String, u64>,
 }
@@ -99,7 +99,7 @@ impl Drop for Patient {
 
 impl Patient {
     /// Builds and starts the program; absent, and said so, where it cannot be built.
-    pub fn start(toolchain: &Toolchain, kind: Kind, arguments: &[&str]) -> Option<Patient> {
+    pub(crate) fn start(toolchain: &Toolchain, kind: Kind, arguments: &[&str]) -> Option<Patient> {
         let name = format!("{} {kind:?}", toolchain.name);
         let program = match build(toolchain, kind) {
             Ok(program) => program,
@@ -136,12 +136,12 @@ impl Patient {
     }
 
     /// What the program printed under this name.
-    pub fn said(&self, name: &str) -> Option<u64> {
+    pub(crate) fn said(&self, name: &str) -> Option<u64> {
         self.said.get(name).copied()
     }
 
     /// Ids of its threads.
-    pub fn threads(&self) -> Vec<u64> {
+    pub(crate) fn threads(&self) -> Vec<u64> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         tasks
             .map(|task| task.unwrap().file_name().to_string_lossy().parse().unwrap())
@@ -149,7 +149,7 @@ impl Patient {
     }
 
     /// The function at an address of the process.
-    pub fn function(&self, pc: Addr) -> Option<String> {
+    pub(crate) fn function(&self, pc: Addr) -> Option<String> {
         let link_time = pc.biased(self.bias.wrapping_neg());
         let function = self.binary.functions.function_at(link_time).unwrap()?;
         Some(function.name)
@@ -239,7 +239,7 @@ fn lowest_mapping(folder: &Path, program: &Path) -> Addr {
 }
 
 /// A process's memory through `/proc/PID/mem`.
-pub struct ProcMem(File);
+pub(crate) struct ProcMem(File);
 
 impl ReadMemory for ProcMem {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
