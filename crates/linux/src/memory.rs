@@ -7,6 +7,8 @@
 //! zero page and takes page tables, a file page counts in `Rss`, a swapped page is swapped in.
 //! [`LiveMemory::only_resident`] does not: what is not present of plain anonymous memory was never
 //! touched and reads as zeros, which are not asked of the target; everything else is refused.
+//! What was not present is looked up in the page table once more: a running target touches pages
+//! all the time, and zeros in their place would be a lie.
 //!
 //! Does not notice by itself that the process replaced its program; [`Process::verify`] does.
 //!
@@ -21,7 +23,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use letgo_target::{Addr, AddrRange, Fault, Mapping, Piece, ReadMemory, Residency};
+use letgo_target::{
+    Addr, AddrRange, Fault, Mapping, OS_PAGE, PageKind, PageRun, Piece, ReadMemory, Residency,
+};
 use nix::errno::Errno;
 
 use crate::sys::readv::{MOST_PIECES, read_pieces};
@@ -30,6 +34,10 @@ use crate::{Denial, Error, Process};
 /// Most bytes of one call. Larger calls are not faster, and a signal waits for the end of one.
 const CALL_BYTES: usize = 16 << 20;
 
+/// Bytes of an entry of `/proc/PID/pagemap`.
+/// Source: Documentation/admin-guide/mm/pagemap.rst.
+const ENTRY: u64 = 8;
+
 /// The memory of a running process.
 #[derive(Debug)]
 pub struct LiveMemory {
@@ -37,6 +45,8 @@ pub struct LiveMemory {
     raw_pid: i32,
     /// `/proc/PID/mem`: bound to the program that ran when it was opened.
     mem: File,
+    /// `/proc/PID/pagemap`, where it is permitted.
+    pagemap: Option<File>,
     /// `process_vm_readv` was refused while `mem` was granted.
     use_mem: AtomicBool,
     resident: Option<Present>,
@@ -94,6 +104,7 @@ impl LiveMemory {
             pid,
             raw_pid,
             mem,
+            pagemap: process.open_file("pagemap", "reading the page table").ok(),
             use_mem: AtomicBool::new(false),
             resident: None,
         })
@@ -106,7 +117,8 @@ impl LiveMemory {
     /// [`Fault::NotResident`].
     ///
     /// # Consistency
-    /// A running target that writes to a page after `residency` was read is seen with zeros there.
+    /// A page that a running target touched after `residency` was read is read as it is, where
+    /// `/proc/PID/pagemap` is permitted; else it is seen with zeros.
     #[must_use]
     pub fn only_resident(mut self, residency: Arc<Residency>, mappings: &[Mapping]) -> LiveMemory {
         let anonymous = anonymous(mappings);
@@ -136,7 +148,7 @@ impl LiveMemory {
         };
         let whole = AddrRange::sized(piece.addr, piece.buf.len() as u64);
         let (mut at, mut rest) = (whole.start(), &mut *piece.buf);
-        for run in present.residency.within(whole) {
+        for run in self.present_now(present, whole) {
             let gap = AddrRange::new(at, run.range.start());
             let known = gap.is_empty() || present.is_anonymous(gap);
             if !known || !run.kind.is_resident() {
@@ -158,6 +170,13 @@ impl LiveMemory {
             piece.filled = true;
         }
         Ok(())
+    }
+
+    /// What is present or swapped out within `whole`: by the page table as it is now, or by what
+    /// was known before where that cannot be read.
+    fn present_now(&self, present: &Present, whole: AddrRange) -> Vec<PageRun> {
+        let now = self.pagemap.as_ref().and_then(|map| look_up(map, whole));
+        now.unwrap_or_else(|| present.residency.within(whole).collect())
     }
 
     /// Reads `pieces` by `process_vm_readv`, as often as it takes.
@@ -253,6 +272,35 @@ impl LiveMemory {
             },
         }
     }
+}
+
+/// Runs of present and of swapped os pages within `whole`, by `/proc/PID/pagemap`. Present ones are
+/// all called [`PageKind::Anon`] here.
+fn look_up(pagemap: &File, whole: AddrRange) -> Option<Vec<PageRun>> {
+    const PRESENT: u64 = 1 << 63;
+    const SWAPPED: u64 = 1 << 62;
+    let pages = whole.widen(OS_PAGE);
+    let mut entries = vec![0; usize::try_from(pages.len() / OS_PAGE * ENTRY).ok()?];
+    let offset = pages.start().0 / OS_PAGE * ENTRY;
+    pagemap.read_exact_at(&mut entries, offset).ok()?;
+    let mut runs: Vec<PageRun> = Vec::new();
+    let mut page = pages.start();
+    for entry in entries.as_chunks().0 {
+        let range = AddrRange::sized(page, OS_PAGE).intersect(whole);
+        page = range.end().align_up(OS_PAGE);
+        let kind = match u64::from_ne_bytes(*entry) {
+            entry if entry & PRESENT != 0 => PageKind::Anon,
+            entry if entry & SWAPPED != 0 => PageKind::Swapped,
+            _ => continue,
+        };
+        match runs.last_mut() {
+            Some(last) if last.kind == kind && last.range.end() == range.start() => {
+                last.range = AddrRange::new(last.range.start(), range.end());
+            }
+            _ => runs.push(PageRun { range, kind }),
+        }
+    }
+    Some(runs)
 }
 
 /// The first `len` bytes of `buf`, and the rest.
@@ -410,16 +458,27 @@ mod tests {
         assert!(pieces.iter().all(|piece| piece.filled));
     }
 
+    /// An untouched page between two touched ones; the first of them, and the residency of both.
+    fn untouched() -> (&'static mut [u8], Arc<Residency>) {
+        let bytes: &'static mut [u8] = vec![0; 1 << 20].leak();
+        let offset = bytes.as_ptr().align_offset(4096) + (64 << 12);
+        let pages = &mut bytes[offset..offset + 3 * 4096];
+        let mut residency = Residency::default();
+        for page in [0, 2] {
+            pages[page * 4096..][..4096].fill(7);
+            residency.push(PageRun {
+                range: AddrRange::sized(at(&pages[page * 4096..]), 4096),
+                kind: PageKind::Anon,
+            });
+        }
+        (pages, Arc::new(residency))
+    }
+
     #[test]
     fn nothing_that_is_not_resident_is_read() {
-        let source = pattern(3 * 4096);
-        let first = at(&source).align_up(4096);
-        let mut residency = Residency::default();
-        residency.push(letgo_target::PageRun {
-            range: AddrRange::sized(first, 4096),
-            kind: letgo_target::PageKind::Anon,
-        });
-        let memory = ours().only_resident(Arc::new(residency), &[]);
+        let (pages, residency) = untouched();
+        let first = at(pages);
+        let memory = ours().only_resident(residency, &[]);
         let mut buf = [0; 8];
         memory.read(first, &mut buf).unwrap();
         let fault = memory.read(first.add(4092), &mut buf).unwrap_err();
@@ -433,5 +492,18 @@ mod tests {
         ];
         memory.read_scattered(&mut pieces).unwrap();
         assert_eq!(pieces.map(|piece| piece.filled), [false, true, false]);
+    }
+
+    #[test]
+    fn a_page_that_was_touched_since_is_read_as_it_is() {
+        let (pages, residency) = untouched();
+        let first = at(pages);
+        let memory = ours().only_resident(residency, &[]);
+        pages[4096] = 9;
+        let mut buf = [0; 4096 + 16];
+        memory.read(first.add(4096 - 8), &mut buf).unwrap();
+        assert_eq!(buf[..9], [7, 7, 7, 7, 7, 7, 7, 7, 9]);
+        assert_eq!(buf[9..4096 + 8], [0; 4096 - 1]);
+        assert_eq!(buf[4096 + 8..], [7; 8]);
     }
 }
