@@ -22,6 +22,9 @@ const BLOCK_RECORD: u64 = 16;
 /// Most frames that are believed. Source: src/runtime/mprof.go, `maxProfStackDepth`.
 const MOST_FRAMES: u64 = 1 << 16;
 
+/// Buckets between two looks at the clock.
+const LOOK_AT_CLOCK: u64 = 1024;
+
 /// `memProfile`, `blockProfile`, `mutexProfile`. Source: src/runtime/mprof.go, `bucketType`.
 pub(crate) const KINDS: [(&str, u64); 3] = [
     ("runtime.mbuckets", 1),
@@ -108,6 +111,10 @@ fn read_list(
     while !next.is_null() {
         if list.count >= limits.buckets {
             coverage.skip("bucket", "there are more than the limit");
+            break;
+        }
+        if list.count.is_multiple_of(LOOK_AT_CLOCK) && view.is_late() {
+            coverage.skip("bucket", "there was no time to read the rest");
             break;
         }
         if !seen.insert(next) {

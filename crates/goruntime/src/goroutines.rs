@@ -59,6 +59,10 @@ pub(crate) fn goroutines(
     let mut names = Names::new(view, functions);
     let pointers = view.words(slice.ptr, count)?;
     for pointers in pointers.chunks(batch) {
+        if view.is_late() {
+            coverage.skip("goroutine", "there was no time to read the rest");
+            break;
+        }
         let items = pointers.iter().map(|g| (Addr(*g), size));
         let gathered = gather(view.memory, items)?;
         for g in pointers {

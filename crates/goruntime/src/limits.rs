@@ -1,5 +1,7 @@
 //! [`Limits`]: how much a reading may take.
 
+use std::time::Duration;
+
 /// Bounds of a reading, so that a corrupt or hostile target costs bounded time and memory. A limit
 /// that was hit is reported in the reading's coverage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +26,9 @@ pub struct Limits {
     /// Bytes that one batch of a large walk may hold: keeps our own memory small, and is long
     /// enough for the pieces to be long.
     pub batch_bytes: u64,
+    /// Time that a census may take: a heap of 4 GiB takes a third of a second, and what is read
+    /// over much longer describes no moment. Looked at between batches.
+    pub time: Duration,
 }
 
 impl Default for Limits {
@@ -38,6 +43,7 @@ impl Default for Limits {
             arenas: 1 << 16,
             processors: 1 << 16,
             batch_bytes: 8 << 20,
+            time: Duration::from_secs(30),
         }
     }
 }

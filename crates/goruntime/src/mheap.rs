@@ -114,7 +114,7 @@ pub(crate) fn spans(
 ) -> Result<Spans, Error> {
     let merged = merged(arenas);
     let mut attempt = Attempt::read(view, &merged, limits)?;
-    if attempt.moved {
+    if attempt.moved && !view.is_late() {
         coverage.torn += 1;
         let again = Attempt::read(view, &merged, limits)?;
         attempt = again;
@@ -138,6 +138,10 @@ pub(crate) fn spans(
     if attempt.twice > 0 {
         coverage.skip("mspan", format!("{} are listed twice", attempt.twice));
     }
+    if attempt.late > 0 {
+        let why = format!("there was no time to read {} of them", attempt.late);
+        coverage.skip("mspan", why);
+    }
     spans.sort_unstable_by_key(|span| span.base);
     let spans = without_overlaps(view, &context, spans, coverage)?;
     Ok(Spans {
@@ -154,6 +158,8 @@ struct Attempt {
     bad: Vec<Addr>,
     structures: u64,
     left_out: u64,
+    /// Structures that there was no time for.
+    late: u64,
     /// Pointers that came more than once: then as many spans are missing.
     twice: u64,
     /// The heap's sweep generation changed meanwhile.
@@ -180,6 +186,10 @@ impl Attempt {
         let size = u64::from(view.layout().mspan.size).max(1);
         let batch = usize::try_from(limits.batch_bytes / size).unwrap_or(1);
         for pointers in pointers.chunks(batch.max(1)) {
+            if view.is_late() {
+                attempt.late += pointers.len() as u64;
+                continue;
+            }
             attempt.batch(view, &context, pointers, size)?;
         }
         attempt.moved = sweepgen(view)? != context.sweepgen;

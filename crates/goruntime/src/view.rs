@@ -3,6 +3,8 @@
 //! The small steps that all readings share: a structure's bytes, a slice's header, an array of
 //! pointers in bounded pieces. Interprets nothing.
 
+use std::time::{Duration, Instant};
+
 use letgo_target::{Addr, Fault, ReadMemory, read_bytes};
 
 use crate::layout::{Layout, Member};
@@ -27,11 +29,30 @@ pub(crate) struct SliceHeader {
 pub(crate) struct View<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) memory: &'a dyn ReadMemory,
+    /// When walks stop; never where absent.
+    until: Option<Instant>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(runtime: &'a Runtime, memory: &'a dyn ReadMemory) -> View<'a> {
-        View { runtime, memory }
+        View {
+            runtime,
+            memory,
+            until: None,
+        }
+    }
+
+    /// The same view, whose walks stop when `time` has passed.
+    pub(crate) fn within(self, time: Duration) -> View<'a> {
+        View {
+            until: Instant::now().checked_add(time),
+            ..self
+        }
+    }
+
+    /// Whether walks have to stop.
+    pub(crate) fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() > until)
     }
 
     pub(crate) fn layout(&self) -> &'a Layout {

@@ -45,8 +45,8 @@ impl Runtime {
         memory: &dyn ReadMemory,
         options: &CensusOptions<'_>,
     ) -> Result<Census, Error> {
-        let view = View::new(self, memory);
         let limits = &options.limits;
+        let view = View::new(self, memory).within(limits.time);
         let mut coverage = self.unrecognised.clone();
         let mut census = Census::default();
         let ps = part(&mut coverage, "allp", processors(view, limits))?;
@@ -93,7 +93,7 @@ impl Runtime {
             census.spans = spans.spans;
             census.mspans = spans.structures;
             census.stats = self.stats(view, processors, &mut seen)?;
-            if attempt == TRIES || !apart(census) {
+            if attempt == TRIES || view.is_late() || !apart(census) {
                 coverage.merge(seen);
                 break;
             }

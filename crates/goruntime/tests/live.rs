@@ -7,6 +7,8 @@
 
 mod patient;
 
+use std::time::Duration;
+
 use letgo_goruntime::layout::Origin;
 use letgo_goruntime::{Census, CensusOptions, Light, Limits, RUNTIME_PAGE, Runtime, SpanUse};
 use patient::{Kind, Patient, toolchains};
@@ -238,6 +240,23 @@ fn a_light_reading_differs_only_by_what_lies_in_caches() {
             assert_eq!(stats, whole, "{}: ReadMemStats flushes", patient.name);
         },
     );
+}
+
+#[test]
+fn a_census_without_time_says_what_it_left_out() {
+    for_each(&[Kind::Exe], &["still"], |patient, runtime| {
+        let options = CensusOptions {
+            limits: Limits {
+                time: Duration::ZERO,
+                ..Limits::default()
+            },
+            ..CensusOptions::default()
+        };
+        let census = runtime.census(&patient.memory, &options).unwrap();
+        let skipped = |what: &str| census.coverage.skipped.iter().any(|skip| skip.what == what);
+        assert!(skipped("mspan") && skipped("goroutine"), "{}", patient.name);
+        assert_eq!(census.spans, [], "{}", patient.name);
+    });
 }
 
 #[test]
