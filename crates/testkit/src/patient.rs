@@ -260,7 +260,7 @@ impl Patient {
 
 impl Drop for Patient {
     fn drop(&mut self) {
-        // Already dead is fine; a child that was not waited for keeps its pid, so this hits no other.
+        // Already dead is fine; until it is waited for a child keeps its pid, so no other is hit.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -110,61 +110,8 @@ struct Plan {
 
 /// In the order of [`super::Places::mspans`].
 fn plans() -> [Plan; 7] {
-    let every_other = 0x5555_5555_5555_5555_u64;
-    let small = Plan {
-        npages: 1,
-        state: IN_USE,
-        spanclass: 5 << 1,
-        elemsize: 48,
-        nelems: 168,
-        freeindex: 10,
-        alloc: [every_other, every_other, every_other & 0xff_ffff_ffff],
-        sweepgen: SWEEPGEN,
-        // Slots 0 to 9, and the even ones from 10 to 166.
-        alloc_count: 10 + 79,
-        ..Plan::default()
-    };
-    let garbage = Plan {
-        page: 1,
-        npages: 1,
-        state: IN_USE,
-        spanclass: 32 << 1 | 1,
-        elemsize: 1024,
-        nelems: 8,
-        freeindex: 8,
-        alloc: [0xff, 0, 0],
-        marks: [0b0001_0110, 0, 0],
-        sweepgen: SWEEPGEN - 2,
-        alloc_count: 8,
-        ..Plan::default()
-    };
-    let cached = Plan {
-        page: 2,
-        npages: 1,
-        state: IN_USE,
-        spanclass: 2 << 1 | 1,
-        elemsize: 16,
-        nelems: 512,
-        freeindex: 100,
-        sweepgen: SWEEPGEN + 3,
-        alloc_count: 100,
-        before_cache: 40,
-        ..Plan::default()
-    };
-    let stack = Plan {
-        page: 3,
-        npages: 4,
-        state: MANUAL,
-        elemsize: 2048,
-        ..Plan::default()
-    };
-    let work_buf = Plan {
-        page: 7,
-        npages: 4,
-        state: MANUAL,
-        list: go::WORK + go::work::WBUF_SPANS + 24,
-        ..Plan::default()
-    };
+    let [small, garbage, cached] = small_spans();
+    let [stack, work_buf] = spans_by_hand();
     let large = Plan {
         page: 11,
         npages: 100,
@@ -185,6 +132,71 @@ fn plans() -> [Plan; 7] {
         ..Plan::default()
     };
     [small, garbage, cached, stack, work_buf, large, dead]
+}
+
+/// A swept one with pointers, one that waits for the sweeper, one in the P's mcache.
+fn small_spans() -> [Plan; 3] {
+    let every_other = 0x5555_5555_5555_5555_u64;
+    let small = Plan {
+        npages: 1,
+        state: IN_USE,
+        spanclass: 5 << 1,
+        elemsize: 48,
+        nelems: 168,
+        freeindex: 10,
+        alloc: [every_other, every_other, every_other & 0xff_ffff_ffff],
+        sweepgen: SWEEPGEN,
+        // Slots 0 to 9, and the even ones from 10 to 166.
+        alloc_count: 10 + 79,
+        ..Plan::default()
+    };
+    let garbage = Plan {
+        page: 1,
+        npages: 1,
+        state: IN_USE,
+        spanclass: (32 << 1) | 1,
+        elemsize: 1024,
+        nelems: 8,
+        freeindex: 8,
+        alloc: [0xff, 0, 0],
+        marks: [0b0001_0110, 0, 0],
+        sweepgen: SWEEPGEN - 2,
+        alloc_count: 8,
+        ..Plan::default()
+    };
+    let cached = Plan {
+        page: 2,
+        npages: 1,
+        state: IN_USE,
+        spanclass: (2 << 1) | 1,
+        elemsize: 16,
+        nelems: 512,
+        freeindex: 100,
+        sweepgen: SWEEPGEN + 3,
+        alloc_count: 100,
+        before_cache: 40,
+        ..Plan::default()
+    };
+    [small, garbage, cached]
+}
+
+/// Stacks, and work buffers of the collector, which are on a list of `work.wbufSpans`.
+fn spans_by_hand() -> [Plan; 2] {
+    let stack = Plan {
+        page: 3,
+        npages: 4,
+        state: MANUAL,
+        elemsize: 2048,
+        ..Plan::default()
+    };
+    let work_buf = Plan {
+        page: 7,
+        npages: 4,
+        state: MANUAL,
+        list: go::WORK + go::work::WBUF_SPANS + 24,
+        ..Plan::default()
+    };
+    [stack, work_buf]
 }
 
 /// Page `i` of the heap belongs to a span.
