@@ -12,181 +12,34 @@
 //! Source: src/runtime/mstats.go, mgcpacer.go (`heapGoalInternal`, `memoryLimitHeapGoal`), proc.go
 //! (`gcount`), go1.19 to go1.27.
 
+mod pacer;
+mod plan;
+
 use letgo_target::{Addr, Piece, ReadMemory};
 
+pub(crate) use self::plan::Plan;
+use self::plan::{MOST_BYTES, Of};
 use crate::layout::Member;
-use crate::processors::Unflushed;
-use crate::{Error, Runtime, RuntimeStats};
+use crate::processors::{Unflushed, processors};
+use crate::view::View;
+use crate::{Error, Limits, Runtime, RuntimeStats};
 
-/// Bytes that one reading may take; it takes about 4.5 KiB.
-const MOST_BYTES: usize = 8 << 10;
 /// Pieces of variables, other than the Ps.
 const MOST_PIECES: usize = 16;
-/// Ps whose free g's are counted in the same call; beyond that, goroutines are not counted.
+/// Ps whose free g's are counted in the same call.
 const MOST_PROCESSORS: usize = 256;
 
 /// `_GCmark`. Source: src/runtime/mgc.go.
 const GC_MARK: u64 = 1;
-/// Least distance of the goal from the trigger. Source: mgcpacer.go, `minRunway`.
-const MIN_RUNWAY: u64 = 64 << 10;
-/// Fixed headroom below a goal that the memory limit sets. Source: mgcpacer.go,
-/// `memoryLimitMinHeapGoalHeadroom`; up to 1.20 `memoryLimitHeapGoalHeadroom`.
-const MIN_HEADROOM: u64 = 1 << 20;
 
-/// One piece of the plan: where from, and where in the buffer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Part {
-    addr: Addr,
-    at: usize,
-    len: usize,
-}
-
-/// The variables that pieces are of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Of {
-    GcController,
-    HeapStats,
-    MemstatsSys,
-    MemstatsGc,
-    MheapHead,
-    SpanInuse,
-    CacheInuse,
-    Work,
-    Sched,
-    Allglen,
-    Allp,
-    GcPhase,
-}
-
-const PARTS: usize = 12;
-
-/// Where the counters lie; worked out once.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Plan {
-    parts: [Part; PARTS],
-    /// Bytes of the buffer that the parts take.
-    len: usize,
-    /// `&p.gFree.n` of each P when the plan was made; Ps are never freed or exchanged.
-    free_counts: Vec<Addr>,
-}
-
-impl Plan {
-    /// Works out where the counters lie. Parts whose variable was not found stay empty.
-    pub(crate) fn new(runtime: &Runtime, processors: &[Addr]) -> Result<Plan, Error> {
-        let mut plan = Plan::default();
-        let layout = &runtime.layout;
-        let mheap = runtime.need_global("runtime.mheap_")?;
-        let memstats = runtime.need_global("runtime.memstats")?;
-        let stats = layout.mstats;
-        let fixalloc = layout.fixalloc;
-        let heap_stats = stats.heap_stats.at(memstats);
-        let mut put = |of, base: Addr, members: &[Member]| plan.put(of, base, members);
-        put(
-            Of::GcController,
-            runtime.need_global("runtime.gcController")?,
-            &[
-                layout.gc_controller.gc_percent,
-                layout.gc_controller.mapped_ready,
-            ],
-        );
-        put(
-            Of::HeapStats,
-            heap_stats,
-            &[layout.consistent_heap_stats.stats],
-        );
-        put(
-            Of::MemstatsSys,
-            memstats,
-            &[stats.stacks_sys, stats.pause_total_ns],
-        );
-        put(
-            Of::MemstatsGc,
-            memstats,
-            &[stats.numgc, stats.last_gc_nanotime],
-        );
-        let heap = layout.mheap;
-        put(
-            Of::MheapHead,
-            mheap,
-            &[heap.sweepgen, heap.allspans, heap.pages_in_use],
-        );
-        put(Of::SpanInuse, heap.spanalloc.at(mheap), &[fixalloc.inuse]);
-        put(Of::CacheInuse, heap.cachealloc.at(mheap), &[fixalloc.inuse]);
-        if let Some(work) = runtime.global("runtime.work") {
-            put(Of::Work, work, &work_members(runtime));
-        }
-        if let Some(sched) = runtime.global("runtime.sched") {
-            put(Of::Sched, sched, &sched_members(runtime));
-        }
-        let whole = |size| Member { offset: 0, size };
-        for (of, name, size) in [
-            (Of::Allglen, "runtime.allglen", 8),
-            (Of::Allp, "runtime.allp", 24),
-            (Of::GcPhase, "runtime.gcphase", 4),
-        ] {
-            if let Some(addr) = runtime.global(name) {
-                put(of, addr, &[whole(size)]);
-            }
-        }
-        if plan.len > MOST_BYTES {
-            return Err(Error::Unsupported {
-                found: runtime.version.raw.clone(),
-                why: format!("its counters take {} bytes", plan.len),
-            });
-        }
-        let free = layout.p.g_free_n;
-        plan.free_counts = processors.iter().map(|p| free.at(*p)).collect();
-        Ok(plan)
+/// Free g's of all Ps of `allp`.
+fn free_of_all(view: View<'_>) -> Result<u64, Error> {
+    let field = view.layout().p.g_free_n;
+    let mut sum = 0u64;
+    for p in processors(view, &Limits::default())? {
+        sum = sum.saturating_add(view.field(p, field)?);
     }
-
-    /// Plans to read from the first to the last of `members`.
-    fn put(&mut self, of: Of, base: Addr, members: &[Member]) {
-        let start = members.iter().map(|m| m.offset).min().unwrap_or(0);
-        let end = members
-            .iter()
-            .map(|m| m.offset.saturating_add(m.size))
-            .max();
-        let len = end.unwrap_or(0).saturating_sub(start) as usize;
-        if let Some(part) = self.parts.get_mut(of as usize) {
-            *part = Part {
-                addr: base.add(u64::from(start)),
-                at: self.len,
-                len,
-            };
-            self.len = self.len.saturating_add(len);
-        }
-    }
-}
-
-fn work_members(runtime: &Runtime) -> Vec<Member> {
-    let work = runtime.layout.work;
-    let may = [
-        work.totaltime,
-        work.gc_total_time,
-        work.gc_idle_time,
-        work.total_time,
-    ];
-    may.into_iter().flatten().chain([work.cycles]).collect()
-}
-
-fn sched_members(runtime: &Runtime) -> Vec<Member> {
-    let sched = runtime.layout.sched;
-    let need = [
-        sched.ngsys,
-        sched.nmidle,
-        sched.mnext,
-        sched.nmfreed,
-        sched.npidle,
-        sched.procresizetime,
-        sched.totaltime,
-    ];
-    let may = [
-        sched.runq_size,
-        sched.g_free_n,
-        sched.g_free_stack,
-        sched.g_free_no_stack,
-    ];
-    may.into_iter().flatten().chain(need).collect()
+    Ok(sum)
 }
 
 /// The counters as they were read.
@@ -194,12 +47,13 @@ pub(crate) struct Counters<'a> {
     runtime: &'a Runtime,
     plan: &'a Plan,
     buf: [u8; MOST_BYTES],
-    /// Free g's of all Ps; absent where there are too many Ps, or new ones.
+    /// Free g's of all Ps; absent where `allp` was not found.
     free_goroutines: Option<u64>,
 }
 
 impl<'a> Counters<'a> {
-    /// Reads all counters with one scattered read and without allocating.
+    /// Reads all counters with one scattered read and without allocating, as long as there are no
+    /// more Ps than when the plan was made.
     ///
     /// # Errors
     /// Where a piece that nothing can be said without cannot be read.
@@ -222,7 +76,21 @@ impl<'a> Counters<'a> {
             let counts = counts.filter_map(|bytes| bytes.first_chunk().copied());
             counters.free_goroutines = Some(counts.map(|b| u64::from(u32::from_le_bytes(b))).sum());
         }
+        counters.count_free(memory)?;
         Ok(counters)
+    }
+
+    /// Counts the free g's of Ps that the plan does not know, with a few reads more: where there
+    /// are very many, or more than when the plan was made.
+    fn count_free(&mut self, memory: &dyn ReadMemory) -> Result<(), Error> {
+        if self.free_goroutines.is_some() || self.runtime.global("runtime.allp").is_none() {
+            return Ok(());
+        }
+        match free_of_all(View::new(self.runtime, memory)) {
+            Err(error) if error.is_fatal() => return Err(error),
+            free => self.free_goroutines = free.ok(),
+        }
+        Ok(())
     }
 
     fn fill(&mut self, memory: &dyn ReadMemory, free: &mut [u8]) -> Result<(), Error> {
@@ -452,86 +320,4 @@ impl<'a> Counters<'a> {
             .saturating_sub(free_local)
             .saturating_sub(self.sched(sched.ngsys))
     }
-
-    /// CPU in GC since the start, and how much of it nothing else wanted.
-    ///
-    /// The runtime adds a cycle's CPU when marking ends; while it marks, the running cycle's
-    /// counters come on top.
-    fn gc_cpu(&self) -> (Option<u64>, Option<u64>) {
-        let work = self.runtime.layout.work;
-        if self.runtime.global("runtime.work").is_none() {
-            return (None, None);
-        }
-        let Some(total) = work.gc_total_time else {
-            return (work.totaltime.map(|field| self.work(field)), None);
-        };
-        let total = self.work(total);
-        let idle = work.gc_idle_time.map(|field| self.work(field));
-        if self.gc_phase() != GC_MARK {
-            return (Some(total), idle);
-        }
-        let gc = self.runtime.layout.gc_controller;
-        let idle_now = self.gc(gc.idle_mark_time);
-        let now = [
-            gc.assist_time,
-            gc.dedicated_mark_time,
-            gc.fractional_mark_time,
-        ]
-        .into_iter()
-        .map(|field| self.gc(field))
-        .fold(idle_now, u64::wrapping_add);
-        let idle = idle.map(|idle| idle.wrapping_add(idle_now));
-        (Some(total.wrapping_add(now)), idle)
-    }
-
-    /// `gcController.heapGoal()`.
-    fn heap_goal(&self, heap_alloc: u64) -> u64 {
-        let gc = self.runtime.layout.gc_controller;
-        let by_percent = self.gc(gc.gc_percent_heap_goal);
-        let by_limit = self.limit_goal(heap_alloc);
-        if by_limit < by_percent {
-            return by_limit;
-        }
-        let goal = by_percent.max(self.gc(gc.sweep_dist_min_trigger));
-        let triggered = self.gc(gc.triggered);
-        let least = triggered.wrapping_add(MIN_RUNWAY);
-        if triggered != u64::MAX && goal < least {
-            least
-        } else {
-            goal
-        }
-    }
-
-    /// `gcController.memoryLimitHeapGoal()`.
-    fn limit_goal(&self, heap_alloc: u64) -> u64 {
-        let gc = self.runtime.layout.gc_controller;
-        let limit = self.gc(gc.memory_limit);
-        let mapped = self.gc(gc.mapped_ready);
-        let marked = self.gc(gc.heap_marked);
-        let heap = self.gc(gc.heap_free).saturating_add(heap_alloc);
-        let non_heap = mapped.saturating_sub(heap);
-        let overage = mapped.saturating_sub(limit);
-        let taken = non_heap.saturating_add(overage);
-        if taken >= limit {
-            return marked;
-        }
-        let goal = limit - taken;
-        let headroom = if self.runtime.version.minor >= PERCENT_HEADROOM_SINCE {
-            (goal / 100 * HEADROOM_PERCENT).max(MIN_HEADROOM)
-        } else {
-            MIN_HEADROOM
-        };
-        let goal = if goal < headroom || goal - headroom < headroom {
-            headroom
-        } else {
-            goal - headroom
-        };
-        goal.max(marked)
-    }
 }
-
-/// Headroom below a goal that the memory limit sets. Source: mgcpacer.go,
-/// `memoryLimitHeapGoalHeadroomPercent`.
-const HEADROOM_PERCENT: u64 = 3;
-/// The release that brought it; a constant, which no shape shows.
-const PERCENT_HEADROOM_SINCE: u32 = 21;

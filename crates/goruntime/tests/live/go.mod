@@ -1,3 +1,3 @@
-module live
+module example.com/live
 
 go 1.19
