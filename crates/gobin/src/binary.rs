@@ -5,6 +5,8 @@ use letgo_target::Addr;
 use crate::moduledata::Moduledata;
 use crate::{BuildInfo, CachedFacts, Error, FunctionTable, Globals, Image, pclntab};
 
+/// The oldest release whose function table has the form that is read here.
+const OLDEST_MINOR: u32 = 18;
 /// `runtime/cgo`'s entry from C, which every program with it has.
 const CGO_FUNCTION: &str = "crosscall2";
 
@@ -40,6 +42,12 @@ impl GoBinary {
             return Err(Error::Unsupported {
                 found: "a Go plugin, which has no runtime of its own,".to_string(),
                 supported: "Go programs and C shared libraries",
+            });
+        }
+        if build.version.minor < OLDEST_MINOR {
+            return Err(Error::Unsupported {
+                found: format!("a program built by {}", build.version.raw),
+                supported: "Go 1.19 and later",
             });
         }
         image.check_relocations()?;

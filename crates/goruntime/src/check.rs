@@ -23,6 +23,10 @@ const SAMPLES: u64 = 256;
 /// How far counters that are updated one after the other may be apart in a running target, as a
 /// part of the larger one (one eighth) and at least in bytes: a span of a few MiB on its way.
 const SLACK: u64 = 64 << 20;
+/// `_Gscan` and what is above the statuses. Source: src/runtime/runtime2.go.
+const STATUS_MASK: u64 = 0xfff;
+/// `_Gdead`.
+const STATUS_DEAD: u64 = 6;
 /// Largest heap that is believed: the address space.
 const MOST_HEAP: u64 = 1 << 47;
 
@@ -223,7 +227,8 @@ fn phase(runtime: &Runtime, memory: &dyn ReadMemory) -> Result<(), Error> {
     }
 }
 
-/// `allgs`: as long as `allglen` says, and its first is a goroutine.
+/// `allgs`: as long as `allglen` says, and its first is a goroutine: with a stack, or dead, as that
+/// of `runtime.main` is in a C archive or library, and after `runtime.Goexit`.
 fn all_goroutines(view: View<'_>) -> Result<(), Error> {
     let addr = view.runtime.need_global("runtime.allgs")?;
     let slice = view.sane_slice("allgs", addr, u64::MAX >> 8)?;
@@ -243,7 +248,9 @@ fn all_goroutines(view: View<'_>) -> Result<(), Error> {
         view.field(first, fields.stack_lo)?,
         view.field(first, fields.stack_hi)?,
     );
-    if low >= high || high - low > MOST_HEAP {
+    let status = view.field(first, fields.atomicstatus)? & STATUS_MASK;
+    let ended = status == STATUS_DEAD && (low, high) == (0, 0);
+    if !ended && (low >= high || high - low > MOST_HEAP) {
         let why = format!("its first g has the stack {low:#x}-{high:#x}");
         return wrong("allgs", addr, why);
     }

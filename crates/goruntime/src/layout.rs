@@ -20,7 +20,7 @@ use letgo_target::Addr;
 
 pub use flat::{flatten, is_wanted};
 pub use structs::*;
-pub use tables::{Choice, Origin, choose, key_release, keys};
+pub use tables::{Choice, Origin, choose, key_release, keys, newer_than_known, refuse_older};
 
 /// A field of a structure: where in it, and how wide.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -176,9 +176,13 @@ impl Runtime {
 
 /// The structures of a binary: its own DWARF, else a table.
 fn layouts_of(binary: &GoBinary, coverage: &mut Coverage) -> Result<(Layouts, Origin), Error> {
+    layout::refuse_older(&binary.build.version)?;
     if binary.image.has_dwarf() {
         match Layouts::from_dwarf(&binary.image, &layout::is_wanted) {
             Ok(layouts) if Layout::resolve(&layouts).is_ok() => {
+                if let Some(unknown) = layout::newer_than_known(&binary.build.version) {
+                    coverage.skip("release", format!("{unknown}; its own DWARF was used"));
+                }
                 return Ok((layouts, Origin::Dwarf));
             }
             Ok(layouts) => {

@@ -5,11 +5,13 @@
 
 mod complaints;
 mod facts;
+mod modules;
 mod reading;
 mod report;
 mod surroundings;
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use letgo_account::{ImageSegment, Sanitizer};
@@ -26,6 +28,7 @@ pub(crate) use report::{container, memory_limit};
 pub use surroundings::Surroundings;
 
 use crate::complaint::Complaint;
+use modules::Loaded;
 
 /// A running Go program whose binary was read and whose place in memory is known.
 #[derive(Debug)]
@@ -38,17 +41,53 @@ pub struct Opened {
     pub binary: Arc<GoBinary>,
     /// What is added to link-time addresses.
     pub bias: u64,
+    /// Path of the Go library that was opened, where the executable itself is no Go program.
+    pub library: Option<String>,
+    /// Further Go runtimes in the same process, which are not looked into: path and release.
+    pub others: Vec<String>,
 }
 
 impl Opened {
-    /// Opens a process and recognises the Go program that it runs.
+    /// Opens a process and recognises the Go program that it runs, or the Go library that it
+    /// loaded.
     ///
     /// # Errors
     /// A [`Complaint`]: no such process, not a Go program, not supported, not allowed.
     pub fn open(pid: u32) -> Result<Opened, Complaint> {
-        let process = Process::open(pid).map_err(|error| complaints::of_process(&error))?;
-        let binary = Arc::new(open_binary(&process)?);
-        Opened::with_binary(process, binary)
+        let told = |error| complaints::of_process(&error);
+        let process = Process::open(pid).map_err(told)?;
+        let file = process.exe_file().map_err(told)?;
+        let exe_inode = file.metadata().map(|meta| meta.ino()).unwrap_or_default();
+        let mut loaded = modules::loaded(&process).map_err(told)?;
+        let mut opened = match binary_of_file(file) {
+            Err(letgo_gobin::Error::NotGo { .. }) if !loaded.is_empty() => {
+                Opened::with_library(process, loaded.remove(0))?
+            }
+            Err(error) => return Err(complaints::of_binary(&error, pid)),
+            Ok(binary) => {
+                loaded.retain(|other| other.inode != exe_inode);
+                Opened::with_binary(process, Arc::new(binary))?
+            }
+        };
+        let others = loaded.into_iter();
+        opened.others = others
+            .map(|other| format!("{} ({})", other.path, other.version))
+            .collect();
+        Ok(opened)
+    }
+
+    /// Joins a process with a Go library that it loaded.
+    fn with_library(process: Process, library: Loaded) -> Result<Opened, Complaint> {
+        let binary = crate::facts::open(library.image)
+            .map_err(|error| complaints::of_binary(&error, process.pid()))?;
+        Ok(Opened {
+            exe: process.exe_path().ok(),
+            process,
+            binary: Arc::new(binary),
+            bias: library.bias,
+            library: Some(library.path),
+            others: Vec::new(),
+        })
     }
 
     /// Joins a process with the binary that it is known to run.
@@ -63,6 +102,8 @@ impl Opened {
             exe,
             binary,
             bias,
+            library: None,
+            others: Vec::new(),
         })
     }
 
@@ -142,22 +183,14 @@ impl Opened {
     }
 }
 
-/// Reads the executable of a process, also where it was deleted or replaced.
-fn open_binary(process: &Process) -> Result<GoBinary, Complaint> {
-    let pid = process.pid();
-    let file = process
-        .exe_file()
-        .map_err(|error| complaints::of_process(&error))?;
-    binary_of_file(file).map_err(|error| complaints::of_binary(&error, pid))
-}
-
-/// Whether a process runs a Go program, as far as we may know.
+/// Whether a process runs a Go program or has loaded a Go library, as far as we may know.
 pub(crate) fn is_go(process: &Process) -> bool {
     let image = process
         .exe_file()
         .ok()
         .and_then(|file| Image::from_file(file).ok());
     image.is_some_and(|image| BuildInfo::from_image(&image).is_ok())
+        || modules::loaded(process).is_ok_and(|loaded| !loaded.is_empty())
 }
 
 /// Reads an executable.

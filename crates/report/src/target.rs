@@ -13,6 +13,9 @@ pub struct Target {
     /// The executable was replaced or deleted since the start.
     #[serde(default, skip_serializing_if = "is_false")]
     pub exe_deleted: bool,
+    /// Path of the Go library that was read, where the executable itself is no Go program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
     /// Go release with its experiments, as the build info has it: `go1.26.6-X:nogreenteagc`.
     pub go_version: String,
     /// Path of the main module.

@@ -58,17 +58,8 @@ fn key_experiments(key: &str) -> impl Iterator<Item = &str> {
 /// [`Error::Unsupported`] for releases older than the oldest table, [`Error::Binary`] where a
 /// table does not parse (a defect of this build).
 pub fn choose(version: &GoVersion) -> Result<Choice, Error> {
-    let releases = || keys().filter_map(key_release);
-    let (oldest, newest) = (
-        releases().map(|release| release.0).min().unwrap_or(0),
-        releases().map(|release| release.0).max().unwrap_or(0),
-    );
-    if version.minor < oldest {
-        return Err(Error::Unsupported {
-            found: version.raw.clone(),
-            why: format!("go1.{oldest} is the oldest release that letgo knows"),
-        });
-    }
+    refuse_older(version)?;
+    let (_, newest) = known();
     let wanted = if version.minor > newest {
         (newest, u32::MAX)
     } else {
@@ -92,7 +83,7 @@ pub fn choose(version: &GoVersion) -> Result<Choice, Error> {
             why: format!("there is no table for go1.{}", wanted.0),
         });
     };
-    let doubt = doubt(version, newest, exact.is_some());
+    let doubt = doubt(version, exact.is_some());
     Ok(Choice {
         layouts: Layouts::parse(text)?,
         origin: match doubt {
@@ -103,12 +94,41 @@ pub fn choose(version: &GoVersion) -> Result<Choice, Error> {
     })
 }
 
-fn doubt(version: &GoVersion, newest: u32, exact: bool) -> Option<String> {
-    if version.minor > newest {
-        Some(format!(
+/// The oldest and the newest minor release with a table.
+fn known() -> (u32, u32) {
+    let releases = || keys().filter_map(key_release).map(|release| release.0);
+    (releases().min().unwrap_or(0), releases().max().unwrap_or(0))
+}
+
+/// Refuses releases that nothing here was tested with, whatever their shape.
+///
+/// # Errors
+/// [`Error::Unsupported`] for releases older than the oldest table.
+pub fn refuse_older(version: &GoVersion) -> Result<(), Error> {
+    let (oldest, _) = known();
+    if version.minor >= oldest {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        found: version.raw.clone(),
+        why: format!("go1.{oldest} is the oldest release that letgo reads"),
+    })
+}
+
+/// Says that `version` came out after this build, where it did.
+pub fn newer_than_known(version: &GoVersion) -> Option<String> {
+    let (_, newest) = known();
+    (version.minor > newest).then(|| {
+        format!(
             "go1.{} is newer than go1.{newest}, the newest release that letgo knows",
             version.minor
-        ))
+        )
+    })
+}
+
+fn doubt(version: &GoVersion, exact: bool) -> Option<String> {
+    if let Some(unknown) = newer_than_known(version) {
+        Some(unknown)
     } else if !exact {
         Some(format!(
             "letgo has no table for the experiments {}",

@@ -7,8 +7,22 @@ use crate::complaint::Complaint;
 
 const LIST: &str = "`letgo ps` lists the Go programs that run on this host";
 
+/// What can be read, where something else was found.
+const READS: &str =
+    "Build it for x86-64 Linux with Go 1.19 or later, or see whether a newer letgo reads it";
+
 /// What went wrong with a process.
 pub(crate) fn of_process(error: &ProcessError) -> Complaint {
+    let wrong = match error {
+        // The error's own sentence ends with what is our next step.
+        ProcessError::Denied(denial) => format!(
+            "the kernel does not allow {} of process {}: {}",
+            denial.what,
+            denial.pid,
+            denial.reasons()
+        ),
+        other => other.to_string(),
+    };
     let next = match error {
         ProcessError::NoSuchProcess { .. } | ProcessError::KernelThread { .. } => LIST.into(),
         ProcessError::Thread { process, .. } => format!("Run `letgo why {process}`"),
@@ -17,7 +31,7 @@ pub(crate) fn of_process(error: &ProcessError) -> Complaint {
         }
         ProcessError::Gone { .. } => "There is nothing left to read".into(),
         ProcessError::Replaced { .. } => "Try again".into(),
-        ProcessError::Denied(denial) => denial.fix(),
+        ProcessError::Denied(denial) => format!("To be let in: {}", denial.fix()),
         ProcessError::Busy { .. } => {
             "Leave --stop out: reading without stopping needs no tracer".into()
         }
@@ -26,7 +40,7 @@ pub(crate) fn of_process(error: &ProcessError) -> Complaint {
         }
         _ => "`letgo doctor` says what this machine allows".into(),
     };
-    Complaint::no_report(error.to_string(), next)
+    Complaint::no_report(wrong, next)
 }
 
 /// What went wrong with the executable of process `pid`.
@@ -35,7 +49,7 @@ pub(crate) fn of_binary(error: &letgo_gobin::Error, pid: u32) -> Complaint {
     let wrong = format!("process {pid}: {error}");
     let next = match error {
         Error::NotGo { .. } => LIST.into(),
-        Error::Unsupported { .. } => format!("`letgo doctor {pid}` says what it can be asked for"),
+        Error::Unsupported { .. } => READS.into(),
         Error::Denied { .. } => format!("`letgo doctor {pid}` says which rule forbids it"),
         _ => "Its executable may be damaged; compare it with the one that was deployed".into(),
     };
@@ -48,7 +62,7 @@ pub(crate) fn of_runtime(error: &letgo_goruntime::Error) -> Complaint {
     let next = match error {
         Error::Fault(Fault::Gone) => "There is nothing left to read",
         Error::Fault(Fault::Denied { .. }) => "`letgo doctor PID` says which rule forbids it",
-        Error::Unsupported { .. } => "A newer letgo may know this release of Go",
+        Error::Unsupported { .. } => READS,
         Error::Inconsistent { .. } => {
             "If it has only just started, try again; otherwise please report it, with the \
              output of `letgo doctor`"

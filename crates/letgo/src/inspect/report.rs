@@ -42,6 +42,7 @@ fn target(opened: &Opened, around: &Surroundings) -> out::Target {
         pid: opened.process.pid(),
         exe: opened.exe_name(),
         exe_deleted: opened.exe.as_ref().is_some_and(|exe| exe.deleted),
+        library: opened.library.clone(),
         go_version: build.version.raw.clone(),
         module: build.module.as_ref().map(|(path, _)| path.clone()),
         module_version: build.module.as_ref().map(|(_, version)| version.clone()),

@@ -33,6 +33,10 @@ pub fn why(report: &WhyReport, look: Look, explain: bool) -> String {
 fn header(page: &mut Page, report: &WhyReport) {
     let target = &report.target;
     let mut go = target.go_version.clone();
+    if let Some(library) = &target.library {
+        let file = library.rsplit('/').next().unwrap_or(library);
+        go = format!("{go} in {file}");
+    }
     let traits = [
         (target.stripped, ", stripped"),
         (target.pie, ", PIE"),
