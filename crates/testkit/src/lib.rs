@@ -26,7 +26,7 @@ mod trial;
 pub use cache::{cache_dir, repository_root, shape_dir};
 pub use kind::{Arch, Kind, Sanitizer, Strip};
 pub use lines::{Figures, Line};
-pub use matrix::{Case, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Tier, VERSIONS, cases};
+pub use matrix::{Case, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Tier, VERSIONS, cases, sanitized_cases};
 pub use oracle::{ALLOCATED_MEANWHILE, MOST_ANON, RELEASED_MEANWHILE, Report, Row};
 pub use patient::{Patient, Recipe};
 pub use proc::{Rss, mapping_names, rss, thread_states};

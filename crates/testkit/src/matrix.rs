@@ -3,7 +3,7 @@
 //! Two tiers: `make test` runs the oldest, a middle and the newest Go, plain and stripped PIE;
 //! `make matrix` runs everything.
 
-use crate::{Kind, Strip};
+use crate::{Kind, Sanitizer, Strip};
 
 /// The oldest Go that is read: what Debian 12 ships.
 pub const OLDEST_GO: &str = "1.19.8";
@@ -27,7 +27,6 @@ const EVERY_KIND: &[&str] = &[
 /// Experiments that change what the runtime's structures look like, where they exist.
 const EXPERIMENTS: &[(&str, &str)] = &[
     ("1.22.12", "noallocheaders"),
-    ("1.23.12", "noallocheaders"),
     ("1.24.13", "noswissmap"),
     ("1.25.14", "noswissmap"),
     ("1.25.14", "greenteagc"),
@@ -91,6 +90,16 @@ pub fn cases(tier: Tier) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Builds with shadow memory, of every release that is built in every kind. Not among [`cases`]:
+/// such a build may be refused, by name.
+pub fn sanitized_cases() -> Vec<Case> {
+    let sanitizers = [Sanitizer::Race, Sanitizer::Msan, Sanitizer::Asan];
+    let of = |version: &&'static str| {
+        sanitizers.map(|sanitizer| Case::new(version, Kind::plain().sanitized(sanitizer)))
+    };
+    EVERY_KIND.iter().flat_map(of).collect()
 }
 
 fn more_kinds(version: &'static str) -> Vec<Case> {
