@@ -18,6 +18,7 @@ mod headroom;
 mod idle;
 mod limit;
 mod returned;
+mod sentry;
 mod stale;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ rules! {
     "fragmentation" => fragmentation::free_slots,
     "profile-buckets" => buckets::profile_buckets,
     "thread-stacks" => threads::stacks,
+    "gvisor-sentry" => sentry::gvisor,
     "mapped-file" => files::mapped_file,
     "cgo-growth" => cgo::malloc,
     "goroutine-graveyard" => graveyard::dead_goroutines,

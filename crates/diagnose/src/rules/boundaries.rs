@@ -2,6 +2,7 @@
 
 use letgo_account::Leaf;
 
+use super::sentry::tests::sentry;
 use crate::facts::Facts;
 use crate::testing::{MIB, container, edited, find, healthy, rates, spiral};
 
@@ -95,6 +96,11 @@ fn boundaries_by_state() -> Vec<Boundary> {
         ),
         ("thp-bloat", huge(8 * MIB), huge(8 * MIB - 1)),
         ("goroutine-graveyard", graves(10_000), graves(9_999)),
+        (
+            "gvisor-sentry",
+            sentry("/usr/local/bin/runsc", &[]),
+            sentry("/usr/local/bin/crun", &[]),
+        ),
         ("headroom-high", gogc(151, 251 * MIB), gogc(150, 251 * MIB)),
         (
             "headroom-high",

@@ -15,7 +15,10 @@ const NAMED: usize = 3;
 /// Files or shared memory take a share of RSS.
 pub(crate) fn mapped_file(case: &Case<'_>) -> Option<Draft> {
     let files = case.facts.resident(Leaf::MapsFile);
-    let shared = case.facts.resident(Leaf::MapsShm);
+    let shared = match super::sentry::is_sentry(case.facts) {
+        true => 0,
+        false => case.facts.resident(Leaf::MapsShm),
+    };
     let bytes = files.saturating_add(shared);
     if !case.stands_out(bytes, case.thresholds.medium_share) {
         return None;

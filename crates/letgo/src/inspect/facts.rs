@@ -7,6 +7,7 @@ use letgo_diagnose::{
     Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Profile,
     Rates, SizeClass, Target, Threads,
 };
+use letgo_gobin::BuildInfo;
 
 use super::{Opened, Reading, Surroundings};
 
@@ -61,9 +62,15 @@ fn target(opened: &Opened, around: &Surroundings) -> Target {
         go_minor: build.version.minor,
         go_patch: build.version.patch,
         cgo: opened.binary.cgo(),
-        modules: build.dependencies.clone(),
+        modules: modules(build),
         state: around.state,
     }
+}
+
+/// Its own module and those that it depends on.
+fn modules(build: &BuildInfo) -> Vec<String> {
+    let own = build.module.iter().map(|(path, _)| path);
+    own.chain(&build.dependencies).cloned().collect()
 }
 
 fn nanoseconds(time: std::time::Duration) -> u64 {
