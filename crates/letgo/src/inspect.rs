@@ -56,7 +56,9 @@ impl Opened {
     pub fn open(pid: u32) -> Result<Opened, Complaint> {
         let told = |error| complaints::of_process(&error);
         let process = Process::open(pid).map_err(told)?;
-        let file = process.exe_file().map_err(told)?;
+        let file = process
+            .exe_file()
+            .map_err(|error| complaints::of_executable(&error, process.exe_path().ok()))?;
         let exe_inode = file.metadata().map(|meta| meta.ino()).unwrap_or_default();
         let mut loaded = modules::loaded(&process).map_err(told)?;
         let mut opened = match binary_of_file(file) {

@@ -1,6 +1,7 @@
 //! Errors from below as complaints: what is wrong, and what to do next.
 
 use letgo_linux::Error as ProcessError;
+use letgo_linux::process::ExePath;
 use letgo_target::Fault;
 
 use crate::complaint::Complaint;
@@ -41,6 +42,22 @@ pub(crate) fn of_process(error: &ProcessError) -> Complaint {
         _ => "`letgo doctor` says what this machine allows".into(),
     };
     Complaint::no_report(wrong, next)
+}
+
+/// What went wrong when the executable was opened. Where the kernel tells its path, it lets us
+/// look at the process, and what keeps us out is the file.
+pub(crate) fn of_executable(error: &ProcessError, path: Option<ExePath>) -> Complaint {
+    match (error, path) {
+        (ProcessError::Denied(denial), Some(exe)) => Complaint::no_report(
+            format!(
+                "the executable of process {} may not be read: the permissions of {} keep us out",
+                denial.pid,
+                exe.path.display()
+            ),
+            "Run letgo as root, or let the file be read (`chmod +r`)",
+        ),
+        _ => of_process(error),
+    }
 }
 
 /// What went wrong with the executable of process `pid`.

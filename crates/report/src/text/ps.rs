@@ -33,7 +33,11 @@ pub fn ps(report: &PsReport, look: Look, columns: PsColumns) -> String {
         }
     }
     for skip in &report.skipped {
-        let text = format!("{} {}: {}", units::count(skip.count), skip.what, skip.why);
+        let what = match (skip.what.as_str(), skip.count) {
+            ("process", 2..) => "processes",
+            (what, _) => what,
+        };
+        let text = format!("{} {what}: {}", units::count(skip.count), skip.why);
         page.wrapped(0, Ink::Yellow, &text);
     }
     page.finish()
