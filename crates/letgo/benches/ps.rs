@@ -32,7 +32,7 @@ fn start() -> anyhow::Result<Vec<Patient>> {
 fn ps(cache: &Path) -> Command {
     let mut command = Command::new(LETGO);
     command
-        .args(["ps", "--json"])
+        .args(["ps", "--output", "json"])
         .env("XDG_CACHE_HOME", cache)
         .stderr(Stdio::null());
     command

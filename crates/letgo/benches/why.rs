@@ -139,7 +139,7 @@ fn programs(group: &mut BenchmarkGroup<'_, WallTime>, pid: u32) {
 
 fn why(pid: u32) -> Command {
     let mut command = Command::new(Path::new(LETGO));
-    command.args(["why", "--json", &pid.to_string()]);
+    command.args(["why", "--output", "json", &pid.to_string()]);
     command
 }
 
