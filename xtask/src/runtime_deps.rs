@@ -120,7 +120,8 @@ fn check(toolchains: &[String], experiments: &[String]) -> Result<()> {
                 Ok((version, layouts)) => failed += usize::from(!row(&version, &layouts)?),
                 Err(error) => {
                     failed += 1;
-                    println!("| {text} {} | | | | {error:#} |", set.join(","));
+                    let error = format!("{error:#}").replace('\n', " ");
+                    println!("| {text} {} | | | | {error} |", set.join(","));
                 }
             }
         }

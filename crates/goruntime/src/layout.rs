@@ -181,7 +181,8 @@ macro_rules! foreign {
         $presence:ident $name:ident $member:ident = $go:literal {
             $(
                 $(#[doc = $field_doc:literal])*
-                $kind:ident $field:ident: [$($width:literal),*] = $path:literal $(| $alias:literal)*;
+                $kind:ident $field:ident: [$($width:literal),*] =
+                    $path:literal $(| $alias:literal)*;
             )*
         }
     )*) => {
