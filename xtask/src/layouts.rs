@@ -235,7 +235,11 @@ mod tests {
         let list = list(&root().join(FOLDER)).unwrap();
         let now = fs::read_to_string(root().join(LIST)).unwrap();
         // rustfmt breaks lines otherwise, and with them puts or leaves out commas.
-        let words = |text: &str| text.replace(',', " ").split_whitespace().collect::<String>();
+        let words = |text: &str| {
+            text.replace(',', " ")
+                .split_whitespace()
+                .collect::<String>()
+        };
         assert_eq!(words(&list), words(&now), "run `cargo xtask layouts`");
     }
 }

@@ -144,7 +144,7 @@ fn row(version: &GoVersion, layouts: &Layouts) -> Result<bool> {
     let fields: usize = layouts.iter().map(|(_, layout)| layout.fields.len()).sum();
     let told = match differences.as_slice() {
         [] => "none".to_owned(),
-        [first, rest @ ..] if rest.is_empty() => first.clone(),
+        [first] => first.clone(),
         [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
     };
     println!(
