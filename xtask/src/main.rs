@@ -4,6 +4,7 @@
 
 mod gen_docs;
 mod layouts;
+mod matrix;
 mod picture;
 mod record_case;
 mod runtime_deps;
@@ -31,6 +32,8 @@ enum Verb {
     Layouts(layouts::Options),
     /// Record a small target for the tests that run without Go
     RecordCase(record_case::Options),
+    /// Read every release and kind of build, and write the table of differences
+    Matrix(matrix::Options),
     /// Draw what a terminal shows, read from standard input, as an SVG
     Picture(picture::Options),
     /// List what we rely on of the Go runtime, and check toolchains for it
@@ -43,6 +46,7 @@ fn main() -> Result<()> {
         Verb::Tidy => tidy::run(),
         Verb::GenDocs(options) => gen_docs::run(&options),
         Verb::Layouts(options) => layouts::run(&options),
+        Verb::Matrix(options) => matrix::run(&options),
         Verb::Picture(options) => picture::run(&options),
         Verb::RecordCase(options) => record_case::run(&options),
         Verb::RuntimeDeps(verb) => runtime_deps::run(&verb),

@@ -10,8 +10,8 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use letgo_testkit::{
-    Case, Kind, NEWEST_GO, Patient, Recipe, Report, Tier, Trial, VERSIONS, cases, forbidden,
-    note_skip, report_of, rss, thread_states, try_stopped, why,
+    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Report, Tier, Trial, VERSIONS,
+    cases, forbidden, note_skip, report_of, rss, thread_states, try_stopped, why,
 };
 
 const LETGO: &str = env!("CARGO_BIN_EXE_letgo");
@@ -125,31 +125,39 @@ fn a_program_that_keeps_allocating_runs_on_while_it_is_read() {
     if !may_read("a_program_that_keeps_allocating_runs_on_while_it_is_read") {
         return;
     }
-    let mut patient = Recipe::new("alloc").start().unwrap();
-    for round in 0..5 {
-        let before = rss(patient.pid()).unwrap().rss;
-        let (output, seen) = read_running(&patient, &[]);
-        let after = rss(patient.pid()).unwrap().rss;
-        let report = report_of(&output).unwrap();
-        let coverage = report.at("/taken/coverage").unwrap();
-        assert_eq!(output.status.code(), Some(0), "round {round}: {coverage}");
-        assert!(coverage["torn"].is_u64(), "round {round}: {coverage}");
-        assert_eq!(report.at("/taken/method").unwrap(), "running");
-        assert_eq!(report.number("/taken/pause_ns_max").unwrap(), 0);
-        assert!(!seen.contains(&'t') && !seen.contains(&'T'), "{seen:?}");
-        let taken = report.number("/rss/bytes").unwrap();
-        let drift = drift(&report);
-        eprintln!(
-            "round {round}: Rss {before} {taken} {after}, drift {drift}, torn {}",
-            coverage["torn"]
-        );
-        assert!(
-            drift.unsigned_abs() * 200 < u128::from(taken),
-            "round {round}: drift {drift} of {taken}"
-        );
-        assert_eq!(report.leaf("unattributed", "resident_bytes").unwrap(), 0);
-        still_allocates(&mut patient);
+    let versions = match Tier::from_env() {
+        Tier::Test => &[OLDEST_GO, MIDDLE_GO, NEWEST_GO][..],
+        Tier::Matrix => VERSIONS,
+    };
+    for version in versions {
+        let mut patient = Recipe::new("alloc").go(version).start().unwrap();
+        for round in 0..5 {
+            let name = format!("go{version} round {round}");
+            read_once_running(&patient, &name);
+            still_allocates(&mut patient);
+        }
     }
+}
+
+fn read_once_running(patient: &Patient, name: &str) {
+    let before = rss(patient.pid()).unwrap().rss;
+    let (output, seen) = read_running(patient, &[]);
+    let after = rss(patient.pid()).unwrap().rss;
+    let report = report_of(&output).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let coverage = report.at("/taken/coverage").unwrap();
+    assert_eq!(output.status.code(), Some(0), "{name}: {coverage}");
+    assert!(coverage["torn"].is_u64(), "{name}: {coverage}");
+    assert_eq!(report.at("/taken/method").unwrap(), "running");
+    assert_eq!(report.number("/taken/pause_ns_max").unwrap(), 0);
+    assert!(!seen.contains(&'t') && !seen.contains(&'T'), "{seen:?}");
+    let taken = report.number("/rss/bytes").unwrap();
+    let (drift, torn) = (drift(&report), &coverage["torn"]);
+    eprintln!("{name}: Rss {before} {taken} {after}, drift {drift}, torn {torn}");
+    assert!(
+        drift.unsigned_abs() * 200 < u128::from(taken),
+        "{name}: drift {drift} of {taken}"
+    );
+    assert_eq!(report.leaf("unattributed", "resident_bytes").unwrap(), 0);
 }
 
 #[test]

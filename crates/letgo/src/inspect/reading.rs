@@ -72,17 +72,19 @@ impl Reading {
         progress: &Progress,
     ) -> Result<Reading, Complaint> {
         let begin = Begin::now(opened);
+        progress.step("reading the page table");
+        let mut kernel = Kernel::read(opened)?;
+        progress.step("finding the Go runtime");
+        let runtime = opened.attach(&kernel.memory(opened)?)?;
+        // What takes long and does not change is done by now: the stop is for the rest.
         let stopped = options
             .stop
             .map(|most| stop(opened, most, progress))
             .transpose()?;
-        progress.step("reading the page table");
-        let kernel = Kernel::read(opened)?;
-        let memory = LiveMemory::new(&opened.process)
-            .map_err(|error| complaints::of_process(&error))?
-            .only_resident(Arc::clone(&kernel.residency), &kernel.mappings);
-        progress.step("finding the Go runtime");
-        let runtime = opened.attach(&memory)?;
+        if stopped.is_some() {
+            kernel = Kernel::read(opened)?;
+        }
+        let memory = kernel.memory(opened)?;
         let first_at = Instant::now();
         let first = light(&runtime, &memory)?;
         progress.step("reading spans and goroutines");
@@ -115,6 +117,7 @@ impl Reading {
         let mut coverage = census.coverage.clone();
         coverage.merge(account.coverage.clone());
         note_expired(stop.as_ref(), &mut coverage);
+        note_others(&opened.others, &mut coverage);
         Ok(Reading {
             at: begin.at,
             wall,
@@ -178,6 +181,11 @@ impl Begin {
     }
 }
 
+/// How often page table and `smaps` are read at most, until they are of nearly one moment.
+const LOOKS: u32 = 5;
+/// They are where they differ by at most this part of `Rss`: half of what a whole reading may.
+const STEADY_PART: u64 = 400;
+
 /// What the kernel says of the process.
 struct Kernel {
     mappings: Vec<Mapping>,
@@ -186,7 +194,35 @@ struct Kernel {
 }
 
 impl Kernel {
+    /// The process's memory as far as it is present.
+    fn memory(&self, opened: &Opened) -> Result<LiveMemory, Complaint> {
+        let memory =
+            LiveMemory::new(&opened.process).map_err(|error| complaints::of_process(&error))?;
+        Ok(memory.only_resident(Arc::clone(&self.residency), &self.mappings))
+    }
+
+    /// Page table and `smaps` of nearly one moment: a target that moved much between the two is
+    /// read again, and the closest pair is taken.
     fn read(opened: &Opened) -> Result<Kernel, Complaint> {
+        let mut closest = Kernel::look(opened)?;
+        for _ in 1..LOOKS {
+            if closest.skew().saturating_mul(STEADY_PART) <= closest.rss.rss {
+                break;
+            }
+            let next = Kernel::look(opened)?;
+            if next.skew() < closest.skew() {
+                closest = next;
+            }
+        }
+        Ok(closest)
+    }
+
+    /// How far the page table's sum is from `Rss` of `smaps`, in bytes.
+    fn skew(&self) -> u64 {
+        self.residency.resident().0.abs_diff(self.rss.rss)
+    }
+
+    fn look(opened: &Opened) -> Result<Kernel, Complaint> {
         let process = &opened.process;
         let told = |error| complaints::of_process(&error);
         let mappings = process.maps().map_err(told)?;
@@ -263,6 +299,16 @@ fn note_expired(stop: Option<&StopReport>, coverage: &mut Coverage) {
             "--stop",
             "the time allowed ran out before everything was read; the rest is of the running \
              program",
+        );
+    }
+}
+
+/// What a second runtime holds is counted, but not told apart.
+fn note_others(others: &[String], coverage: &mut Coverage) {
+    for other in others {
+        coverage.skip(
+            "a further Go runtime",
+            format!("{other}: only one of a process is read; its heap is in maps.anon"),
         );
     }
 }
