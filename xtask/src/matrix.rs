@@ -188,8 +188,8 @@ fn read(letgo: &std::path::Path, entry: &Entry) -> Outcome {
 /// The innermost cause in one line; it is the compiler's own word, without our paths.
 fn reason(error: &anyhow::Error) -> String {
     let cause = error.root_cause().to_string();
-    let lines = cause.lines().filter(|line| !line.starts_with('#'));
-    let line = lines.last().unwrap_or_default().trim();
+    let mut lines = cause.lines().filter(|line| !line.starts_with('#'));
+    let line = lines.next_back().unwrap_or_default().trim();
     line.replace('|', "/")
 }
 
