@@ -56,7 +56,7 @@ pub struct Process {
 }
 
 /// What changes with `execve` and with nothing else.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Image {
     start_code: u64,
     start_stack: u64,
@@ -81,6 +81,10 @@ impl Process {
     pub fn verify(&self) -> Result<(), Error> {
         let now = self.stat()?;
         if now.start_ticks != self.stat.start_ticks || matches!(now.state, 'Z' | 'X' | 'x') {
+            return Err(Error::Gone { pid: self.pid });
+        }
+        // Between giving up its memory and being a zombie it has no image.
+        if now.image() == Image::default() && self.image != Image::default() {
             return Err(Error::Gone { pid: self.pid });
         }
         if now.image() != self.image {

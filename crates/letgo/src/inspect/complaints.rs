@@ -31,7 +31,7 @@ pub(crate) fn of_process(error: &ProcessError) -> Complaint {
             format!("Its memory is gone already; its parent is process {parent}")
         }
         ProcessError::Gone { .. } => "There is nothing left to read".into(),
-        ProcessError::Replaced { .. } => "Try again".into(),
+        ProcessError::Replaced { .. } => "`letgo ps` shows what it runs now".into(),
         ProcessError::Denied(denial) => format!("To be let in: {}", denial.fix()),
         ProcessError::Busy { .. } => {
             "Leave --stop out: reading without stopping needs no tracer".into()
