@@ -7,8 +7,7 @@
 //! zero page and takes page tables, a file page counts in `Rss`, a swapped page is swapped in.
 //! [`LiveMemory::only_resident`] does not: what is not present of plain anonymous memory was never
 //! touched and reads as zeros, which are not asked of the target; everything else is refused.
-//! What was not present is looked up in the page table once more: a running target touches pages
-//! all the time, and zeros in their place would be a lie.
+//! What was not present is looked up once more (see [`present`]).
 //!
 //! Does not notice by itself that the process replaced its program; [`Process::verify`] does.
 //!
@@ -18,25 +17,22 @@
 //!
 //! Source: process_vm_readv(2), proc_pid_mem(5).
 
+mod present;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use letgo_target::{
-    Addr, AddrRange, Fault, Mapping, OS_PAGE, PageKind, PageRun, Piece, ReadMemory, Residency,
-};
+use letgo_target::{Addr, AddrRange, Fault, Mapping, Piece, ReadMemory, Residency};
 use nix::errno::Errno;
 
+use self::present::{Present, Tables};
 use crate::sys::readv::{MOST_PIECES, read_pieces};
 use crate::{Denial, Error, Process};
 
 /// Most bytes of one call. Larger calls are not faster, and a signal waits for the end of one.
 const CALL_BYTES: usize = 16 << 20;
-
-/// Bytes of an entry of `/proc/PID/pagemap`.
-/// Source: Documentation/admin-guide/mm/pagemap.rst.
-const ENTRY: u64 = 8;
 
 /// The memory of a running process.
 #[derive(Debug)]
@@ -45,49 +41,11 @@ pub struct LiveMemory {
     raw_pid: i32,
     /// `/proc/PID/mem`: bound to the program that ran when it was opened.
     mem: File,
-    /// `/proc/PID/pagemap`, where it is permitted.
-    pagemap: Option<File>,
+    /// What says which pages are present now.
+    tables: Tables,
     /// `process_vm_readv` was refused while `mem` was granted.
     use_mem: AtomicBool,
     resident: Option<Present>,
-}
-
-/// What is present of a process, and where absent means zero.
-#[derive(Debug)]
-struct Present {
-    residency: Arc<Residency>,
-    /// Private anonymous mappings, by address, neighbours joined.
-    anonymous: Vec<AddrRange>,
-}
-
-impl Present {
-    /// Whether every byte of `range` reads as zero where it is not present.
-    fn is_anonymous(&self, range: AddrRange) -> bool {
-        let index = self
-            .anonymous
-            .partition_point(|known| known.end() <= range.start());
-        self.anonymous
-            .get(index)
-            .is_some_and(|known| known.covers(range))
-    }
-}
-
-/// Where a page that is neither present nor swapped out reads as zeros.
-fn anonymous(mappings: &[Mapping]) -> Vec<AddrRange> {
-    let mut ranges: Vec<AddrRange> = Vec::new();
-    let plain = |mapping: &&Mapping| {
-        let special = mapping.name.starts_with("[v") || mapping.name.starts_with("[uprobes");
-        !mapping.is_file() && !mapping.permissions.shared && mapping.permissions.read && !special
-    };
-    for mapping in mappings.iter().filter(plain) {
-        match ranges.last_mut() {
-            Some(last) if last.end() == mapping.range.start() => {
-                *last = AddrRange::new(last.start(), mapping.range.end());
-            }
-            _ => ranges.push(mapping.range),
-        }
-    }
-    ranges
 }
 
 impl LiveMemory {
@@ -104,7 +62,7 @@ impl LiveMemory {
             pid,
             raw_pid,
             mem,
-            pagemap: process.open_file("pagemap", "reading the page table").ok(),
+            tables: Tables::open(process),
             use_mem: AtomicBool::new(false),
             resident: None,
         })
@@ -117,15 +75,11 @@ impl LiveMemory {
     /// [`Fault::NotResident`].
     ///
     /// # Consistency
-    /// A page that a running target touched after `residency` was read is read as it is, where
-    /// `/proc/PID/pagemap` is permitted; else it is seen with zeros.
+    /// A page that a running target touched after `residency` was read, or mapped after `mappings`
+    /// were, is read as it is, where `/proc/PID/pagemap` is permitted; else it is seen with zeros.
     #[must_use]
     pub fn only_resident(mut self, residency: Arc<Residency>, mappings: &[Mapping]) -> LiveMemory {
-        let anonymous = anonymous(mappings);
-        self.resident = Some(Present {
-            residency,
-            anonymous,
-        });
+        self.resident = Some(Present::new(residency, mappings));
         self
     }
 
@@ -137,7 +91,7 @@ impl LiveMemory {
     fn may_read(&self, addr: Addr, len: usize) -> bool {
         let range = AddrRange::sized(addr, len as u64);
         let resident = self.resident.as_ref();
-        resident.is_none_or(|present| present.residency.is_resident(range))
+        resident.is_none_or(|present| present.is_resident(range))
     }
 
     /// Reads a piece that is not wholly present: what is, and zeros where that is what absent
@@ -148,9 +102,9 @@ impl LiveMemory {
         };
         let whole = AddrRange::sized(piece.addr, piece.buf.len() as u64);
         let (mut at, mut rest) = (whole.start(), &mut *piece.buf);
-        for run in self.present_now(present, whole) {
+        for run in present.runs(&self.tables, whole) {
             let gap = AddrRange::new(at, run.range.start());
-            let known = gap.is_empty() || present.is_anonymous(gap);
+            let known = gap.is_empty() || present.is_zero(&self.tables, gap);
             if !known || !run.kind.is_resident() {
                 return Ok(());
             }
@@ -165,18 +119,11 @@ impl LiveMemory {
             (at, rest) = (run.range.end(), behind);
         }
         let gap = AddrRange::new(at, whole.end());
-        if gap.is_empty() || present.is_anonymous(gap) {
+        if gap.is_empty() || present.is_zero(&self.tables, gap) {
             rest.fill(0);
             piece.filled = true;
         }
         Ok(())
-    }
-
-    /// What is present or swapped out within `whole`: by the page table as it is now, or by what
-    /// was known before where that cannot be read.
-    fn present_now(&self, present: &Present, whole: AddrRange) -> Vec<PageRun> {
-        let now = self.pagemap.as_ref().and_then(|map| look_up(map, whole));
-        now.unwrap_or_else(|| present.residency.within(whole).collect())
     }
 
     /// Reads `pieces` by `process_vm_readv`, as often as it takes.
@@ -274,35 +221,6 @@ impl LiveMemory {
     }
 }
 
-/// Runs of present and of swapped os pages within `whole`, by `/proc/PID/pagemap`. Present ones are
-/// all called [`PageKind::Anon`] here.
-fn look_up(pagemap: &File, whole: AddrRange) -> Option<Vec<PageRun>> {
-    const PRESENT: u64 = 1 << 63;
-    const SWAPPED: u64 = 1 << 62;
-    let pages = whole.widen(OS_PAGE);
-    let mut entries = vec![0; usize::try_from(pages.len() / OS_PAGE * ENTRY).ok()?];
-    let offset = pages.start().0 / OS_PAGE * ENTRY;
-    pagemap.read_exact_at(&mut entries, offset).ok()?;
-    let mut runs: Vec<PageRun> = Vec::new();
-    let mut page = pages.start();
-    for entry in entries.as_chunks().0 {
-        let range = AddrRange::sized(page, OS_PAGE).intersect(whole);
-        page = range.end().align_up(OS_PAGE);
-        let kind = match u64::from_ne_bytes(*entry) {
-            entry if entry & PRESENT != 0 => PageKind::Anon,
-            entry if entry & SWAPPED != 0 => PageKind::Swapped,
-            _ => continue,
-        };
-        match runs.last_mut() {
-            Some(last) if last.kind == kind && last.range.end() == range.start() => {
-                last.range = AddrRange::new(last.range.start(), range.end());
-            }
-            _ => runs.push(PageRun { range, kind }),
-        }
-    }
-    Some(runs)
-}
-
 /// The first `len` bytes of `buf`, and the rest.
 fn split(buf: &mut [u8], len: u64) -> (&mut [u8], &mut [u8]) {
     let len = usize::try_from(len).map_or(buf.len(), |len| len.min(buf.len()));
@@ -362,6 +280,8 @@ impl ReadMemory for LiveMemory {
 
 #[cfg(test)]
 mod tests {
+    use letgo_target::{PageKind, PageRun};
+
     use super::*;
 
     fn ours() -> LiveMemory {
@@ -475,23 +395,25 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_not_resident_is_read() {
+    fn what_is_absent_is_zeros_or_refused_and_stays_absent() {
         let (pages, residency) = untouched();
         let first = at(pages);
         let memory = ours().only_resident(residency, &[]);
-        let mut buf = [0; 8];
-        memory.read(first, &mut buf).unwrap();
-        let fault = memory.read(first.add(4092), &mut buf).unwrap_err();
-        assert!(matches!(fault, Fault::NotResident { len: 8, .. }));
-        let mut bufs = [[0; 8]; 3];
-        let [a, b, c] = &mut bufs;
+        let nowhere = Addr(4096);
+        let mut bufs = [[1; 8]; 4];
+        let [a, b, c, d] = &mut bufs;
         let mut pieces = [
             Piece::new(first.add(4096), a),
-            Piece::new(first.add(4088), b),
-            Piece::new(first.add(4090), c),
+            Piece::new(nowhere, b),
+            Piece::new(first.add(4088), c),
+            Piece::new(first.add(4092), d),
         ];
         memory.read_scattered(&mut pieces).unwrap();
-        assert_eq!(pieces.map(|piece| piece.filled), [false, true, false]);
+        assert_eq!(pieces.map(|piece| piece.filled), [true, false, true, true]);
+        assert_eq!(bufs, [[0; 8], [1; 8], [7; 8], [7, 7, 7, 7, 0, 0, 0, 0]]);
+        let now = memory.resident.as_ref().unwrap();
+        let runs = now.runs(&memory.tables, AddrRange::sized(first.add(4096), 4096));
+        assert_eq!(runs, [], "the page in the middle is still untouched");
     }
 
     #[test]
@@ -505,5 +427,17 @@ mod tests {
         assert_eq!(buf[..9], [7, 7, 7, 7, 7, 7, 7, 7, 9]);
         assert_eq!(buf[9..4096 + 8], [0; 4096 - 1]);
         assert_eq!(buf[4096 + 8..], [7; 8]);
+    }
+
+    #[test]
+    fn memory_that_was_mapped_since_is_zeros_where_untouched() {
+        let memory = ours().only_resident(Arc::new(Residency::default()), &[]);
+        let (pages, _) = untouched();
+        let mut buf = [1; 16];
+        memory.read(at(pages).add(4096 - 8), &mut buf).unwrap();
+        assert_eq!(buf[..8], [7; 8]);
+        assert_eq!(buf[8..], [0; 8]);
+        let nowhere = memory.read(Addr(4096), &mut buf).unwrap_err();
+        assert!(matches!(nowhere, Fault::NotResident { .. }));
     }
 }
