@@ -142,7 +142,8 @@ pub(crate) fn spans(
         let why = format!("there was no time to read {} of them", attempt.late);
         coverage.skip("mspan", why);
     }
-    spans.sort_unstable_by_key(|span| span.base);
+    // By keys of their own: a span is too large to be moved about while sorting.
+    spans.sort_by_cached_key(|span| span.base);
     let spans = without_overlaps(view, &context, spans, coverage)?;
     Ok(Spans {
         spans,

@@ -11,7 +11,8 @@ use letgo_gobin::{FunctionTable, GoBinary, GoVersion, Layouts};
 use letgo_target::{Addr, Coverage, ReadMemory};
 
 use crate::counters::Plan;
-use crate::layout::{self, Layout, Origin};
+use crate::layout::{Layout, Origin};
+use crate::shape::{self, Shape};
 use crate::{Error, check};
 
 /// What a runtime is made from where no [`GoBinary`] is at hand: a recorded case, a test.
@@ -61,30 +62,33 @@ impl Runtime {
     /// # Consistency
     /// The checks hold for a running target; each is tried again before it counts as failed.
     pub fn attach(binary: &GoBinary, bias: u64, memory: &dyn ReadMemory) -> Result<Runtime, Error> {
-        let mut coverage = Coverage::default();
-        let (layouts, origin) = layouts_of(binary, &mut coverage)?;
-        for disagreement in binary.globals.disagreements() {
-            coverage.skip(
-                disagreement.name.clone(),
-                "the rules that find it in the binary disagree",
-            );
-        }
-        let globals = binary
-            .globals
-            .iter()
-            .map(|(name, found)| (name.to_owned(), found.addr.biased(bias)))
-            .collect();
-        let parts = Parts {
+        Runtime::attach_as(&Shape::of(binary)?, binary, bias, memory)
+    }
+
+    /// Like [`Runtime::attach`], with what is known of `binary` from another process.
+    ///
+    /// # Errors
+    /// As [`Runtime::attach`].
+    pub fn attach_as(
+        shape: &Shape,
+        binary: &GoBinary,
+        bias: u64,
+        memory: &dyn ReadMemory,
+    ) -> Result<Runtime, Error> {
+        let found = binary.globals.iter();
+        let mut runtime = Runtime {
             version: binary.build.version.clone(),
-            layouts,
-            origin,
-            globals,
+            layout: shape.layout.clone(),
+            origin: shape.origin.clone(),
+            globals: found
+                .map(|(name, found)| (name.to_owned(), found.addr.biased(bias)))
+                .collect(),
             bias,
             moduledata: binary.moduledata.biased(bias),
+            plan: Plan::default(),
+            unrecognised: shape.unrecognised.clone(),
         };
-        let mut runtime = Runtime::from_parts(parts, memory)?;
-        coverage.merge(std::mem::take(&mut runtime.unrecognised));
-        runtime.unrecognised = coverage;
+        check::check(&mut runtime, memory)?;
         Ok(runtime)
     }
 
@@ -93,10 +97,7 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::attach`].
     pub fn from_parts(parts: Parts, memory: &dyn ReadMemory) -> Result<Runtime, Error> {
-        let layout = Layout::resolve(&parts.layouts).map_err(|missing| Error::Unsupported {
-            found: parts.version.raw.clone(),
-            why: format!("its layout lacks {}", missing.join(", ")),
-        })?;
+        let layout = shape::resolve(&parts.layouts, &parts.version.raw)?;
         let mut runtime = Runtime {
             version: parts.version,
             layout,
@@ -172,30 +173,4 @@ impl Runtime {
         let function = functions.function_at(link_time).ok()??;
         Some(function.name)
     }
-}
-
-/// The structures of a binary: its own DWARF, else a table.
-fn layouts_of(binary: &GoBinary, coverage: &mut Coverage) -> Result<(Layouts, Origin), Error> {
-    layout::refuse_older(&binary.build.version)?;
-    if binary.image.has_dwarf() {
-        match Layouts::from_dwarf(&binary.image, &layout::is_wanted) {
-            Ok(layouts) if Layout::resolve(&layouts).is_ok() => {
-                if let Some(unknown) = layout::newer_than_known(&binary.build.version) {
-                    coverage.skip("release", format!("{unknown}; its own DWARF was used"));
-                }
-                return Ok((layouts, Origin::Dwarf));
-            }
-            Ok(layouts) => {
-                let missing = Layout::resolve(&layouts).err().unwrap_or_default();
-                let names = missing.join(", ");
-                coverage.skip("DWARF", format!("it lacks {names}; a table was used"));
-            }
-            Err(error) => coverage.skip("DWARF", format!("{error}; a table was used")),
-        }
-    }
-    let choice = layout::choose(&binary.build.version)?;
-    if let Some(doubt) = choice.doubt {
-        coverage.skip("layout", doubt);
-    }
-    Ok((choice.layouts, choice.origin))
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use letgo_account::{ImageSegment, Sanitizer};
 use letgo_gobin::{BuildInfo, GoBinary, Image};
-use letgo_goruntime::{Light, Runtime};
+use letgo_goruntime::{Light, Runtime, Shape};
 use letgo_linux::process::ExePath;
 use letgo_linux::{LiveMemory, Process, residency};
 use letgo_target::{AddrRange, ReadMemory};
@@ -45,6 +45,8 @@ pub struct Opened {
     pub library: Option<String>,
     /// Further Go runtimes in the same process, which are not looked into: path and release.
     pub others: Vec<String>,
+    /// How the binary lays out its runtime, once that is known.
+    shape: Option<Arc<Shape>>,
 }
 
 impl Opened {
@@ -89,6 +91,7 @@ impl Opened {
             bias: library.bias,
             library: Some(library.path),
             others: Vec::new(),
+            shape: None,
         })
     }
 
@@ -106,7 +109,15 @@ impl Opened {
             bias,
             library: None,
             others: Vec::new(),
+            shape: None,
         })
+    }
+
+    /// With what is known of the binary from another process that runs it.
+    #[must_use]
+    pub fn shaped(mut self, shape: Arc<Shape>) -> Opened {
+        self.shape = Some(shape);
+        self
     }
 
     /// Recognises the runtime in `memory`; facts that were kept from an earlier run and turn out
@@ -115,7 +126,13 @@ impl Opened {
     /// # Errors
     /// A [`Complaint`] that says what was not recognised.
     pub fn attach(&mut self, memory: &dyn ReadMemory) -> Result<Runtime, Complaint> {
-        let first = match Runtime::attach(&self.binary, self.bias, memory) {
+        let shape = match self.shape.take() {
+            Some(shape) => shape,
+            // Facts have no part in it: what is missing here is missing for good.
+            None => Arc::new(Shape::of(&self.binary).map_err(|e| complaints::of_runtime(&e))?),
+        };
+        let shape = self.shape.insert(shape);
+        let first = match Runtime::attach_as(shape, &self.binary, self.bias, memory) {
             Ok(runtime) => return Ok(runtime),
             Err(error) => error,
         };
@@ -123,7 +140,7 @@ impl Opened {
         let image = self.binary.image.clone();
         let fresh = GoBinary::open(image, None)
             .map_err(|error| complaints::of_binary(&error, self.process.pid()))?;
-        self.binary = Arc::new(fresh);
+        (self.binary, self.shape) = (Arc::new(fresh), None);
         Runtime::attach(&self.binary, self.bias, memory).map_err(|_| complaints::of_runtime(&first))
     }
 

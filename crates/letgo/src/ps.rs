@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
 use letgo_gobin::GoBinary;
-use letgo_goruntime::RuntimeStats;
+use letgo_goruntime::{RuntimeStats, Shape};
 use letgo_linux::Process;
 use letgo_linux::hosts::{self, Listed};
 use letgo_report::{PsReport, PsRow, SkipReport, units};
@@ -89,35 +89,43 @@ impl From<letgo_linux::Error> for Unseen {
     }
 }
 
+/// A Go program, whichever processes run it.
+#[derive(Clone)]
+struct Executable {
+    binary: Arc<GoBinary>,
+    /// Nothing where its runtime is not supported.
+    shape: Option<Arc<Shape>>,
+}
+
 /// Executables that were opened, by device and inode; nothing for what is not Go.
 #[derive(Default)]
-pub(crate) struct Executables {
-    seen: HashMap<(u64, u64), Option<Arc<GoBinary>>>,
+struct Executables {
+    seen: HashMap<(u64, u64), Option<Executable>>,
 }
 
 impl Executables {
     /// The Go program that a process runs, nothing where it runs something else.
-    pub(crate) fn of(
-        &mut self,
-        process: &Process,
-    ) -> Result<Option<Arc<GoBinary>>, letgo_linux::Error> {
+    fn of(&mut self, process: &Process) -> Result<Option<Executable>, letgo_linux::Error> {
         let file = process.exe_file()?;
         let key = file.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
         if let Some(known) = key.and_then(|key| self.seen.get(&key)) {
             return Ok(known.clone());
         }
-        let binary = inspect::binary_of_file(file).ok().map(Arc::new);
+        let opened = inspect::binary_of_file(file).ok().map(|binary| Executable {
+            shape: Shape::of(&binary).ok().map(Arc::new),
+            binary: Arc::new(binary),
+        });
         if let Some(key) = key {
-            self.seen.insert(key, binary.clone());
+            self.seen.insert(key, opened.clone());
         }
-        Ok(binary)
+        Ok(opened)
     }
 }
 
 /// A row, nothing where the process is not a Go program.
 fn look(listed: &Listed, executables: &mut Executables) -> Result<Option<PsRow>, Unseen> {
     let process = Process::open(listed.pid)?;
-    let Some(binary) = executables.of(&process)? else {
+    let Some(executable) = executables.of(&process)? else {
         return Ok(None);
     };
     let around = Surroundings::of(&process);
@@ -129,7 +137,7 @@ fn look(listed: &Listed, executables: &mut Executables) -> Result<Option<PsRow>,
             .as_ref()
             .map(|exe| exe.display().to_string())
             .unwrap_or_default(),
-        go_version: binary.build.version.raw.clone(),
+        go_version: executable.binary.build.version.raw.clone(),
         rss_bytes: listed.resident_bytes,
         uptime_ns: around
             .uptime
@@ -137,17 +145,19 @@ fn look(listed: &Listed, executables: &mut Executables) -> Result<Option<PsRow>,
         container: inspect::container(&around),
         ..PsRow::default()
     };
-    match counters(process, binary) {
+    match counters(process, executable) {
         Ok(stats) => fill(&mut row, &stats),
         Err(complaint) => row.notes.push(complaint.wrong),
     }
     Ok(Some(row))
 }
 
-fn counters(process: Process, binary: Arc<GoBinary>) -> Result<RuntimeStats, Complaint> {
-    Opened::with_binary(process, binary)?
-        .light()
-        .map(|light| light.stats)
+fn counters(process: Process, executable: Executable) -> Result<RuntimeStats, Complaint> {
+    let mut opened = Opened::with_binary(process, executable.binary)?;
+    if let Some(shape) = executable.shape {
+        opened = opened.shaped(shape);
+    }
+    opened.light().map(|light| light.stats)
 }
 
 fn fill(row: &mut PsRow, stats: &RuntimeStats) {
