@@ -31,6 +31,9 @@ fn locate(criterion: &mut Criterion) {
     let (functions, version) = (first.functions.len(), &first.build.version);
     eprintln!("{version}, {functions} functions, {found} globals found");
     criterion.bench_function("open and locate", |bench| bench.iter(|| open(None).is_ok()));
+    criterion.bench_function("kernel: the file, read once", |bench| {
+        bench.iter(|| std::fs::read(&path).is_ok());
+    });
     if facts.is_some() {
         criterion.bench_function("open with cached facts", |bench| {
             bench.iter(|| open(facts.as_ref()).is_ok());

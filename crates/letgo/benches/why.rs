@@ -132,8 +132,8 @@ fn programs(group: &mut BenchmarkGroup<'_, WallTime>, pid: u32) {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let own = &report["letgo"];
     eprintln!(
-        "letgo why: CPU {} ns, most resident {} bytes, wall of the reading {} ns",
-        own["cpu_ns"], own["rss_bytes_max"], report["wall_ns"]
+        "letgo why: CPU {} ns, most resident {} bytes",
+        own["cpu_ns"], own["rss_bytes_max"]
     );
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 const prefix = "letgo.patient/1 "
@@ -138,11 +139,29 @@ func printStats() {
 	readStats()
 }
 
+// settle reads the figures until two readings in a row agree on the memory outside of the heap.
+//
+// Starting the world again wakes another thread; where all threads are blocked, as many may be in a
+// shape of ours, that is a new one, whose stacks and structures the reading before did not have.
+func settle() {
+	var before uint64
+	for i := 0; i < 50; i++ {
+		runtime.ReadMemStats(&stats)
+		now := stats.Sys - stats.HeapSys
+		if now == before {
+			return
+		}
+		before = now
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // printStatsAndStop stops this process as the very last thing after reading its figures.
 func printStatsAndStop() {
 	outMutex.Lock()
 	defer outMutex.Unlock()
 	pid := uintptr(syscall.Getpid())
+	settle()
 	readStats()
 	// Sent to this very thread, the signal takes effect before the call returns.
 	tid, _, _ := syscall.RawSyscall(syscall.SYS_GETTID, 0, 0, 0)
