@@ -18,7 +18,7 @@ SKIPS := $(abspath $(TARGET))/skips.txt
 LAB := $(abspath $(TARGET))/lab
 GO_BUILD := GOFLAGS= GOWORK=off CGO_ENABLED=0 go build -buildvcs=false -trimpath
 
-.PHONY: demo test matrix bench fuzz lint lint-go build bootstrap
+.PHONY: demo test test-go matrix bench fuzz lint lint-go build bootstrap
 .SILENT:
 
 build: bootstrap
@@ -29,7 +29,7 @@ demo: build
 	cd lab/demo && $(GO_BUILD) -o $(LAB)/load ./load
 	$(LAB)/load -service $(LAB)/sessions -letgo $(TARGET)/release/letgo
 
-test: bootstrap fuzz/Cargo.lock
+test: bootstrap test-go fuzz/Cargo.lock
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	cargo test --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --quiet
@@ -64,6 +64,11 @@ lint: bootstrap lint-go
 	cargo xtask tidy
 	if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level warn check; \
 	else echo "lint: cargo-deny is not installed; licences and advisories are not checked"; fi
+
+test-go: bootstrap
+	for tests in $$(find lab -name '*_test.go'); do \
+		(cd $$(dirname $$tests) && GOFLAGS=-buildvcs=false go test .) || exit 1; \
+	done
 
 lint-go: bootstrap
 	test -z "$$(gofmt -l lab)" || { gofmt -d lab; exit 1; }

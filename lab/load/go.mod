@@ -1,0 +1,3 @@
+module letgo.lab/load
+
+go 1.19
