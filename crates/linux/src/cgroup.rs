@@ -10,6 +10,7 @@
 //! cgroups(7), cgroup_namespaces(7).
 
 mod container;
+mod freezer;
 mod place;
 mod pressure;
 mod stat;
@@ -22,6 +23,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Process};
+
+pub(crate) use freezer::frozen_by;
 
 pub use container::{Container, Runtime, container_of, container_of_path};
 pub use place::{Membership, Mount, Place, Version, find, parse_membership, parse_mounts};

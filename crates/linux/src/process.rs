@@ -74,6 +74,11 @@ impl Process {
         self.stat.start_ticks
     }
 
+    /// Names the program that it ran when it was opened, by what `execve` changes.
+    pub(crate) fn image_mark(&self) -> String {
+        format!("{:x}-{:x}", self.image.start_code, self.image.start_stack)
+    }
+
     /// Confirms that it still runs, and still the program that it ran when it was opened.
     ///
     /// # Errors
@@ -272,6 +277,13 @@ impl Process {
             .text(&format!("task/{tid}/stat"), "reading a thread")
             .ok()?;
         Stat::parse(&text).ok().map(|stat| stat.state)
+    }
+
+    /// What `status` says of one thread, nothing where it has ended.
+    pub(crate) fn thread_status(&self, tid: u32) -> Option<Status> {
+        let name = format!("task/{tid}/status");
+        let text = self.text(&name, "reading a thread").ok()?;
+        Some(Status::parse(&text))
     }
 
     /// How the OOM killer is told to weigh it, -1000 to 1000.

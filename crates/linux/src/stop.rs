@@ -16,7 +16,8 @@
 //! Invariants:
 //! - every ptrace call and every wait is made by the holder, which attached;
 //! - no thread is held longer than the time that the caller allowed, plus the time that the
-//!   detaching takes.
+//!   detaching takes; what [`Stop::during`] runs is begun within that time, and ended before any
+//!   thread is let go.
 //!
 //! Source: ptrace(2), kernel/ptrace.c, kernel/signal.c.
 
@@ -111,6 +112,34 @@ impl Stop {
 }
 
 impl Stop {
+    /// Stops all threads of `process`, runs `work` while they stand still, and lets them go.
+    ///
+    /// `work` runs on the thread that holds the target, so that no time that runs out can let the
+    /// target go in the middle of it: it is begun within `most`, or not at all. The target waits
+    /// for as long as `work` takes, so it has to be short and must not wait for anything.
+    ///
+    /// # Errors
+    /// As [`Stop::all_threads`]; `work` was not run then.
+    pub fn during<T: Send>(
+        process: &Process,
+        most: Duration,
+        work: impl FnOnce(&[StoppedThread]) -> T + Send,
+    ) -> Result<(T, StopReport), Error> {
+        process.verify()?;
+        let until = Instant::now() + most;
+        let panicked = |_| {
+            Err(Error::inconsistent(
+                "the thread that holds the target",
+                "it panicked",
+            ))
+        };
+        thread::scope(|scope| {
+            let holder = scope.spawn(|| holder::during(process, most, until, work));
+            // Joined, and so at its end: the kernel has detached what could not be detached.
+            holder.join().unwrap_or_else(panicked)
+        })
+    }
+
     /// Whether `process` could be stopped: attaches to its first thread, which goes on running,
     /// and detaches.
     ///

@@ -1,13 +1,15 @@
 //! The system calls that need `unsafe`, or that no crate wraps as we need them, each wrapped once.
 //!
 //! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
-//! here, ptrace in `ptrace`, foreign memory in `readv`, the page table in `pagemap`, a child to try
-//! things on in `pausing`.
+//! here, ptrace in `ptrace`, foreign memory in `readv` and `writev`, the page table in `pagemap`, a
+//! child to try things on in `pausing`, one that outlives us in `detach`.
 
+pub(crate) mod detach;
 pub(crate) mod pagemap;
 mod pausing;
 pub(crate) mod ptrace;
 pub(crate) mod readv;
+pub(crate) mod writev;
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -39,6 +41,12 @@ pub(crate) fn open_at(dir: impl AsFd, path: &CStr) -> Result<File> {
 pub(crate) fn open_dir_at(dir: impl AsFd, path: &CStr) -> Result<Dir> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Dir::openat(dir, path, flags, Mode::empty())
+}
+
+/// Opens a directory that is open without access once more, for reading.
+pub(crate) fn open_readable_dir(dir: impl AsFd) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(dir, ".", flags, Mode::empty())
 }
 
 /// Whether a process or thread has this number, whoever's it is.

@@ -159,6 +159,11 @@ pub fn boot_time() -> Option<u64> {
     line.trim().parse().ok()
 }
 
+/// Now, in milliseconds since 1970.
+pub fn unix_ms() -> u64 {
+    nanoseconds(ClockId::CLOCK_REALTIME) / 1_000_000
+}
+
 /// Nanoseconds of the monotonic clock: what Go's `nanotime` gives in our time namespace. For
 /// another namespace see [`crate::Process::monotonic_offset_ns`].
 pub fn monotonic_ns() -> u64 {

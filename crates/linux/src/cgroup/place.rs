@@ -147,11 +147,16 @@ impl Place {
 /// Where the memory cgroup may lie: version 1's first where the memory controller is there, as on
 /// hybrid systems.
 pub fn find(members: &[Membership], mounts: &[Mount]) -> Vec<Place> {
-    let has_memory = |names: &[String]| names.iter().any(|name| name == "memory");
+    find_for("memory", members, mounts)
+}
+
+/// Where the cgroup with a controller may lie: version 1's first where it has the controller.
+pub(super) fn find_for(controller: &str, members: &[Membership], mounts: &[Mount]) -> Vec<Place> {
+    let has_it = |names: &[String]| names.iter().any(|name| name == controller);
     let mut places = Vec::new();
     for version in [Version::V1, Version::V2] {
         let wanted = |version_: Version, names: &[String]| {
-            version_ == version && (version == Version::V2 || has_memory(names))
+            version_ == version && (version == Version::V2 || has_it(names))
         };
         for member in members {
             if !wanted(member.version, &member.controllers) {

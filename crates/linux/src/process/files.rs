@@ -6,6 +6,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -24,6 +25,12 @@ impl Process {
     pub(crate) fn open_file(&self, name: &str, what: &str) -> Result<File, Error> {
         let path = CString::new(name).map_err(|_| Error::inconsistent(name, "holds a zero"))?;
         sys::open_at(&self.dir, &path).map_err(|errno| Error::from_errno(self.pid, what, errno))
+    }
+
+    /// Its directory in `/proc`, opened so that it can be locked.
+    pub(crate) fn directory(&self) -> Result<OwnedFd, Error> {
+        let what = "opening its directory";
+        sys::open_readable_dir(&self.dir).map_err(|errno| Error::from_errno(self.pid, what, errno))
     }
 
     /// Reads a file of this process whole.

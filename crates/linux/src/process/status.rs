@@ -34,6 +34,8 @@ pub struct Status {
     pub vm_pte: u64,
     /// Swapped out, in bytes.
     pub vm_swap: u64,
+    /// Locked into memory (`mlock`, `mlockall`), in bytes.
+    pub vm_lck: u64,
     /// Resident anonymous bytes.
     pub rss_anon: u64,
     /// Resident file bytes.
@@ -83,6 +85,7 @@ impl Status {
             "VmHWM" => self.vm_hwm = kilobytes(value),
             "VmSize" => self.vm_size = kilobytes(value),
             "VmPTE" => self.vm_pte = kilobytes(value),
+            "VmLck" => self.vm_lck = kilobytes(value),
             "VmSwap" => self.vm_swap = kilobytes(value),
             "RssAnon" => self.rss_anon = kilobytes(value),
             "RssFile" => self.rss_file = kilobytes(value),
@@ -147,6 +150,7 @@ NSpid:\t4242\t77\t1
 Kthread:\t0
 VmPTE:\t      44 kB
 VmHWM:\t    1692 kB
+VmLck:\t      12 kB
 HugetlbPages:\t       0 kB
 THP_enabled:\t1
 Threads:\t13
@@ -164,6 +168,7 @@ Seccomp:\t2
         assert_eq!(status.uid, [1000, 1001, 1002, 1003]);
         assert_eq!(status.inner_pid(), Some(1));
         assert_eq!(status.vm_hwm, 1692 * 1024);
+        assert_eq!(status.vm_lck, 12 * 1024);
         assert!(status.has_capability(19) && !status.has_capability(21));
         assert!(!status.has_capability(200));
         assert!(status.no_new_privs && status.seccomp == 2);

@@ -5,7 +5,6 @@
 //! leaves behind, takes back the request to stop, and loses no signal.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +12,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::{StopReport, StoppedThread, wait};
-use crate::process::Status;
+use crate::preflight::tracer_of;
+use crate::steps::step;
 use crate::sys::ptrace::{self, Report};
 use crate::{Error, Process};
 
@@ -58,20 +58,11 @@ pub(super) fn run(
     released: &Receiver<()>,
     tell_end: &Sender<StopReport>,
 ) {
-    let mut holder = Holder {
-        process,
-        threads: BTreeMap::new(),
-        most,
-        until,
-        seize_ns: 0,
-        first_request: None,
-    };
+    let mut holder = Holder::new(process, most, until);
     let stopped = holder.stop_all();
     let failed = stopped.is_err();
-    let stop_ns = holder.since_request();
+    let report = holder.report();
     let threads = stopped.map(|()| holder.describe());
-    let held = holder.held();
-    let uninterruptible = holder.count(|state| state == State::Uninterruptible);
     if failed {
         holder.let_go();
     }
@@ -81,13 +72,38 @@ pub(super) fn run(
         holder.let_go();
     }
     let _ = tell_end.send(StopReport {
-        seize_ns: holder.seize_ns,
-        stop_ns,
         pause_ns_max: holder.since_request(),
-        threads: held,
-        uninterruptible,
         expired,
+        ..report
     });
+}
+
+/// Stops, runs `work` while nothing of the target runs, and lets go.
+pub(super) fn during<T>(
+    process: &Process,
+    most: Duration,
+    until: Instant,
+    work: impl FnOnce(&[StoppedThread]) -> T,
+) -> Result<(T, StopReport), Error> {
+    let mut holder = Holder::new(process, most, until);
+    step("stop.before");
+    let mut stopped = holder.stop_all();
+    if Instant::now() >= until {
+        stopped = stopped.and(Err(holder.too_late()));
+    }
+    step("stop.after");
+    let answer = stopped.map(|()| {
+        let mut report = holder.report();
+        let answer = work(&holder.describe());
+        step("release.before");
+        holder.let_go();
+        report.pause_ns_max = holder.since_request();
+        (answer, report)
+    });
+    // Whatever is left: after a failure all threads, else none.
+    holder.let_go();
+    step("release.after");
+    answer
 }
 
 /// Attaches to the first thread of `process`; the end of the calling thread detaches.
@@ -104,20 +120,34 @@ fn refused(process: &Process, errno: Errno) -> Error {
     if tracer == 0 {
         return Error::from_errno(pid, WHAT, errno);
     }
-    let text = fs::read_to_string(format!("/proc/{tracer}/status"));
-    let status = Status::parse(&text.unwrap_or_default());
-    Error::Busy {
-        pid,
-        tracer: if status.tgid == 0 {
-            tracer
-        } else {
-            status.tgid
-        },
-        name: status.name,
-    }
+    let (tracer, name) = tracer_of(tracer);
+    Error::Busy { pid, tracer, name }
 }
 
-impl Holder<'_> {
+impl<'a> Holder<'a> {
+    fn new(process: &'a Process, most: Duration, until: Instant) -> Holder<'a> {
+        Holder {
+            process,
+            threads: BTreeMap::new(),
+            most,
+            until,
+            seize_ns: 0,
+            first_request: None,
+        }
+    }
+
+    /// What stopping took so far.
+    fn report(&self) -> StopReport {
+        StopReport {
+            seize_ns: self.seize_ns,
+            stop_ns: self.since_request(),
+            pause_ns_max: 0,
+            threads: self.held(),
+            uninterruptible: self.count(|state| state == State::Uninterruptible),
+            expired: false,
+        }
+    }
+
     fn stop_all(&mut self) -> Result<(), Error> {
         let started = Instant::now();
         self.seize_new()?;

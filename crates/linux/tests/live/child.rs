@@ -24,6 +24,15 @@ fn child() {
     }
 }
 
+/// Where a watchdog of a child starts. In the parent it does nothing.
+#[test]
+fn watchdog() {
+    if let Ok(shape) = std::env::var(SHAPE) {
+        crate::protocol::watch(&shape);
+        std::process::exit(0);
+    }
+}
+
 /// A process in a shape, killed when dropped.
 pub(crate) struct Child {
     process: std::process::Child,
@@ -108,6 +117,13 @@ impl Child {
         // SAFETY: the process is a child of ours that was not waited for.
         let answer = unsafe { nix::libc::kill(self.process.id().cast_signed(), signal) };
         assert_eq!(answer, 0);
+    }
+
+    /// Waits for its end, and answers the signal that ended it.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.stdin = None;
+        let status = self.process.wait().unwrap();
+        std::os::unix::process::ExitStatusExt::signal(&status)
     }
 
     /// Kills it, and waits for it.

@@ -10,11 +10,18 @@
 )]
 
 mod child;
+mod journals;
+mod killing;
 mod kinds;
+mod protocol;
 mod reading;
 mod residency;
 mod shapes;
 mod stopping;
+mod tearing;
+mod variables;
+mod waking;
+mod writing;
 
 /// Says that a test did not run.
 fn skipped(why: &str) {

@@ -12,7 +12,7 @@ const PAGE: usize = 4096;
 const HUGE: usize = 2 << 20;
 
 /// Counts something; where it lies is told to the parent.
-static COUNTER: AtomicU64 = AtomicU64::new(0);
+pub(crate) static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// Runs as `shape` says.
 pub(crate) fn run(shape: &str) {
@@ -32,17 +32,23 @@ pub(crate) fn run(shape: &str) {
         "hold" => hold(argument.parse().unwrap()),
         "read" => return try_to_read(argument.parse().unwrap()),
         "filtered" => return read_under_a_filter(argument),
+        "variables" => return crate::variables::run(argument),
+        "protocol" => return crate::protocol::run(argument),
+        "tear" => return crate::tearing::watch(),
+        "may-write" => return ask(argument),
+        "try-open" => return crate::protocol::try_open(argument),
+        "full-disk" => return crate::protocol::fill_up(argument),
         other => panic!("no shape {other}"),
     }
     for _ in std::io::stdin().lock().lines() {}
 }
 
-fn ready(what: &str) {
+pub(crate) fn ready(what: &str) {
     let counter = COUNTER.as_ptr() as usize;
     println!("\nready counter={counter} {what}");
 }
 
-fn map(len: usize, protection: i32, flags: i32) -> usize {
+pub(crate) fn map(len: usize, protection: i32, flags: i32) -> usize {
     let anywhere = std::ptr::null_mut();
     // SAFETY: a new mapping at a place of the kernel's choice.
     let addr = unsafe { libc::mmap(anywhere, len, protection, flags, -1, 0) };
@@ -216,9 +222,9 @@ fn try_to_read(pid: u32) {
     }
 }
 
-/// Makes `process_vm_readv` fail with EPERM for the calling thread, as container runtimes do.
-fn forbid_process_vm_readv() {
-    let number = u32::try_from(libc::SYS_process_vm_readv).unwrap();
+/// Makes a system call fail with EPERM in this process, as container runtimes do.
+pub(crate) fn forbid(call: libc::c_long) {
+    let number = u32::try_from(call).unwrap();
     let refuse = libc::SECCOMP_RET_ERRNO | u32::try_from(libc::EPERM).unwrap();
     let step = |code: u32, skip: u8, value: u32| libc::sock_filter {
         code: u16::try_from(code).unwrap(),
@@ -240,9 +246,12 @@ fn forbid_process_vm_readv() {
     // SAFETY: takes no pointer.
     let answer = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     assert_eq!(answer, 0);
-    let mode = libc::SECCOMP_MODE_FILTER;
+    let (set, all) = (
+        libc::SECCOMP_SET_MODE_FILTER,
+        libc::SECCOMP_FILTER_FLAG_TSYNC,
+    );
     // SAFETY: `filter` names the program above, whole, and is read during the call only.
-    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) };
+    let answer = unsafe { libc::syscall(libc::SYS_seccomp, set, all, &raw const filter) };
     assert_eq!(answer, 0);
 }
 
@@ -251,10 +260,25 @@ fn read_under_a_filter(argument: &str) {
     use letgo_target::{Addr, read_u64};
     let (pid, addr) = argument.split_once(' ').unwrap();
     ready("");
-    forbid_process_vm_readv();
+    forbid(libc::SYS_process_vm_readv);
     let process = letgo_linux::Process::open(pid.parse().unwrap()).unwrap();
     let memory = letgo_linux::LiveMemory::new(&process).unwrap();
     let word = read_u64(&memory, Addr(addr.parse().unwrap())).unwrap();
     let fault = read_u64(&memory, Addr(8)).unwrap_err();
     println!("\nanswer {word:x} {} {fault}", memory.uses_mem_file());
+}
+
+/// Says whether another process may be written to.
+fn ask(argument: &str) {
+    let (pid, filtered) = argument.split_once(' ').unwrap_or((argument, ""));
+    ready("");
+    if filtered == "filtered" {
+        forbid(libc::SYS_process_vm_writev);
+    }
+    let process = letgo_linux::Process::open(pid.parse().unwrap()).unwrap();
+    match letgo_linux::may_write(&process) {
+        Ok(()) => println!("\nanswer yes"),
+        Err(letgo_linux::Refusal::Denied(denial)) => println!("\nanswer denied {denial}"),
+        Err(other) => println!("\nanswer other: {other}"),
+    }
 }
