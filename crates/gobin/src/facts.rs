@@ -21,8 +21,9 @@ pub struct CachedFacts {
 }
 
 impl CachedFacts {
-    /// The version of these facts; raised when a rule is repaired, so that older caches lapse.
-    const VERSION: u32 = 2;
+    /// The version of these facts; raised when a rule is repaired or a variable is added, so that
+    /// older caches lapse.
+    const VERSION: u32 = 3;
 
     /// What tells a build from every other: its GNU and Go build ids, whichever it has. Absent
     /// where it has neither.

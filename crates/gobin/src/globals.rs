@@ -50,6 +50,7 @@ pub const WANTED: &[&str] = &[
     "runtime.scavenge",
     "runtime.scavenger",
     "runtime.forcegcperiod",
+    "runtime.sweep",
     "runtime.physPageSize",
     "runtime.firstmoduledata",
     "runtime.modulesSlice",

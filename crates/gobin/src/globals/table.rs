@@ -469,6 +469,25 @@ pub(super) static TABLE: &[Row] = &[
         0,
         Initial(Pick("runtime.sysmon", Load), TWO_MINUTES),
     ),
+    // Its lock is its first field.
+    row(
+        "runtime.sweep",
+        0,
+        Argument("runtime.bgsweep", "runtime.lock2"),
+    ),
+    row(
+        "runtime.sweep",
+        0,
+        Argument("runtime.bgsweep", "runtime.unlock2"),
+    ),
+    row(
+        "runtime.sweep",
+        0,
+        Only(&[
+            Pick("runtime.bgsweep", Address),
+            Pick("runtime.gcSweep", Address),
+        ]),
+    ),
     row("runtime.physPageSize", 0, Only(&[Pick(STACKALLOC, Load)])),
     row(
         "runtime.physPageSize",
