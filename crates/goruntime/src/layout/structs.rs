@@ -3,6 +3,7 @@
 //!
 //! Widths in brackets are those that we can decode; none means that the width does not matter.
 //! `need` is there in every release from 1.19 to 1.27; `may` is not, and its doc says which has it.
+//! What only `controls` reads may be missing too: a release without it is read, and not written to.
 //!
 //! Source: src/runtime of go1.19 to go1.27; the file is named at each structure.
 
@@ -194,6 +195,14 @@ foreign! {
         need total_free: [8] = "totalFree";
         /// Mapped and not returned.
         need mapped_ready: [8] = "mappedReady";
+        /// The least heap goal: 4 MiB at GOGC=100; what `controls` reads.
+        may heap_minimum: [8] = "heapMinimum";
+        /// Stack that the last cycle scanned; what `controls` reads.
+        may last_stack_scan: [8] = "lastStackScan";
+        /// Stack that a cycle would scan at most; what `controls` reads.
+        may max_stack_scan: [8] = "maxStackScan";
+        /// Variables that a cycle scans; what `controls` reads.
+        may globals_scan: [8] = "globalsScan";
     }
 
     /// Counters. Source: mstats.go.
@@ -222,6 +231,8 @@ foreign! {
         need numforcedgc: [4] = "numforcedgc";
         /// End of the last cycle by the monotonic clock.
         need last_gc_nanotime: [8] = "last_gc_nanotime";
+        /// Whether the runtime has come so far that it may run the GC; what `controls` reads.
+        may enablegc: [1] = "enablegc";
     }
 
     /// A ring of three deltas. Source: mstats.go.
@@ -302,6 +313,14 @@ foreign! {
         need procresizetime: [8] = "procresizetime";
         /// CPU available until then.
         need totaltime: [8] = "totaltime";
+        /// Its lock's word, 0 while nobody has or wants it; what `controls` reads.
+        may lock_key: [8] = "lock.key";
+        /// The world is to be stopped; 4 bytes wide up to 1.19; what `controls` reads.
+        may gcwaiting: [1, 4] = "gcwaiting";
+        /// The monitor is in its long sleep; 4 bytes wide up to 1.19; what `controls` reads.
+        may sysmonwait: [1, 4] = "sysmonwait";
+        /// What it sleeps on, 1 once it was woken; what `controls` reads.
+        may sysmonnote_key: [8] = "sysmonnote.key";
     }
 
     /// A processor of the scheduler. Source: runtime2.go.
@@ -524,5 +543,40 @@ foreign! {
         may disablethp: [4] = "disablethp";
         /// Return memory by unmapping it.
         may harddecommit: [4] = "harddecommit";
+    }
+
+    /// Goals of the background scavenger, `var scavenge`; what `controls` reads. Source:
+    /// mgcscavenge.go.
+    may Scavenge scavenge = "runtime.scavenge" {
+        /// Heap in use and free that it leaves by GOGC; set by each cycle.
+        may gc_percent_goal: [8] = "gcPercentGoal";
+        /// Mapped memory that it leaves by the memory limit; set by each cycle.
+        may memory_limit_goal: [8] = "memoryLimitGoal";
+    }
+
+    /// The background scavenger, `var scavenger`; what `controls` reads. Source: mgcscavenge.go.
+    may ScavengerState scavenger = "runtime.scavengerState" {
+        /// Its goroutine sleeps, for want of work or to keep its pace.
+        may parked: [1] = "parked";
+        /// The monitor is to wake it.
+        may sysmon_wake: [4] = "sysmonWake";
+        /// Time at work by time asleep.
+        may sleep_ratio: [8] = "sleepRatio";
+        /// Gain of the controller that sets it.
+        may kp: [8] = "sleepController.kp";
+        /// Its integral time.
+        may ti: [8] = "sleepController.ti";
+        /// Its reset time.
+        may tt: [8] = "sleepController.tt";
+        /// Least that it sets.
+        may min: [8] = "sleepController.min";
+        /// Most that it sets.
+        may max: [8] = "sleepController.max";
+    }
+
+    /// The sweeper, `var sweep`; what `controls` reads. Source: mgcsweep.go.
+    may Sweepdata sweep = "runtime.sweepdata" {
+        /// Sweepers at work, and in the top bit whether nothing is left to begin.
+        may active_state: [4] = "active.state";
     }
 }
