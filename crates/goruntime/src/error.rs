@@ -25,11 +25,11 @@ pub enum Error {
     #[error(transparent)]
     Binary(#[from] letgo_gobin::Error),
     /// An invariant of the runtime is broken.
-    #[error("{what} at {addr} is inconsistent: {why}")]
+    #[error("{what}{} is inconsistent: {why}", place(*.addr))]
     Inconsistent {
         /// The structure or variable, in the runtime's words.
         what: String,
-        /// Where it lies in the target.
+        /// Where it lies in the target; null where that is not at hand.
         addr: Addr,
         /// The check that failed.
         why: String,
@@ -42,6 +42,14 @@ pub enum Error {
         /// What is missing.
         why: String,
     },
+}
+
+/// ` at 0xc000010000`, or nothing.
+fn place(addr: Addr) -> String {
+    if addr.is_null() {
+        return String::new();
+    }
+    format!(" at {addr}")
 }
 
 impl Error {

@@ -12,6 +12,7 @@
 mod buckets;
 mod census;
 mod check;
+mod controls;
 mod counters;
 mod debug;
 mod error;
@@ -38,6 +39,10 @@ mod walk;
 
 pub use buckets::{BucketList, ProfileBuckets};
 pub use census::{Census, Metadata, Sys};
+pub use controls::{
+    Control, ControlState, Controls, DebugState, HEAP_MINIMUM, PiController, Place, heap_goal,
+    heap_minimum,
+};
 pub use debug::Debug;
 pub use error::{Error, Family};
 pub use goroutine::{Goroutine, Status, Thread};

@@ -6,6 +6,7 @@
 //! experiments behind a plus (`go1.25.14+greenteagc`).
 
 mod patient;
+mod proc;
 
 use std::time::Duration;
 

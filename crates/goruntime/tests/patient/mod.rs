@@ -1,16 +1,17 @@
 //! A Go program that was built, started, and has stopped itself.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use letgo_gobin::{GoBinary, Image};
-use letgo_target::{Addr, Fault, ReadMemory};
+use letgo_gobin::GoBinary;
+use letgo_target::Addr;
+
+use crate::proc::{Opened, ProcMem};
 
 /// How a program is built.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,14 +123,16 @@ impl Patient {
             .unwrap();
         wait_until_stopped(&mut child);
         let said = read_lines(&mut child);
-        let folder = PathBuf::from(format!("/proc/{}", child.id()));
-        let image = Image::from_file(File::open(folder.join("exe")).unwrap()).unwrap();
-        let bias = image.bias_from_lowest(lowest_mapping(&folder, &program));
+        let Opened {
+            binary,
+            bias,
+            memory,
+        } = Opened::pid(child.id());
         Some(Patient {
             name,
-            binary: GoBinary::open(image, None).unwrap(),
+            binary,
             bias,
-            memory: ProcMem(File::open(folder.join("mem")).unwrap()),
+            memory,
             child,
             said,
         })
@@ -228,26 +231,4 @@ fn read_lines(child: &mut Child) -> HashMap<String, u64> {
         }
     }
     said
-}
-
-fn lowest_mapping(folder: &Path, program: &Path) -> Addr {
-    let maps = fs::read_to_string(folder.join("maps")).unwrap();
-    let path = program.to_string_lossy();
-    let line = maps.lines().find(|line| line.ends_with(&*path)).unwrap();
-    let start = line.split('-').next().unwrap();
-    Addr(u64::from_str_radix(start, 16).unwrap())
-}
-
-/// A process's memory through `/proc/PID/mem`.
-pub(crate) struct ProcMem(File);
-
-impl ReadMemory for ProcMem {
-    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
-        self.0
-            .read_exact_at(buf, addr.0)
-            .map_err(|_| Fault::Unmapped {
-                addr,
-                len: buf.len() as u64,
-            })
-    }
 }
