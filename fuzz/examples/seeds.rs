@@ -13,6 +13,17 @@ use letgo_gobin::Image;
 /// Bytes that a seed of DWARF or code keeps.
 const SHORT: usize = 12 << 10;
 
+/// A journal of two stores, one of them undone, of a wake, and of a line that was cut off.
+const JOURNAL: &[u8] = b"\
+{\"letgo.journal\":1,\"boot\":\"0f\",\"pid\":7,\"start\":9,\"exe\":\"/srv/api\",\"image\":\"1-2\",\"namespaces\":\"\"}
+{\"open\":{\"who\":{\"uid\":0,\"pid\":8,\"verb\":\"release\"},\"at_ms\":1}}
+{\"store\":{\"number\":1,\"name\":\"x\",\"addr\":\"0x8\",\"width\":4,\"old\":\"0x64\",\"new\":\"0x32\",\"kind\":\"transient\",\"reason\":\"\",\"who\":{\"uid\":0,\"pid\":8,\"verb\":\"release\"},\"at_ms\":1}}
+{\"store\":{\"number\":2,\"name\":\"y\",\"addr\":\"0x10\",\"width\":8,\"old\":\"0x1\",\"new\":\"0x2\",\"kind\":\"lasting\",\"reason\":\"\",\"who\":{\"uid\":0,\"pid\":8,\"verb\":\"tune\"},\"at_ms\":1}}
+{\"wake\":{\"number\":3,\"places\":{\"lock\":\"0x18\",\"waits\":\"0x20\",\"waits_width\":1,\"note\":\"0x28\"},\"who\":{\"uid\":0,\"pid\":8,\"verb\":\"release\"},\"at_ms\":1}}
+{\"woken\":{\"number\":3,\"at_ms\":2}}
+{\"undone\":{\"number\":1,\"fate\":\"kept\",\"found\":\"0x50\",\"who\":{\"uid\":0,\"pid\":8,\"verb\":\"release\"},\"at_ms\":3}}
+{\"store\":{\"number\":4,\"na";
+
 fn main() {
     let binary = PathBuf::from(std::env::args().nth(1).expect("a Go binary with DWARF"));
     let shell = Shell::default();
@@ -33,6 +44,7 @@ fn main() {
     seed("layouts_text", "version", b"go1.26.6-X:nogreenteagc");
     seed("cgroup", "membership", b"12:memory:/docker/0123456789abcdef\n0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-2.scope\n");
     seed("cgroup", "pressure", b"some avg10=0.12 avg60=1.00 avg300=0.00 total=123456\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=12\n");
+    seed("journal", "release", JOURNAL);
     seed("runtime", "none", &[0; 16]);
     seed(
         "cgroup",

@@ -11,7 +11,7 @@ mod shell;
 
 use letgo_gobin::fuzzing;
 use letgo_goruntime::{CensusOptions, Limits, Parts, Runtime, layout};
-use letgo_linux::{cgroup, process};
+use letgo_linux::{cgroup, journal::Log, process};
 use letgo_testkit::synthetic::{GO_VERSION, Synthetic};
 
 pub use shell::Shell;
@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     ("smaps", smaps),
     ("maps", maps),
     ("cgroup", cgroup),
+    ("journal", journal),
     ("runtime", runtime),
 ];
 
@@ -125,6 +126,14 @@ pub fn cgroup(bytes: &[u8]) {
     let _ = cgroup::parse_mounts(&text);
     let _ = cgroup::parse_pressure(&text, cgroup::PressureScope::Cgroup);
     let _ = cgroup::container_of_path(&text);
+}
+
+/// A journal, whose last writer may have died at any byte.
+pub fn journal(bytes: &[u8]) {
+    let log = Log::parse(bytes);
+    let pending = log.transient().len() + log.lasting().len();
+    let lines = bytes.split(|byte| *byte == b'\n').count();
+    assert!(pending + log.strange() <= lines, "a line counts once");
 }
 
 /// A runtime in memory, some words of which are overwritten: sixteen bytes each, of which two say

@@ -10,7 +10,8 @@
 //! waits for the lock that the kernel takes from us as we die.
 //!
 //! What kills both at once (a cgroup kill, the machine) leaves an orphan journal, which the next
-//! verb that writes puts right. A letgo that is merely stopped is not dead, and nothing is put back.
+//! verb that writes puts right. A letgo that is merely stopped is not dead: nothing is put back
+//! then.
 //!
 //! Does not choose the arguments of the child: which hidden verb it is, is the binary's business.
 //!

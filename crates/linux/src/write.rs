@@ -10,9 +10,10 @@
 //! 4. it is read back.
 //!
 //! A word is stored by one `process_vm_writev`, which copies eight bytes with one instruction, but
-//! four of them one by one on processors without fast short `rep movsb` (arch/x86/lib/
-//! copy_user_64.S, `rep_movs_alternative`). So a four-byte word of which more than one byte changes
-//! is stored while all threads are stopped; a caller that owns the four bytes above it stores eight.
+//! four of them one by one on processors without fast short `rep movsb`
+//! (arch/x86/lib/copy_user_64.S, `rep_movs_alternative`). So a four-byte word of which more than
+//! one byte changes is stored while all threads are stopped. A caller that owns the four bytes
+//! above it stores eight, and spares the program the pause.
 //!
 //! Does not know what a variable means or when a store acts, never writes code or a page table, and
 //! changes no register. Transient stores are put back by [`Writer::restore_transient`], when the
@@ -106,8 +107,11 @@ impl Writer {
     /// # Errors
     /// The [`Refusal`]; nothing was written.
     pub fn open(process: &Process, dir: JournalDir, who: Who) -> Result<Writer, Refusal> {
+        preflight::check_permission(process)?;
+        // The lock comes first: a process that another letgo holds still is in use, not traced.
+        let journal = Journal::open(process, dir, who, Duration::ZERO)?;
         preflight::may_write(process)?;
-        let mut writer = Writer::locked(process, dir, who, Duration::ZERO)?;
+        let mut writer = Writer::new(process, journal)?;
         writer.recovered = writer.restore_transient();
         Ok(writer)
     }
@@ -119,24 +123,19 @@ impl Writer {
     /// The [`Refusal`]; [`Refusal::InUse`] where another letgo has the lock, which then has put
     /// everything back itself.
     pub fn recover(process: &Process, dir: JournalDir, who: Who) -> Result<Restored, Refusal> {
-        let mut writer = Writer::locked(process, dir, who, HANDOVER)?;
-        Ok(writer.restore_transient())
+        preflight::check_permission(process)?;
+        let journal = Journal::open(process, dir, who, HANDOVER)?;
+        Ok(Writer::new(process, journal)?.restore_transient())
     }
 
-    fn locked(
-        process: &Process,
-        dir: JournalDir,
-        who: Who,
-        wait: Duration,
-    ) -> Result<Writer, Refusal> {
+    fn new(process: &Process, journal: Journal) -> Result<Writer, Refusal> {
         process.verify()?;
-        preflight::check_permission(process)?;
         let pid = process.pid();
         Ok(Writer {
             process: process.again()?,
             raw_pid: i32::try_from(pid).map_err(|_| Error::NoSuchProcess { pid })?,
             memory: LiveMemory::new(process)?,
-            journal: Journal::open(process, dir, who, wait)?,
+            journal,
             recovered: Restored::default(),
         })
     }

@@ -10,6 +10,7 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 
 use nix::fcntl::OFlag;
 use serde::Serialize;
@@ -23,7 +24,7 @@ const NAME: &str = "actions.jsonl";
 const OLDER: &str = "actions.jsonl.1";
 /// Bytes above which the file is rotated.
 const ROTATE_ABOVE: u64 = 8 << 20;
-/// Where the system's log listens.
+/// Where the system's log usually listens.
 const SYSLOG: &str = "/dev/log";
 /// Facility `user` (1), severity `notice` (5).
 const PRIORITY: u8 = 8 + 5;
@@ -32,6 +33,8 @@ const PRIORITY: u8 = 8 + 5;
 pub(super) struct Actions {
     dir: JournalDir,
     target: Target,
+    /// Where the system's log listens.
+    system: PathBuf,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -68,6 +71,7 @@ impl Actions {
                 exe: exe.unwrap_or_default(),
                 start: process.start_ticks(),
             },
+            system: SYSLOG.into(),
         }
     }
 
@@ -118,7 +122,72 @@ impl Actions {
         let head = format!("<{PRIORITY}>letgo[{}]: ", who.pid);
         // A log daemon that does not keep up must not hold us.
         if socket.set_nonblocking(true).is_ok() {
-            let _ = socket.send_to(&[head.as_bytes(), line].concat(), SYSLOG);
+            let _ = socket.send_to(&[head.as_bytes(), line].concat(), &self.system);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use letgo_target::Addr;
+
+    use super::*;
+
+    fn entry(kind: Kind, reason: &str) -> Entry {
+        Entry {
+            number: 1,
+            name: "runtime.x".into(),
+            addr: Addr(8),
+            old: Word::U32(100),
+            new: Word::U32(50),
+            kind,
+            reason: reason.into(),
+            who: Who::default(),
+            at_ms: 0,
+        }
+    }
+
+    #[test]
+    fn the_systems_log_gets_one_line_each_but_for_what_heals_itself() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = JournalDir::at(root.path()).unwrap();
+        let mut actions = Actions::new(&dir, &Process::open_self().unwrap());
+        actions.system = root.path().join("log");
+        let who = Who::this("tune");
+        // Nobody listens: nothing happens.
+        actions.note(&who, "store", &entry(Kind::Lasting, "a"), None);
+        let log = UnixDatagram::bind(&actions.system).unwrap();
+        log.set_nonblocking(true).unwrap();
+        actions.note(&who, "store", &entry(Kind::SelfHealing, "b"), None);
+        actions.note(
+            &who,
+            "store",
+            &entry(Kind::Lasting, "two\nlines\x1b[m"),
+            None,
+        );
+        let mut bytes = [0; 4096];
+        let len = log.recv(&mut bytes).unwrap();
+        let text = std::str::from_utf8(&bytes[..len]).unwrap();
+        let head = format!("<13>letgo[{}]: {{", std::process::id());
+        assert!(text.starts_with(&head), "{text}");
+        assert!(text.contains(r#""reason":"two\nlines\u001b[m""#), "{text}");
+        assert!(!text.contains('\n'), "{text}");
+        assert!(log.recv(&mut bytes).is_err(), "one line");
+        let file = std::fs::read_to_string(root.path().join(NAME)).unwrap();
+        assert_eq!(file.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_long_file_is_rotated() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = JournalDir::at(root.path()).unwrap();
+        let actions = Actions::new(&dir, &Process::open_self().unwrap());
+        let file = std::fs::File::create(root.path().join(NAME)).unwrap();
+        file.set_len(ROTATE_ABOVE).unwrap();
+        let who = Who::this("tune");
+        actions.note(&who, "store", &entry(Kind::SelfHealing, "a"), None);
+        actions.note(&who, "store", &entry(Kind::SelfHealing, "b"), None);
+        let len = |name: &str| std::fs::metadata(root.path().join(name)).unwrap().len();
+        assert!(len(OLDER) > ROTATE_ABOVE && len(NAME) < 1000);
     }
 }

@@ -211,6 +211,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entry(number: u64, kind: Kind, old: u64, new: u64) -> Entry {
@@ -344,6 +346,42 @@ mod tests {
         let again = log(all.remembered());
         assert_eq!(again, all);
         assert_eq!(again.chains(), all.chains());
+    }
+
+    /// Lines of a life: stores here and there, most of which are undone some time.
+    fn life() -> impl Strategy<Value = Vec<Line>> {
+        let kind = prop_oneof![Just(Kind::Lasting), Just(Kind::Transient)];
+        let fate = prop_oneof![Just(Fate::Restored), Just(Fate::Kept), Just(Fate::Void)];
+        let step = (
+            0..3_u64,
+            kind,
+            0..4_u64,
+            0..4_u64,
+            prop::option::of((0..9_u64, fate)),
+        );
+        prop::collection::vec(step, 0..40).prop_map(|steps| {
+            let mut lines = Vec::new();
+            for (number, (place, kind, old, new, undo)) in (1..).zip(steps) {
+                let mut entry = entry(number, kind, old, new);
+                entry.addr = Addr(8 * place);
+                lines.push(Line::Store(entry));
+                if let Some((back, fate)) = undo {
+                    lines.push(undone(number.saturating_sub(back), fate));
+                }
+            }
+            lines
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_forgotten_by_rewriting(lines in life()) {
+            let all = log(lines.clone());
+            let again = log(all.remembered());
+            prop_assert_eq!(again.chains(), all.chains());
+            prop_assert_eq!(again.transient(), all.transient());
+            prop_assert_eq!(Log::parse(&text(&lines)).chains(), all.chains());
+        }
     }
 
     #[test]

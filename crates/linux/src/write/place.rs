@@ -1,8 +1,8 @@
 //! Where a word may be written: variables of a program, and nothing else.
 //!
 //! Variables lie in private writable mappings: of the executable's file (`.data`), or anonymous
-//! (`.bss`, the heap, and what was mapped). A mapping that is executable holds code, a shared one is
-//! seen by others, and the stack's words belong to whoever runs on it.
+//! (`.bss`, the heap, and what was mapped). A mapping that is executable holds code, a shared one
+//! is seen by others, and the stack's words belong to whoever runs on it.
 //!
 //! Whether a variable lies at the address is not known here.
 

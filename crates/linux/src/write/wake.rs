@@ -13,14 +13,17 @@
 //!
 //! No thread can be in the middle of something that matters: whoever reads or writes flag and note
 //! together holds the lock, so a free lock means that nobody does. A thread that read the flag
-//! without the lock reads it again under it. The sleeper itself, between letting the lock go and
-//! futex(2), or behind futex(2), is not taken for asleep, since its registers say so.
+//! without the lock reads it again under it. A sleeper that is about to enter futex(2), or has
+//! returned to the program, is not taken for asleep: its registers say so. One that the stop
+//! caught on its way out of the call still shows the call, and may be taken for asleep. No harm is
+//! done: it looks at the note first, finds it set, takes the lock and clears both, as if it had
+//! been woken a moment earlier.
 //!
 //! The two stores are one system call, made by the thread that holds the target: no time that runs
 //! out can let the target go between them. If letgo is killed exactly there, only the first can
 //! have been made. Then the flag is cleared and the thread sleeps on with nobody to wake it but its
-//! own timeout; the journal has the wake, and who comes next finishes it ([`Writer::finish_wakes`]).
-//! The other order would leave the flag set and the note too, which can end the program.
+//! own timeout; the journal has the wake, and who comes next finishes it. The other order would
+//! leave the flag set and the note too, which can end the program.
 //!
 //! Does not know whose thread that is. Changes no register.
 //!

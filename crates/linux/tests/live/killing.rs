@@ -165,13 +165,56 @@ fn whenever_both_are_killed_the_next_writer_puts_things_right() {
     assert!((10..60).contains(&deaths), "{deaths}");
 }
 
+#[test]
+fn a_watchdog_outlives_the_signals_that_end_its_parent() {
+    let target = Child::start("variables");
+    let root = tempfile::tempdir().unwrap();
+    let task = Task::new(&target, root.path());
+    let mut parent = Child::start(&task.shape().replace("protocol", "watched"));
+    assert_eq!(transient(&target).0, 5);
+    let watchdog = i32::try_from(parent.said["watchdog"]).unwrap();
+    let session = |pid: i32| {
+        // SAFETY: takes no pointer.
+        unsafe { libc::getsid(pid) }
+    };
+    assert_eq!(session(watchdog), watchdog, "a session of its own");
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: our grandchild, which its parent has not waited for.
+        assert_eq!(unsafe { libc::kill(watchdog, signal) }, 0);
+    }
+    // It has seen them by the time that it has run once more.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(is_watched(&task) && transient(&target).0 == 5);
+    parent.signal(libc::SIGINT);
+    assert_eq!(parent.wait(), Some(libc::SIGINT));
+    until("put back", || transient(&target).0 == BIG);
+    until("the watchdog gone", || !is_watched(&task));
+}
+
+#[test]
+fn a_parent_that_is_done_sends_its_watchdog_home() {
+    let target = Child::start("variables");
+    let root = tempfile::tempdir().unwrap();
+    let task = Task::new(&target, root.path());
+    let mut parent = Child::start(&task.shape().replace("protocol", "watched"));
+    assert!(is_watched(&task));
+    assert_eq!(parent.wait(), None);
+    assert!(!is_watched(&task));
+    assert_eq!(transient(&target).0, BIG);
+}
+
 /// Whether the watchdog of a task runs: its environment names the task.
 fn is_watched(task: &Task) -> bool {
-    let shape = task.shape();
+    let shape = task.shape().replace("protocol", "");
     let has_it = |entry: std::fs::DirEntry| {
-        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&environ).into_owned();
-        text.split('\0').any(|entry| entry.ends_with(&shape))
+        let text = |name: &str| {
+            let bytes = std::fs::read(entry.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        text("cmdline").contains("child::watchdog")
+            && text("environ")
+                .split('\0')
+                .any(|entry| entry.ends_with(&shape))
     };
     let mut entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.any(has_it)

@@ -1,5 +1,5 @@
-//! The shape `protocol`: a letgo that changes a process of shape `variables` and puts it back, under
-//! a watchdog. It is killed at each of its steps by [`crate::killing`].
+//! The shape `protocol`: a letgo that changes a process of shape `variables` and puts it back,
+//! under a watchdog. It is killed at each of its steps by [`crate::killing`].
 
 use std::path::{Path, PathBuf};
 
@@ -68,6 +68,17 @@ impl Task {
         Addr(self.places[at])
     }
 
+    fn store_big(&self) -> Store<'static> {
+        Store {
+            name: "big",
+            addr: self.place("big"),
+            old: Word::U64(0x1111_2222_3333_4444),
+            new: Word::U64(5),
+            kind: Kind::Transient,
+            reason: "a test",
+        }
+    }
+
     fn journal(&self) -> JournalDir {
         JournalDir::at(&self.dir).unwrap()
     }
@@ -127,6 +138,20 @@ pub(crate) fn run(argument: &str) {
     println!("\ndone");
 }
 
+/// Stores something under a watchdog, says who that is, and waits.
+pub(crate) fn wait_watched(argument: &str) {
+    let task = Task::parse(argument);
+    let process = Process::open(task.pid).unwrap();
+    let mut writer = Writer::open(&process, task.journal(), Who::this("release")).unwrap();
+    let mut watchdog = Watchdog::start(["--exact", "child::watchdog", "--nocapture"]).unwrap();
+    writer.store(task.store_big()).unwrap();
+    assert!(watchdog.is_alive());
+    ready(&format!("watchdog={}", watchdog.pid()));
+    let _ = std::io::read_to_string(std::io::stdin());
+    drop(writer);
+    watchdog.done().unwrap();
+}
+
 /// Says whether it could open a writer.
 pub(crate) fn try_open(argument: &str) {
     let task = Task::parse(argument);
@@ -148,15 +173,7 @@ pub(crate) fn fill_up(argument: &str) {
     let mut writer = Writer::open(&process, task.journal(), Who::this("other")).unwrap();
     // Room for a part of a line.
     forbid_growth(&task, 20);
-    let store = Store {
-        name: "big",
-        addr: task.place("big"),
-        old: Word::U64(0x1111_2222_3333_4444),
-        new: Word::U64(5),
-        kind: Kind::Transient,
-        reason: "a test",
-    };
-    let error = writer.store(store).unwrap_err();
+    let error = writer.store(task.store_big()).unwrap_err();
     assert!(!error.wrote());
     println!("\nanswer {error}");
 }
@@ -185,7 +202,7 @@ pub(crate) fn watch(shape: &str) {
     if watchdog::wait_for_parent() == Ending::Done {
         return;
     }
-    let argument = shape.strip_prefix("protocol ").unwrap();
+    let (_, argument) = shape.split_once(' ').unwrap();
     let task = Task::parse(argument);
     let who = Who::this("watchdog");
     watchdog::recover(task.pid, task.start, task.journal(), who).unwrap();

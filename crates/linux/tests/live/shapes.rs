@@ -36,6 +36,7 @@ pub(crate) fn run(shape: &str) {
         "protocol" => return crate::protocol::run(argument),
         "tear" => return crate::tearing::watch(),
         "may-write" => return ask(argument),
+        "watched" => return crate::protocol::wait_watched(argument),
         "try-open" => return crate::protocol::try_open(argument),
         "full-disk" => return crate::protocol::fill_up(argument),
         other => panic!("no shape {other}"),

@@ -47,7 +47,6 @@ pub(crate) fn run(mode: &str) {
     let both = libc::PROT_READ | libc::PROT_WRITE;
     let shared = map(4096, both, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
     let code = map(4096, both | libc::PROT_EXEC, private);
-    let local = 9_u64;
     let places = [
         ("big", BIG.as_ptr().addr()),
         ("half", HALF.as_ptr().addr()),
@@ -57,7 +56,6 @@ pub(crate) fn run(mode: &str) {
         ("zero", ZERO.as_ptr().addr()),
         ("constant", (&raw const CONSTANT).addr()),
         ("function", run as *const () as usize),
-        ("local", (&raw const local).addr()),
         ("shared", shared),
         ("code", code),
         ("lock", LOCK.as_ptr().addr()),

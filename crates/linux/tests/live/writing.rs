@@ -1,7 +1,9 @@
 //! Stores into a child: those that arrive, and those that are refused.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use letgo_linux::cgroup::Version;
 use letgo_linux::journal::{JournalDir, Kind, Who};
 use letgo_linux::write::{Outcome, Restored, Store, Stored, WriteError};
 use letgo_linux::{Error, Refusal, Word, Writer, may_write};
@@ -148,7 +150,6 @@ fn what_is_no_variable_is_not_written() {
         ("function", "executable"),
         ("code", "executable"),
         ("shared", "shares"),
-        ("local", ""),
     ];
     for (name, why) in places {
         let addr = Addr(ward.child.said[name] & !7);
@@ -156,10 +157,6 @@ fn what_is_no_variable_is_not_written() {
         memory.read(addr, &mut before).unwrap();
         let old = u64::from_le_bytes(before);
         let words = (Word::U64(old), Word::U64(!old));
-        if name == "local" {
-            // A thread's stack is anonymous memory like any other.
-            continue;
-        }
         let error = put_at(&mut writer, name, addr, words, Kind::Lasting).unwrap_err();
         assert!(
             matches!(error, WriteError::Place { .. }) && error.to_string().contains(why),
@@ -407,48 +404,67 @@ fn a_process_that_locks_its_memory_is_refused() {
     assert!(matches!(refusal, Refusal::Locked { .. }), "{refusal}");
 }
 
-/// A cgroup of version 1's freezer, thawed and removed when dropped.
-struct Freezer(std::path::PathBuf);
+/// A cgroup that can be frozen, thawed and removed when dropped.
+struct Freezer {
+    path: PathBuf,
+    file: &'static str,
+    frozen: &'static str,
+    thawed: &'static str,
+}
 
 impl Freezer {
-    fn new(pid: u32) -> Option<Freezer> {
-        let path = std::path::Path::new("/sys/fs/cgroup/freezer").join(format!("letgo-{pid}"));
+    /// A new cgroup with process `pid` in it; nothing where we may not make one.
+    fn new(version: u8, pid: u32) -> Option<Freezer> {
+        let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mounts = letgo_linux::cgroup::parse_mounts(&text);
+        let mount = mounts.iter().find(|mount| match mount.version {
+            Version::V1 => version == 1 && mount.controllers.iter().any(|name| name == "freezer"),
+            Version::V2 => version == 2,
+        })?;
+        let path = Path::new(&mount.mount_point).join(format!("letgo-{pid}"));
         std::fs::create_dir(&path).ok()?;
-        let freezer = Freezer(path);
-        freezer
-            .write("cgroup.procs", &pid.to_string())
-            .then_some(freezer)
+        let (file, frozen, thawed) = match version {
+            1 => ("freezer.state", "FROZEN", "THAWED"),
+            _ => ("cgroup.freeze", "1", "0"),
+        };
+        let freezer = Freezer {
+            path,
+            file,
+            frozen,
+            thawed,
+        };
+        let inside = freezer.write("cgroup.procs", &pid.to_string());
+        (inside && freezer.path.join(file).exists()).then_some(freezer)
     }
 
     fn write(&self, file: &str, text: &str) -> bool {
-        std::fs::write(self.0.join(file), text).is_ok()
-    }
-
-    fn is(&self, state: &str) -> bool {
-        let text = std::fs::read_to_string(self.0.join("freezer.state"));
-        text.is_ok_and(|text| text.trim() == state)
+        std::fs::write(self.path.join(file), text).is_ok()
     }
 }
 
 impl Drop for Freezer {
     fn drop(&mut self) {
-        self.write("freezer.state", "THAWED");
-        until("the cgroup empty", || std::fs::remove_dir(&self.0).is_ok());
+        self.write(self.file, self.thawed);
+        until("the cgroup empty", || {
+            std::fs::remove_dir(&self.path).is_ok()
+        });
     }
 }
 
-#[test]
-fn a_frozen_process_is_refused_and_put_right_all_the_same() {
+fn refuse_frozen(version: u8) {
     let mut ward = Ward::new("");
-    let Some(freezer) = Freezer::new(ward.child.pid()) else {
-        return skipped("there is no freezer of cgroup version 1 that we may use");
+    let Some(freezer) = Freezer::new(version, ward.child.pid()) else {
+        return skipped(&format!("no freezer of cgroup version {version} to be had"));
     };
     let mut writer = ward.writer();
     let words = (Word::U32(100), Word::U32(50));
     ward.put(&mut writer, "half", words, Kind::Transient)
         .unwrap();
-    assert!(freezer.write("freezer.state", "FROZEN"));
-    until("frozen", || freezer.is("FROZEN"));
+    assert!(freezer.write(freezer.file, freezer.frozen));
+    let memory = ward.child.memory();
+    until("frozen", || {
+        !crate::child::counts(&memory, ward.child.address("counter"))
+    });
     let refusal = may_write(&ward.child.open()).unwrap_err();
     match &refusal {
         Refusal::Frozen { cgroup, waited, .. } => {
@@ -458,10 +474,21 @@ fn a_frozen_process_is_refused_and_put_right_all_the_same() {
         other => panic!("{other}"),
     }
     assert!(writer.restore_transient().is_whole());
-    assert!(freezer.write("freezer.state", "THAWED"));
+    assert!(freezer.write(freezer.file, freezer.thawed));
     assert_eq!(ward.get("half"), 100);
+    may_write(&ward.child.open()).unwrap();
     // A child that is killed while it is frozen would not end.
     ward.child.kill();
+}
+
+#[test]
+fn a_process_frozen_by_version_one_is_refused_and_put_right_all_the_same() {
+    refuse_frozen(1);
+}
+
+#[test]
+fn a_process_frozen_by_version_two_is_refused_and_put_right_all_the_same() {
+    refuse_frozen(2);
 }
 
 #[test]
