@@ -1,4 +1,4 @@
-//! [`Controls`]: where the runtime keeps what steers its GC and its scavenger, for verbs that write.
+//! [`Controls`]: where the runtime keeps what steers its GC and scavenger, for verbs that write.
 //!
 //! A *control* is a variable that a writing verb may store into; a *word* is anything that is read
 //! with them to see whether that is safe and what came of it. This module says where, how wide and

@@ -259,3 +259,13 @@ fn memory_that_is_not_there_is_a_fault() {
     assert_eq!(error.family(), Family::Fault);
     assert_eq!(synthetic.moduledata(), Addr(0x62_9000));
 }
+
+#[test]
+fn a_runtime_whose_scavenger_was_not_found_is_read_and_not_written_to() {
+    let synthetic = Synthetic::sane();
+    let runtime = attach(&synthetic, &synthetic.memory()).unwrap();
+    let error = runtime.controls().unwrap_err();
+    assert_eq!(error.family(), Family::Unsupported);
+    assert!(error.to_string().contains(GO_VERSION), "{error}");
+    assert!(error.to_string().contains("was not found"), "{error}");
+}

@@ -2,12 +2,13 @@
 //!
 //! Reading goes by shape and takes what it can; writing does not. A doubt of any kind is a refusal.
 
-use crate::layout::{self, Origin};
-use crate::{Error, Runtime};
+use letgo_target::Skip;
 
 use super::words::Word;
+use crate::layout::{self, Layout, Origin};
+use crate::{Error, Runtime};
 
-/// The first and the last release that are written to; the tests of `tests/controls.rs` run on each.
+/// The first and the last release that are written to; `tests/controls.rs` runs on each.
 const TESTED: (u32, u32) = (21, 27);
 
 /// Refuses a runtime that differs in any way from those that were tested.
@@ -46,7 +47,7 @@ fn doubt(runtime: &Runtime) -> Result<Option<String>, Error> {
             "its structures are known only by those of {key}"
         )));
     }
-    Ok(unrecognised(runtime))
+    Ok(unrecognised(&runtime.layout, &runtime.unrecognised.skipped))
 }
 
 /// `rc1`, `beta1`; a vendor's own suffix starts with a hyphen or in parentheses.
@@ -55,9 +56,8 @@ fn is_candidate(suffix: &str) -> bool {
 }
 
 /// A variable that a control or a needed word is a part of, and that is in doubt.
-fn unrecognised(runtime: &Runtime) -> Option<String> {
-    let skipped = &runtime.unrecognised.skipped;
-    Word::needed_variables(&runtime.layout).find_map(|name| {
+fn unrecognised(layout: &Layout, skipped: &[Skip]) -> Option<String> {
+    Word::needed_variables(layout).find_map(|name| {
         let skip = skipped.iter().find(|skip| skip.what == name)?;
         Some(format!("{name}: {}", skip.why))
     })
@@ -75,5 +75,19 @@ mod tests {
         for suffix in ["", "-corp", "(Red Hat 1.21.4-1.el9)"] {
             assert!(!is_candidate(suffix), "{suffix}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_rules_disagree_about_is_a_doubt_where_it_is_needed() {
+        let skip = |what: &str| Skip {
+            what: what.to_owned(),
+            why: "the rules disagree".to_owned(),
+            count: 1,
+        };
+        let layout = Layout::default();
+        let said = unrecognised(&layout, &[skip("runtime.scavenger")]);
+        assert_eq!(said.unwrap(), "runtime.scavenger: the rules disagree");
+        let others = [skip("runtime.allfin"), skip("runtime.sweep")];
+        assert_eq!(unrecognised(&layout, &others), None);
     }
 }
