@@ -3,7 +3,9 @@
 //! Only parsing and words; what a verb does is in its own module. A verb that does not exist yet
 //! is not listed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -26,6 +28,7 @@ Examples:
   letgo ps                  which Go programs run here
   letgo why 4242            where the memory of one of them is
   letgo why --name api      the same, by name
+  letgo release 4242        give back what can be given back, now
   letgo doctor              what this machine allows, and how to grant what is missing
 
 Every verb has its own --help. Exit status: 0 whole, 1 attention, 2 usage, 3 no report.")]
@@ -59,6 +62,12 @@ pub enum Verb {
     Why(WhyArgs),
     /// Which Go programs run on this host
     Ps(PsArgs),
+    /// Give back the free memory of a running process, now
+    Release(ReleaseArgs),
+    /// Set GOGC and the memory limit of a running process
+    Tune(TuneArgs),
+    /// Start a program with a GOGC and a memory limit
+    Run(RunArgs),
     /// What this machine allows, and how to grant what is missing
     Doctor(DoctorArgs),
     /// Print the JSON Schema of what a verb writes with -o json
@@ -180,6 +189,128 @@ pub struct PsArgs {
     pub sort: Sort,
 }
 
+/// Arguments of `letgo release`.
+#[derive(Args, Debug)]
+#[command(about = "Give back the free memory of a running process, now")]
+#[command(
+    long_about = "Give back the free memory of a running process, now.\n\nTwo GCs are asked for and \
+    the runtime's scavenger runs unpaced until nothing more goes; then every setting is as it was. \
+    No code runs in the process that it would not run itself, and none is changed: letgo stores \
+    into variables of the runtime, each journalled with its old value before it is written. What is \
+    expected is said first, and what was measured afterwards"
+)]
+#[command(after_help = "\
+Examples:
+  letgo release 4242                 expected, the decay as it happens, measured
+  letgo release 4242 --dry-run       what is expected, and nothing else
+  letgo release 4242 --watch 60s     and whether it comes back within a minute
+  letgo release --name api -o json | jq '.before.rss_bytes - .after.rss_bytes'
+
+With GOGC=off a GOGC of 100 is held for the moment of the two GCs.
+
+Exit status:
+  0  done
+  1  it fell short: not in time, or something could not be put back (the report says what)
+  2  the command line is wrong, or names more than one process
+  3  refused, and nothing was written: not allowed, not recognised, stopped, traced")]
+pub struct ReleaseArgs {
+    /// Which process.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Say what is expected and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Watch for so long whether it comes back, as in 60s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "dry_run")]
+    pub watch: Option<Duration>,
+    /// Time that it may take
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub timeout: Duration,
+    /// How to write the report
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// Arguments of `letgo tune`.
+#[derive(Args, Debug)]
+#[command(about = "Set GOGC and the memory limit of a running process")]
+#[command(
+    long_about = "Set GOGC and the memory limit of a running process.\n\nBoth act at once and last \
+    as long as the process; --undo puts back what was there before letgo's first change. Each store \
+    is journalled before it is made, and read back afterwards together with what the runtime \
+    computes from it"
+)]
+#[command(after_help = "\
+Examples:
+  letgo tune 4242 --gogc 50
+  letgo tune 4242 --limit 900MiB
+  letgo tune 4242 --gogc off --limit 900MiB    collect only when the limit is near
+  letgo tune 4242 --undo                       as it was before letgo
+
+Sizes are as in GOMEMLIMIT: B, KiB, MiB, GiB, TiB. A limit under 1.3 x the live heap and what is not
+heap is refused without --force; GOGC is never off without a limit.
+
+Exit status:
+  0  done
+  1  it was written, and the runtime does not show it
+  2  the command line is wrong, or names more than one process
+  3  refused, and nothing was written: not sane, not allowed, not recognised, stopped, traced")]
+pub struct TuneArgs {
+    /// Which process.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingArgs,
+    /// Put back what was there before letgo's first change
+    #[arg(long, conflicts_with_all = ["gogc", "limit", "force"])]
+    #[arg(required_unless_present_any = ["gogc", "limit"])]
+    pub undo: bool,
+    /// Beyond what is sane: a limit that leaves no room, a GOGC below 10 or above 1000
+    #[arg(long)]
+    pub force: bool,
+    /// Say what would be written and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to write the report
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// Arguments of `letgo run`.
+#[derive(Args, Debug)]
+#[command(about = "Start a program with a GOGC and a memory limit")]
+#[command(
+    long_about = "Start a program with a GOGC and a memory limit, by its environment. letgo becomes \
+    the program: its status is the program's, and nothing of letgo stays"
+)]
+#[command(after_help = "\
+Examples:
+  letgo run --gogc 50 -- ./api -listen :8080
+  letgo run --gogc off --limit 900MiB -- ./job
+
+Exit status: the program's; 2 where the command line is wrong, 126 or 127 where the program cannot
+be started.")]
+pub struct RunArgs {
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingArgs,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// GOGC and a memory limit.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct SettingArgs {
+    /// GOGC in percent, or off
+    #[arg(long, value_name = "N|off", value_parser = gogc)]
+    pub gogc: Option<i32>,
+    /// The memory limit, as in 900MiB, or off
+    #[arg(long, value_name = "SIZE|off", value_parser = limit)]
+    pub limit: Option<i64>,
+}
+
 /// Arguments of `letgo doctor`.
 #[derive(Args, Debug)]
 #[command(about = "What this machine allows, and how to grant what is missing")]
@@ -256,6 +387,59 @@ fn pid(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A GOGC as the runtime takes it: -1 is off. Source: src/runtime/mgcpacer.go, `readGOGC`.
+fn gogc(text: &str) -> Result<i32, String> {
+    if text == "off" {
+        return Ok(-1);
+    }
+    match text.parse() {
+        Ok(percent @ 0..) => Ok(percent),
+        _ => Err("it is a percentage, such as 50, or off".into()),
+    }
+}
+
+/// A size as in GOMEMLIMIT; off is the largest number. Source: src/runtime/string.go,
+/// `parseByteCount`.
+fn limit(text: &str) -> Result<i64, String> {
+    if text == "off" {
+        return Ok(i64::MAX);
+    }
+    let digits = text.trim_end_matches(|char: char| !char.is_ascii_digit());
+    let unit: i64 = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err("its unit is one of B, KiB, MiB, GiB, TiB".into()),
+    };
+    let bytes = digits.parse().ok().and_then(|n: i64| n.checked_mul(unit));
+    match bytes {
+        Some(bytes @ 0..) => Ok(bytes),
+        _ => Err("it is a size, such as 900MiB, or off".into()),
+    }
+}
+
+/// A time such as `60s`, `5m`, `1h`, `250ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|char: char| !char.is_ascii_digit());
+    let unit_ms = match text.get(digits.len()..).unwrap_or_default() {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("it has a unit: ms, s, m or h".into()),
+    };
+    let ms = digits
+        .parse()
+        .ok()
+        .and_then(|n: u64| n.checked_mul(unit_ms));
+    match ms {
+        Some(ms @ 1..=86_400_000) => Ok(Duration::from_millis(ms)),
+        _ => Err("it is a time between 1ms and 24h, such as 60s".into()),
+    }
+}
+
 /// How a report is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub enum Output {
@@ -318,6 +502,10 @@ pub enum SchemaVerb {
     Ps,
     /// letgo.doctor/1
     Doctor,
+    /// letgo.release/1
+    Release,
+    /// letgo.tune/1
+    Tune,
 }
 
 /// Shells that have completion.

@@ -26,6 +26,8 @@ fn name(verb: SchemaVerb) -> &'static str {
         SchemaVerb::Why => "why",
         SchemaVerb::Ps => "ps",
         SchemaVerb::Doctor => "doctor",
+        SchemaVerb::Release => "release",
+        SchemaVerb::Tune => "tune",
     }
 }
 

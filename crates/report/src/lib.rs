@@ -1,7 +1,8 @@
 //! Plain data out: JSON, text and the schema that users rely on.
 //!
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
-//! [`DoctorReport`] is `letgo.doctor/1`. [`text`] draws them, [`schema`] describes them.
+//! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
+//! `letgo.tune/1`. [`text`] draws them, [`schema`] describes them.
 //!
 //! Does not compute: whatever is shown was found out below, or is a share of two such figures.
 //! Does not write anywhere: everything here returns a value.
@@ -19,6 +20,7 @@ mod finding;
 mod open;
 pub mod page;
 mod ps;
+mod release;
 mod rss;
 mod runtime;
 pub mod schema;
@@ -29,9 +31,12 @@ mod why;
 
 pub use doctor::{Check, DoctorReport};
 pub use finding::{Finding, Location, Remedy, Share};
-pub use open::{Confidence, Method, Severity, Source, State};
+pub use open::{Basis, Confidence, Ending, Method, Severity, Source, State};
 pub use page::Look;
 pub use ps::{PsReport, PsRow};
+pub use release::{
+    CurvePoint, KeptBy, Memory, Predicted, ReleaseReport, Settings, StoreReport, TuneReport, Watch,
+};
 pub use rss::{Equality, Node, Piece, Rss, SizeClass};
 pub use runtime::{GcCpu, Runtime};
 pub use target::{Container, Environment, Pressure, Setting, Target};

@@ -135,6 +135,30 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// What a prediction rests on, least trusted first.
+    Basis {
+        /// The page allocator and the page table: what is garbage is not known.
+        FreeSpans = "free-spans",
+        /// The object graph as well: which spans no reachable object is in.
+        Graph = "graph",
+    }
+}
+
+open_enum! {
+    /// How a release ended.
+    Ending {
+        /// Nothing more goes.
+        Flat = "flat",
+        /// The time allowed was over.
+        TimedOut = "timed-out",
+        /// The program sets GOGC by itself, and keeps it.
+        ProgramSetsGcPercent = "program-sets-gogc",
+        /// Somebody asked for an early end.
+        Interrupted = "interrupted",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

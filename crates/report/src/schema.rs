@@ -4,10 +4,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
-use crate::{DoctorReport, PsReport, WhyReport};
+use crate::{DoctorReport, PsReport, ReleaseReport, TuneReport, WhyReport};
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 3] = ["why", "ps", "doctor"];
+pub const VERBS: [&str; 5] = ["why", "ps", "doctor", "release", "tune"];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
 pub fn schema_name(verb: &str) -> Option<&'static str> {
@@ -15,6 +15,8 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "why" => Some(WhyReport::SCHEMA),
         "ps" => Some(PsReport::SCHEMA),
         "doctor" => Some(DoctorReport::SCHEMA),
+        "release" => Some(ReleaseReport::SCHEMA),
+        "tune" => Some(TuneReport::SCHEMA),
         _ => None,
     }
 }
@@ -25,6 +27,8 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "why" => Some(generate::<WhyReport>(WhyReport::SCHEMA)),
         "ps" => Some(generate::<PsReport>(PsReport::SCHEMA)),
         "doctor" => Some(generate::<DoctorReport>(DoctorReport::SCHEMA)),
+        "release" => Some(generate::<ReleaseReport>(ReleaseReport::SCHEMA)),
+        "tune" => Some(generate::<TuneReport>(TuneReport::SCHEMA)),
         _ => None,
     }
 }

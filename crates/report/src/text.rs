@@ -8,10 +8,14 @@ mod explain;
 mod findings;
 mod healthy;
 mod ps;
+mod release;
 mod rows;
 mod table;
+mod tune;
 mod why;
 
 pub use doctor::doctor;
 pub use ps::{PsColumns, ps};
+pub use release::{CurveRows, release, release_head, release_tail};
+pub use tune::tune;
 pub use why::why;

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{File, Finding};
 
 /// Each package and which of ours it may depend on, directly.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("letgo-target", &[]),
     ("letgo-linux", &["letgo-target"]),
     ("letgo-gobin", &["letgo-target"]),
@@ -27,6 +27,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
             "letgo-account",
         ],
     ),
+    ("letgo-govern", &[]),
     ("letgo-report", &["letgo-target", "letgo-diagnose"]),
     (
         "letgo",
@@ -37,6 +38,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
             "letgo-goruntime",
             "letgo-account",
             "letgo-diagnose",
+            "letgo-govern",
             "letgo-report",
         ],
     ),
