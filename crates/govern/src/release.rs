@@ -42,8 +42,11 @@ pub struct Limits {
     pub gain: u64,
     /// Time without progress after which the scavenger is left alone.
     pub patience: Duration,
-    /// Wakes of the scavenger in a row that may bring nothing.
+    /// Wakes of the scavenger in a row that may bring nothing, and the time that they are given.
     pub idle_wakes: u32,
+    /// Time without progress before a wake counts as having brought nothing: a thread that waits for
+    /// a processor takes that long.
+    pub idle_time: Duration,
     /// Stores into one knob: more of them means that the program and we disagree.
     pub stores: u32,
 }
@@ -57,6 +60,7 @@ impl Default for Limits {
             gain: 256 << 10,
             patience: Duration::from_millis(1500),
             idle_wakes: 2,
+            idle_time: Duration::from_millis(50),
             stores: 200,
         }
     }

@@ -76,6 +76,18 @@ pub enum Verb {
     Completion(CompletionArgs),
     /// Print the manual page, or write all of them
     Man(ManArgs),
+    /// Put everything back when the letgo that started this dies
+    #[command(hide = true)]
+    Watchdog(WatchdogArgs),
+}
+
+/// Arguments of `letgo watchdog`.
+#[derive(Args, Debug)]
+pub struct WatchdogArgs {
+    /// The process
+    pub pid: u32,
+    /// When it started, in clock ticks since boot
+    pub start_ticks: u64,
 }
 
 /// Arguments of `letgo why`.

@@ -1,20 +1,25 @@
-//! [`Exit`]: the exit codes of the reading verbs.
+//! [`Exit`]: the exit codes.
 
 use std::process::ExitCode;
 
 use crate::complaint::Complaint;
 
-/// How a reading verb ended.
+/// How a verb ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {
-    /// The report is whole.
+    /// The report is whole; what was to be done was done.
     Whole,
-    /// A finding at or above `--fail-on`, or a reading that is not complete.
+    /// A finding at or above `--fail-on`, a reading that is not complete, or something that was to
+    /// be done fell short.
     Attention,
     /// The command line was wrong.
     Usage,
-    /// No report could be made.
+    /// No report could be made; nothing was written.
     NoReport,
+    /// A program could not be started.
+    NotStarted,
+    /// There is no such program.
+    NotFound,
 }
 
 impl Exit {
@@ -25,6 +30,9 @@ impl Exit {
             Exit::Attention => 1,
             Exit::Usage => 2,
             Exit::NoReport => 3,
+            // As shells have it.
+            Exit::NotStarted => 126,
+            Exit::NotFound => 127,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Joins what the crates below read of one process, and turns their errors into complaints. Does
 //! not judge (see `letgo_diagnose`) and does not write (see [`crate::output`]).
 
-mod complaints;
+pub(crate) mod complaints;
 mod facts;
 mod modules;
 mod reading;
@@ -24,7 +24,7 @@ use letgo_target::{AddrRange, ReadMemory};
 pub use facts::facts;
 pub use reading::{Options, Reading};
 pub use report::why_report;
-pub(crate) use report::{container, memory_limit};
+pub(crate) use report::{container, memory_limit, target};
 pub use surroundings::Surroundings;
 
 use crate::complaint::Complaint;
@@ -142,6 +142,14 @@ impl Opened {
             .map_err(|error| complaints::of_binary(&error, self.process.pid()))?;
         (self.binary, self.shape) = (Arc::new(fresh), None);
         Runtime::attach(&self.binary, self.bias, memory).map_err(|_| complaints::of_runtime(&first))
+    }
+
+    /// The process's memory, all of it.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where the process is gone or may not be read.
+    pub fn memory(&self) -> Result<LiveMemory, Complaint> {
+        LiveMemory::new(&self.process).map_err(|error| complaints::of_process(&error))
     }
 
     /// A light reading: the counters alone.

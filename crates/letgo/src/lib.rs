@@ -1,9 +1,10 @@
 //! The letgo binary as a library: one file a verb, and what the verbs share.
 //!
-//! [`cli`] is the command line; [`why`], [`ps`], [`doctor`], [`schema`], [`completion`] and [`man`]
-//! are the verbs. What they share: [`select`] finds the process that is meant, [`terminal`] knows
-//! what can be drawn, [`progress`] says what takes long, [`output`] writes a report and finds the
-//! exit code, [`complaint`] says what is wrong and what to do.
+//! [`cli`] is the command line; [`why`], [`ps`], [`release`], [`tune`], [`run`], [`doctor`],
+//! [`schema`], [`completion`] and [`man`] are the verbs. What they share: [`select`] finds the
+//! process that is meant, [`inspect`] reads it, [`control`] writes to it, [`terminal`] knows what
+//! can be drawn, [`progress`] says what takes long, [`output`] writes a report and finds the exit
+//! code, [`complaint`] says what is wrong and what to do.
 //!
 //! Holds no logic that a library could: reading is in `linux`, `gobin` and `goruntime`, the sum in
 //! `account`, the rules in `diagnose`, the drawing in `report`.
@@ -11,6 +12,7 @@
 pub mod cli;
 pub mod complaint;
 pub mod completion;
+pub mod control;
 pub mod doctor;
 pub mod exit;
 pub mod facts;
@@ -20,7 +22,12 @@ pub mod output;
 pub mod own;
 pub mod progress;
 pub mod ps;
+pub mod release;
+pub mod run;
 pub mod schema;
 pub mod select;
+pub mod signals;
 pub mod terminal;
+pub mod tune;
+pub mod watchdog;
 pub mod why;

@@ -7,7 +7,7 @@ use letgo::cli::{Cli, Verb};
 use letgo::complaint;
 use letgo::exit::Exit;
 use letgo::terminal::Terminal;
-use letgo::{completion, doctor, man, ps, schema, why};
+use letgo::{completion, doctor, man, ps, release, run, schema, tune, watchdog, why};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -15,6 +15,10 @@ fn main() -> ExitCode {
     let result = match &cli.verb {
         Verb::Why(args) => why::run(args, &terminal),
         Verb::Ps(args) => ps::run(args, &terminal),
+        Verb::Release(args) => release::run(args, &terminal),
+        Verb::Tune(args) => tune::run(args, &terminal),
+        Verb::Run(args) => run::run(args, &terminal),
+        Verb::Watchdog(args) => watchdog::run(args),
         Verb::Doctor(args) => doctor::run(args, &terminal),
         Verb::Schema(args) => schema::run(args, &terminal),
         Verb::Completion(args) => completion::run(args, &terminal),

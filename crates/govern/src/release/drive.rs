@@ -12,6 +12,8 @@ pub struct Point {
     pub rss: u64,
     /// Free heap that was not returned, bytes.
     pub heap_free: u64,
+    /// Cycles that the program has ended since its start.
+    pub num_gc: u32,
 }
 
 /// What a release did.
@@ -143,6 +145,7 @@ impl Outcome {
             at_ns: self.took_ns,
             rss: look.rss,
             heap_free: look.heap_free,
+            num_gc: look.num_gc,
         };
         let moved = self.curve.last().is_none_or(|last| {
             last.rss

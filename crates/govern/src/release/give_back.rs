@@ -66,7 +66,9 @@ impl GiveBack {
                 Move::Wait(TICK)
             };
         }
+        let quiet = look.at_ns.saturating_sub(self.progress_ns) > nanoseconds(limits.idle_time);
         match self.woken_at {
+            Some(before) if self.least >= before && !quiet => return Move::Wait(TICK),
             Some(before) if self.least >= before => self.idle_wakes += 1,
             _ => self.idle_wakes = 0,
         }

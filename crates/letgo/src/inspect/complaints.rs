@@ -1,6 +1,6 @@
 //! Errors from below as complaints: what is wrong, and what to do next.
 
-use letgo_linux::Error as ProcessError;
+use letgo_linux::{Error as ProcessError, Refusal};
 use letgo_linux::process::ExePath;
 use letgo_target::Fault;
 
@@ -93,5 +93,43 @@ pub(crate) fn of_runtime(error: &letgo_goruntime::Error) -> Complaint {
 pub(crate) fn of_account(error: &letgo_account::Error) -> Complaint {
     match error {
         letgo_account::Error::Runtime(error) => of_runtime(error),
+    }
+}
+
+/// Why nothing may be written: the release, the layout or the values are not what was tested.
+pub(crate) fn of_control(error: &letgo_goruntime::Error) -> Complaint {
+    use letgo_goruntime::Error;
+    match error {
+        Error::Unsupported { .. } => Complaint::no_report(
+            format!("letgo writes to releases that it was tested on only: {error}"),
+            "Nothing was written. `letgo why` still reads it",
+        ),
+        Error::Inconsistent { .. } => Complaint::no_report(
+            format!("the runtime's settings are not as expected: {error}"),
+            "Nothing was written. If the program has only just started, try again",
+        ),
+        _ => of_runtime(error),
+    }
+}
+
+/// Why nothing may be written to a process.
+pub(crate) fn of_refusal(refusal: &Refusal) -> Complaint {
+    match refusal {
+        Refusal::Target(error) => of_process(error),
+        Refusal::Denied(denial) => Complaint::no_report(
+            format!(
+                "the kernel does not allow {} of process {}: {}",
+                denial.what,
+                denial.pid,
+                denial.reasons()
+            ),
+            format!("Nothing was written. To be let in: {}", denial.fix()),
+        ),
+        other => {
+            // Its sentence is what is wrong, and what to do behind the last colon.
+            let text = other.to_string();
+            let (wrong, next) = text.rsplit_once(": ").unwrap_or((&text, "Try again later"));
+            Complaint::no_report(wrong, format!("Nothing was written. To go on, {next}"))
+        }
     }
 }

@@ -36,7 +36,8 @@ pub fn why_report(
     }
 }
 
-fn target(opened: &Opened, around: &Surroundings) -> out::Target {
+/// The process as reports show it.
+pub(crate) fn target(opened: &Opened, around: &Surroundings) -> out::Target {
     let (binary, build) = (&opened.binary, &opened.binary.build);
     out::Target {
         pid: opened.process.pid(),
