@@ -213,7 +213,7 @@ impl Running for Control {
         let waits = place(Variable::SchedSysmonwait);
         let wake = self.writer.wake(Sleeper {
             name: "sysmon",
-            lock: self.controls.sched_lock().addr,
+            lock: self.controls.sched_lock(),
             waits: waits.addr,
             waits_width: waits.size.into(),
             note: place(Variable::SchedSysmonnote).addr,
