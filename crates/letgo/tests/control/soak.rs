@@ -1,0 +1,58 @@
+//! Releases and tunes in a row on a server under load: no request fails, nothing is left.
+//!
+//! `LETGO_SOAK=full` (`make soak`) repeats 1,000 and 10,000 times; else a short form runs.
+
+use letgo_testkit::{Case, Kind, NEWEST_GO};
+
+use crate::traffic::Traffic;
+use crate::{OLDEST_WRITTEN, State, assert_restored, controls, may_write, patient};
+
+/// How often: releases, tunes.
+fn times() -> (u32, u32) {
+    match std::env::var("LETGO_SOAK").as_deref() {
+        Ok("full") => (1000, 10_000),
+        _ => (5, 40),
+    }
+}
+
+#[test]
+fn a_server_under_load_answers_every_request() {
+    if !may_write("a_server_under_load_answers_every_request") {
+        return;
+    }
+    let (releases, tunes) = times();
+    for version in [OLDEST_WRITTEN, NEWEST_GO] {
+        let case = Case {
+            version,
+            kind: Kind::stripped_pie(),
+        };
+        let args = ["-records=20000", "-minutes=120"];
+        let mut patient = patient(&case, "server", &args, &[]);
+        let (pid, state) = (patient.pid(), State::new());
+        let before = controls(pid);
+        let traffic = Traffic::start(patient.truth().get("port"), "/write", 4, 25);
+        for round in 0..releases {
+            let (report, code) = state.run("release", pid, &[]);
+            assert!(code <= 1, "{version} round {round}: {report:#}");
+            assert_eq!(report["restored"], true, "{version} round {round}");
+        }
+        assert_restored(&before, &controls(pid), "after the releases");
+        for round in 0..tunes {
+            let gogc = ["50", "200", "100", "75"][round as usize % 4];
+            let (report, code) = state.run("tune", pid, &["--gogc", gogc]);
+            assert!(code <= 1, "{version} round {round}: {report:#}");
+        }
+        state.run("tune", pid, &["--undo"]);
+        assert_restored(&before, &controls(pid), "after the tunes");
+        let answered = traffic.end().unwrap();
+        assert!(answered > u64::from(releases), "{answered}");
+        let stats = patient.command("stats").unwrap();
+        let line = stats.iter().find(|line| line.kind == "truth").unwrap();
+        for count in ["failed", "corrupt"] {
+            assert_eq!(line.figures.get(count), 0, "{version}: {count}");
+        }
+        eprintln!("go{version}: {releases} releases, {tunes} tunes, {answered} requests answered");
+        let left: Vec<_> = std::fs::read_dir(state.path()).unwrap().collect();
+        assert!(left.len() <= 3, "{left:?}");
+    }
+}
