@@ -164,6 +164,13 @@ impl Controls {
         self.place_of(control.word()).unwrap_or_default()
     }
 
+    /// Where the scheduler's lock lies, `sched.lock.key`: 8 bytes, 0 where nobody holds it.
+    pub fn sched_lock(&self) -> Addr {
+        // Never absent, as above.
+        let place = self.place_of(Word::SchedLock).unwrap_or_default();
+        place.addr
+    }
+
     fn place_of(&self, word: Word) -> Option<Place> {
         self.places.get(word as usize).copied().flatten()
     }
