@@ -38,11 +38,6 @@ impl Traffic {
         }
     }
 
-    /// Requests that were answered as they should be.
-    pub(crate) fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
-    }
-
     /// Stops it; what failed, and how many were answered.
     pub(crate) fn end(self) -> Result<u64, String> {
         self.stop.store(true, Ordering::Relaxed);
