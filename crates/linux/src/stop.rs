@@ -127,16 +127,18 @@ impl Stop {
     ) -> Result<(T, StopReport), Error> {
         process.verify()?;
         let until = Instant::now() + most;
-        let panicked = |_| {
-            Err(Error::inconsistent(
-                "the thread that holds the target",
-                "it panicked",
-            ))
-        };
+        let holder = "the thread that holds the target";
+        let panicked = |_| Err(Error::inconsistent(holder, "it panicked"));
         thread::scope(|scope| {
-            let holder = scope.spawn(|| holder::during(process, most, until, work));
+            let named = thread::Builder::new().name("letgo-stop".to_owned());
+            let run = || holder::during(process, most, until, work);
+            let started = named.spawn_scoped(scope, run);
+            let started = started.map_err(|source| Error::Io {
+                what: format!("starting {holder}"),
+                source,
+            })?;
             // Joined, and so at its end: the kernel has detached what could not be detached.
-            holder.join().unwrap_or_else(panicked)
+            started.join().unwrap_or_else(panicked)
         })
     }
 

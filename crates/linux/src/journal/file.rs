@@ -23,7 +23,7 @@ use nix::libc;
 
 use super::JournalDir;
 use super::actions::Actions;
-use super::log::Log;
+use super::log::{LINE_LIMIT, Log};
 use super::record::{Entry, FORMAT, Head, Line, Who, now_ms};
 use crate::steps::step;
 use crate::write::Word;
@@ -53,18 +53,22 @@ pub(super) fn read(dir: &JournalDir, process: &Process) -> Result<Option<Reading
         path: dir.path().join(&name),
         source,
     };
-    let mut file = match dir.open(&name, OFlag::O_RDONLY) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let held = is_locked(&file).map_err(failed)?;
-    let log = Log::parse(&bytes(&mut file).map_err(failed)?);
-    let ours = log
-        .head
-        .as_ref()
-        .is_some_and(|head| is_about(head, process));
-    Ok(ours.then_some(Reading { log, held }))
+    for _ in 0..REPLACED_LIMIT {
+        let mut file = match dir.open(&name, OFlag::O_RDONLY) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let held = is_locked(&file).map_err(failed)?;
+        let log = Log::parse(&bytes(&mut file).map_err(failed)?);
+        // A writer that replaces the file has let the lock of the old one go.
+        if dir.leads_to(&name, &file) {
+            let head = log.head.as_ref();
+            let ours = head.is_some_and(|head| is_about(head, process));
+            return Ok(ours.then_some(Reading { log, held }));
+        }
+    }
+    Err(failed(io::Error::other("it is replaced all the time")))
 }
 
 /// The journal of one process, which we alone may append to.
@@ -162,6 +166,9 @@ impl Journal {
             return Err(io::Error::other("an earlier line was left half-written"));
         }
         let mut text = serde_json::to_vec(&line)?;
+        if text.len() > LINE_LIMIT {
+            return Err(io::Error::other("a line of it would be too long"));
+        }
         text.push(b'\n');
         step("journal.append.before");
         self.write(&text)?;
@@ -344,7 +351,11 @@ fn is_locked(file: &File) -> io::Result<bool> {
 fn bytes(file: &mut File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
-    file.take(READ_LIMIT).read_to_end(&mut bytes)?;
+    file.take(READ_LIMIT + 1).read_to_end(&mut bytes)?;
+    // The last lines matter most: a part is no journal.
+    if bytes.len() as u64 > READ_LIMIT {
+        return Err(io::Error::other("it is too long to be one of ours"));
+    }
     Ok(bytes)
 }
 

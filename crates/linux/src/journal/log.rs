@@ -20,7 +20,7 @@ use super::record::{Entry, FORMAT, Fate, Head, Kind, Line, WakePlaces, Who};
 use crate::write::Word;
 
 /// Most bytes of a line: names and reasons are short.
-const LINE_LIMIT: usize = 64 << 10;
+pub(super) const LINE_LIMIT: usize = 64 << 10;
 /// Most entries of one kind that wait to be undone. A protocol has about ten.
 const MOST_PENDING: usize = 10_000;
 

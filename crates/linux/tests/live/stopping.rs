@@ -229,3 +229,41 @@ fn a_process_that_is_killed_while_held_ends() {
     let error = Stop::all_threads(&process, LONG).unwrap_err();
     assert!(error.is_gone(), "{error}");
 }
+
+#[test]
+fn what_is_done_during_a_stop_sees_nothing_move() {
+    let child = Child::start("spin 3");
+    let (process, memory) = (child.open(), child.memory());
+    let counter = child.address("counter");
+    let (moved, report) = Stop::during(&process, LONG, |threads| {
+        assert!(threads.iter().all(|thread| thread.registers.is_some()));
+        assert_ne!(process.status().unwrap().tracer, 0);
+        counts(&memory, counter)
+    })
+    .unwrap();
+    assert!(!moved && !report.expired);
+    assert!(report.pause_ns_max >= 50_000_000 && report.threads >= 4);
+    assert_eq!(process.status().unwrap().tracer, 0);
+    resumes(&memory, counter);
+}
+
+#[test]
+fn what_would_be_begun_too_late_is_not_begun() {
+    let child = Child::start("spin 3");
+    let mut begun = false;
+    let answer = Stop::during(&child.open(), Duration::ZERO, |_| begun = true);
+    assert!(matches!(answer, Err(Error::Deadline { .. })), "{answer:?}");
+    assert!(!begun);
+    resumes(&child.memory(), child.address("counter"));
+    assert_eq!(child.open().status().unwrap().tracer, 0);
+}
+
+#[test]
+fn work_that_panics_lets_go() {
+    let child = Child::start("spin 1");
+    let answer = Stop::during(&child.open(), LONG, |_| panic!("as a test"));
+    let answer: Result<((), _), _> = answer;
+    assert!(matches!(answer, Err(Error::Inconsistent { .. })));
+    resumes(&child.memory(), child.address("counter"));
+    assert_eq!(child.open().status().unwrap().tracer, 0);
+}

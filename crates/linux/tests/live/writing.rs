@@ -131,6 +131,24 @@ fn words_of_each_width_arrive_and_go_back() {
 }
 
 #[test]
+fn a_reason_that_no_journal_holds_keeps_the_store_from_being_made() {
+    let mut ward = Ward::new("");
+    let mut writer = ward.writer();
+    let reason = "x".repeat(70_000);
+    let store = Store {
+        name: "half",
+        addr: ward.child.address("half"),
+        old: Word::U32(100),
+        new: Word::U32(50),
+        kind: Kind::Lasting,
+        reason: &reason,
+    };
+    let error = writer.store(store).unwrap_err();
+    assert!(matches!(error, WriteError::Journal { .. }), "{error}");
+    assert_eq!(ward.get("half"), 100);
+}
+
+#[test]
 fn a_store_of_what_is_there_is_none() {
     let ward = Ward::new("");
     let mut writer = ward.writer();
