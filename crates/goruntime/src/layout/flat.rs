@@ -28,7 +28,7 @@ pub fn is_wanted(name: &str) -> bool {
 }
 
 /// Structures that declared paths lead through.
-const INNER: [&str; 12] = [
+const INNER: [&str; 13] = [
     "runtime.bitvector",
     "runtime.cleanupBlockHeader",
     "runtime.gcWork",
@@ -41,6 +41,7 @@ const INNER: [&str; 12] = [
     "runtime.stack",
     "runtime.gobuf",
     "runtime.heapArenaPtrScalar",
+    "runtime.xRegPerG",
 ];
 
 /// The field that `path` leads to in `structure`.

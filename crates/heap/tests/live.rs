@@ -1,0 +1,209 @@
+//! The graph against what the program says of itself, and against the runtime's own marking.
+//!
+//! `lab/patients/graph` holds objects in every way, and prints where some lie that must be
+//! reachable and some that must not. After a collection during which nothing was allocated, the
+//! reachable bytes must be those that the runtime marked.
+//!
+//! By default the oldest release, one in the middle and the newest are used; `LETGO_TIER=matrix`
+//! runs all, `LETGO_HEAP_GO` names some.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod process;
+
+use anyhow::{Result, ensure};
+use letgo_heap::{GraphOptions, RootKind};
+use letgo_target::Addr;
+use letgo_testkit::{
+    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, forbidden, note_skip,
+};
+use process::Process;
+
+/// How far reachable bytes may be from what the runtime marked: what a patient allocates between
+/// its collection and its stop.
+const NEAR: u64 = 64 << 10;
+
+/// Releases, of each minor one that has a layout of its own.
+const RELEASES: [&str; 9] = [
+    "1.19.8", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.14", "1.26.11", "1.27.4",
+];
+
+/// Builds that place pointer bitmaps in another way.
+const EXPERIMENTS: [(&str, &str); 4] = [
+    ("1.22.12", "noallocheaders"),
+    ("1.25.14", "greenteagc"),
+    ("1.26.11", "nogreenteagc"),
+    ("1.27.4", "nogreenteagc"),
+];
+
+fn cases() -> Vec<Case> {
+    let asked = std::env::var("LETGO_HEAP_GO").ok();
+    let releases: Vec<&str> = match (&asked, Tier::from_env()) {
+        (Some(asked), _) => {
+            let wanted = |release: &&str| asked.split(',').any(|one| one == *release);
+            RELEASES.into_iter().filter(wanted).collect()
+        }
+        (None, Tier::Matrix) => RELEASES.to_vec(),
+        (None, Tier::Test) => vec![OLDEST_GO, MIDDLE_GO, NEWEST_GO],
+    };
+    let mut cases = Vec::new();
+    for version in &releases {
+        for kind in [Kind::plain(), Kind::stripped_pie()] {
+            cases.push((version, kind));
+        }
+    }
+    let thorough = asked.is_some() || Tier::from_env() == Tier::Matrix;
+    for (version, experiment) in EXPERIMENTS.iter().filter(|_| thorough) {
+        if releases.contains(version) {
+            cases.push((version, Kind::plain().experiment(experiment)));
+        }
+    }
+    let case = |(version, kind): (&&'static str, Kind)| Case { version, kind };
+    let known = |version: &str| RELEASES.iter().find(|known| **known == version);
+    let cases = cases.into_iter();
+    cases
+        .filter_map(|(version, kind)| Some(case((known(version)?, kind))))
+        .collect()
+}
+
+/// Starts the shape as each case says; those that cannot be built are counted as skipped.
+fn for_each(shape: &str, check: impl Fn(&Case, Patient) -> Result<()>) {
+    if let Some(why) = forbidden().unwrap() {
+        return note_skip("live heap", &why);
+    }
+    let mut failures = Vec::new();
+    for case in cases() {
+        let recipe = Recipe::new(shape).go(case.version).kind(case.kind.clone());
+        match recipe.build() {
+            Ok(_) => {}
+            Err(error) => {
+                note_skip(&case.to_string(), &format!("{error:#}"));
+                continue;
+            }
+        }
+        let result = recipe.start().and_then(|patient| check(&case, patient));
+        if let Err(error) = result {
+            println!("{case}: FAILED: {error:#}");
+            failures.push(format!("{case}: {error:#}"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn what_is_held_is_reachable_and_what_is_not_is_not() {
+    for_each("graph", |case, mut patient| {
+        let places: Vec<(String, Addr)> = places(&patient);
+        patient.stop()?;
+        let process = Process::open(patient.pid())?;
+        let census = process.census()?;
+        let registers = process.registers()?;
+        let options = GraphOptions {
+            registers: &registers,
+            ..GraphOptions::default()
+        };
+        let graph = process.graph(&census, &options)?;
+        let reachable = graph.mark(&options);
+        ensure!(reachable.coverage.is_complete(), "{:?}", reachable.coverage);
+        for (name, addr) in &places {
+            let object = graph.object_at(*addr);
+            let found = object.is_some_and(|object| reachable.has(object));
+            ensure!(found == name.starts_with("kept_"), "{name}: {object:?}");
+            ensure!(object.is_some() || found, "{name} is gone");
+        }
+        ensure!(places.len() > 20, "only {places:?}");
+        ensure!(reachable.dead.objects == 0, "{:?}", reachable.dead);
+        println!(
+            "{case}: {} places, {} of {} objects reachable, {} guessed, {} roots",
+            places.len(),
+            reachable.all.objects,
+            reachable.in_use.objects,
+            reachable.guessed.objects,
+            graph.roots().len(),
+        );
+        let kinds = [
+            RootKind::Data,
+            RootKind::Bss,
+            RootKind::Stack,
+            RootKind::Finalizer,
+        ];
+        for kind in kinds {
+            let found = graph.roots().iter().any(|root| root.kind == kind);
+            ensure!(found, "no root {kind:?}");
+        }
+        Ok(())
+    });
+}
+
+/// What the patient says of where objects are.
+fn places(patient: &Patient) -> Vec<(String, Addr)> {
+    let names = [
+        "list_end",
+        "slice_end",
+        "tagged_last",
+        "bulky_last",
+        "grid_end",
+        "pairs_end",
+        "interface_slice_end",
+        "map_value",
+        "map_inner",
+        "sync_map_value",
+        "string_bytes",
+        "channel_element",
+        "interface",
+        "closure",
+        "interior",
+        "timer",
+        "stack_local",
+        "stack_object",
+        "deferred",
+        "finalizer_queued",
+        "finalizer_closure",
+        "held_by_finalized",
+        "cleanup_closure",
+    ];
+    let lost = ["list", "ring", "slice_element", "finalized", "weak"];
+    let kept = names.iter().map(|name| format!("kept_{name}"));
+    let lost = lost.iter().map(|name| format!("lost_{name}"));
+    kept.chain(lost)
+        .filter_map(|name| {
+            let place = patient.truth().text(&name)?.parse().ok()?;
+            Some((name, Addr(place)))
+        })
+        .collect()
+}
+
+#[test]
+fn reachable_bytes_are_those_that_the_runtime_marked() {
+    for_each("graph", |case, mut patient| {
+        patient.command("collect")?;
+        patient.stop()?;
+        let process = Process::open(patient.pid())?;
+        let census = process.census()?;
+        let registers = process.registers()?;
+        let options = GraphOptions {
+            registers: &registers,
+            ..GraphOptions::default()
+        };
+        let graph = process.graph(&census, &options)?;
+        let reachable = graph.mark(&options);
+        let marked = process.heap_marked()?;
+        let ours = reachable.all.bytes;
+        println!(
+            "{case}: marked {marked}, reachable {:+}, guessed {}, in use {}",
+            i128::from(ours) - i128::from(marked),
+            reachable.guessed.bytes,
+            reachable.in_use.bytes,
+        );
+        ensure!(reachable.coverage.is_complete(), "{:?}", reachable.coverage);
+        ensure!(
+            ours.abs_diff(marked) <= NEAR,
+            "{ours} reachable, {marked} marked"
+        );
+        ensure!(reachable.dead.objects == 0, "{:?}", reachable.dead);
+        // Nothing else is in use after a collection.
+        let lost = reachable.in_use.bytes - ours;
+        ensure!(lost <= NEAR, "{lost} bytes in use and not reachable");
+        Ok(())
+    });
+}
