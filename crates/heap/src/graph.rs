@@ -167,6 +167,17 @@ impl Graph {
         &self.roots.roots
     }
 
+    /// Objects that have a finalizer.
+    pub fn finalized(&self) -> &[ObjectId] {
+        &self.roots.finalized
+    }
+
+    /// Whether an object may hold pointers, and was copied.
+    pub fn is_followed(&self, object: ObjectId) -> bool {
+        let place = self.objects.place(object);
+        place.is_some_and(|(_, span)| !span.is_opaque())
+    }
+
     /// What was left out so far.
     pub fn coverage(&self) -> &Coverage {
         &self.coverage

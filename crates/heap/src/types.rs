@@ -106,7 +106,8 @@ impl Types {
 }
 
 fn read_mask(program: &Program<'_>, addr: Addr, room: &mut u64) -> Result<TypeMask, &'static str> {
-    let found = read_type(program, addr).ok_or("it cannot be read or makes no sense")?;
+    let found = read_type(program, addr).filter(|found| found.size > 0);
+    let found = found.ok_or("it cannot be read or makes no sense")?;
     let words = found.ptr_bytes / 8;
     let bytes = words.div_ceil(64) * 8;
     *room = room
@@ -141,7 +142,7 @@ fn read_type(program: &Program<'_>, addr: Addr) -> Option<Type> {
         kind: fields.kind?.u8(&bytes),
         gc_data: fields.gc_data?.addr(&bytes),
     };
-    let sane = found.size > 0 && found.ptr_bytes <= found.size && found.ptr_bytes % 8 == 0;
+    let sane = found.ptr_bytes <= found.size && found.ptr_bytes % 8 == 0;
     sane.then_some(found)
 }
 

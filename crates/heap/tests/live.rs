@@ -12,7 +12,7 @@
 mod process;
 
 use anyhow::{Result, ensure};
-use letgo_heap::{GraphOptions, RootKind};
+use letgo_heap::{Graph, GraphOptions, RootKind};
 use letgo_target::Addr;
 use letgo_testkit::{
     Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, forbidden, note_skip,
@@ -187,7 +187,7 @@ fn reachable_bytes_are_those_that_the_runtime_marked() {
         };
         let graph = process.graph(&census, &options)?;
         let reachable = graph.mark(&options);
-        let marked = process.heap_marked()?;
+        let marked = process.heap_marked()? - scanned_twice(&graph);
         let ours = reachable.all.bytes;
         println!(
             "{case}: marked {marked}, reachable {:+}, guessed {}, in use {}",
@@ -206,4 +206,13 @@ fn reachable_bytes_are_those_that_the_runtime_marked() {
         ensure!(lost <= NEAR, "{lost} bytes in use and not reachable");
         Ok(())
     });
+}
+
+/// Bytes that the runtime counts twice: an object with a finalizer is scanned as a root and, when
+/// it is reached, as an object, and both add to what is marked (mgcmark.go, `scanObject`).
+fn scanned_twice(graph: &Graph) -> u64 {
+    let finalized = graph.finalized().iter();
+    let scanned = finalized.filter(|object| graph.is_followed(**object));
+    let ranges = scanned.filter_map(|object| graph.range_of(*object));
+    ranges.map(|range| range.len()).sum()
 }

@@ -7,6 +7,8 @@
 //! Source: src/runtime/mheap.go, `_KindSpecialFinalizer` and those behind it; mgcmark.go,
 //! `markrootSpans`, `gcScanFinalizer`, `gcScanCleanup`; go1.19 to go1.27.
 
+use std::time::Instant;
+
 use letgo_goruntime::Span;
 use letgo_target::{Addr, gather};
 
@@ -43,8 +45,6 @@ const NUMBERS: [(u32, &[(u8, Kind)]); 4] = [
         ],
     ),
 ];
-/// Bytes of a special that are enough to see any of these: a special, three pointers.
-const MOST_SPECIAL: u64 = 64;
 /// Specials that are read at once.
 const BATCH: usize = 1 << 16;
 
@@ -59,7 +59,6 @@ fn kinds(minor: u32) -> &'static [(u8, Kind)] {
 /// # Errors
 /// Only what makes the whole target unreadable.
 pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Error> {
-    let layout = source.program.layout();
     let kinds = kinds(source.program.runtime.version().minor);
     let spans = source.census.spans.iter();
     let mut heads: Vec<(Addr, &Span)> = spans
@@ -69,36 +68,66 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
     let mut rounds = 0;
     while !heads.is_empty() {
         rounds += 1;
-        if rounds > source.limits.list {
-            into.coverage.skip("special", "a list does not end");
+        if rounds > source.limits.list || Instant::now() > source.until {
+            into.coverage.skip("special", "a list does not end, or there was no time");
             break;
         }
         let mut next = Vec::new();
         for batch in heads.chunks(BATCH) {
-            let items = batch.iter().map(|(addr, _)| (*addr, MOST_SPECIAL));
-            let gathered = gather(source.program.memory, items)?;
-            for (addr, span) in batch {
-                let bytes = (0..=MOST_SPECIAL / 8)
-                    .rev()
-                    .find_map(|words| gathered.get(*addr, index(words * 8)));
-                let bytes = bytes.filter(|bytes| bytes.len() >= layout.special.size as usize);
-                let Some(bytes) = bytes else {
-                    into.coverage.skip("special", "it cannot be read");
-                    continue;
-                };
-                let number = layout.special.kind.u8(bytes);
-                if let Some((_, kind)) = kinds.iter().find(|(known, _)| *known == number) {
-                    root(source, *kind, *addr, span, bytes, into);
-                }
-                let link = layout.special.next.addr(bytes);
-                if !link.is_null() {
-                    next.push((link, *span));
-                }
-            }
+            round(source, batch, kinds, &mut next, into)?;
         }
         heads = next;
     }
     Ok(())
+}
+
+/// Reads one special of each list, and where the next ones are.
+fn round<'a>(
+    source: &Source<'_>,
+    heads: &[(Addr, &'a Span)],
+    kinds: &[(u8, Kind)],
+    next: &mut Vec<(Addr, &'a Span)>,
+    into: &mut Collected,
+) -> Result<(), Error> {
+    let fields = &source.program.layout().special;
+    let memory = source.program.memory;
+    let len = u64::from(fields.size);
+    let gathered = gather(memory, heads.iter().map(|(addr, _)| (*addr, len)))?;
+    let mut roots = Vec::new();
+    for (addr, span) in heads {
+        let Some(bytes) = gathered.get(*addr, index(len)) else {
+            into.coverage.skip("special", "it cannot be read");
+            continue;
+        };
+        let number = fields.kind.u8(bytes);
+        if let Some((_, kind)) = kinds.iter().find(|(known, _)| *known == number) {
+            roots.push((*kind, *addr, *span, len_of(source, *kind)));
+        }
+        let link = fields.next.addr(bytes);
+        if !link.is_null() {
+            next.push((link, *span));
+        }
+    }
+    // Only as much as there is: what lies behind may not be mapped.
+    let gathered = gather(memory, roots.iter().map(|root| (root.1, root.3)))?;
+    for (kind, addr, span, len) in roots {
+        match gathered.get(addr, index(len)) {
+            Some(bytes) => root(source, kind, addr, span, bytes, into),
+            None => into.coverage.skip("special", "it cannot be read"),
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a special of this kind that we read.
+fn len_of(source: &Source<'_>, kind: Kind) -> u64 {
+    let layout = source.program.layout();
+    let size = match kind {
+        Kind::Finalizer => Some(layout.special_finalizer.size),
+        Kind::WeakHandle => layout.special_weak_handle.map(|special| special.size),
+        Kind::Cleanup => layout.special_cleanup.map(|special| special.size),
+    };
+    u64::from(size.unwrap_or(layout.special.size))
 }
 
 fn root(
