@@ -27,6 +27,8 @@ const GC_PROGRAM: u8 = 1 << 6;
 const KIND: u8 = 0x1f;
 const ARRAY: u8 = 17;
 const STRUCT: u8 = 25;
+/// Words that masks of small types are made for: 8 words of bits.
+const ROW_WORDS: u64 = 512;
 /// Most fields of a structure.
 const MOST_FIELDS: u64 = 1 << 16;
 /// Deepest nesting of types that is followed: each level is at most half of the one above, or the
@@ -35,13 +37,35 @@ const MOST_DEPTH: u32 = 128;
 /// Most types that are visited to make one mask.
 const MOST_STEPS: u32 = 1 << 22;
 
-/// What a type says of the words of its values.
+/// What a type says of the words of its values; of a small type, of several values in a row.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct TypeMask {
-    /// Bytes a value.
+    /// Bytes of the values.
     pub(crate) size: u64,
     /// A bit a word; words behind are no pointers.
     pub(crate) mask: Vec<u64>,
+}
+
+impl TypeMask {
+    /// The mask of as many values in a row as make following them cheap: a slice of pointers is
+    /// then looked at by the hundred.
+    fn in_a_row(self) -> TypeMask {
+        let words = self.size / 8;
+        if words == 0 || words >= ROW_WORDS || self.size % 8 != 0 {
+            return self;
+        }
+        let values = ROW_WORDS / words;
+        let mut mask = vec![0; index((values * words).div_ceil(64))];
+        for value in 0..values {
+            for (part, bits) in (0u64..).zip(&self.mask) {
+                or_bits(&mut mask, value * words + part * 64, *bits);
+            }
+        }
+        TypeMask {
+            size: values * self.size,
+            mask,
+        }
+    }
 }
 
 /// The types that objects of a heap name.
@@ -96,7 +120,7 @@ impl Types {
             return Some(*known);
         }
         match read_mask(program, Addr(addr), room) {
-            Ok(mask) => Some(self.push(addr, mask)),
+            Ok(mask) => Some(self.push(addr, mask.in_a_row())),
             Err(why) => {
                 coverage.skip("type", why);
                 None
@@ -253,5 +277,35 @@ fn or_bits(mask: &mut [u64], at: u64, bits: u64) {
         && let Some(word) = mask.get_mut(first + 1)
     {
         *word |= bits >> (64 - shift);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_a_row_have_the_bits_of_each() {
+        let one = TypeMask {
+            size: 24,
+            mask: vec![0b101],
+        };
+        let row = one.in_a_row();
+        assert_eq!(row.size, 170 * 24);
+        let bit = |word: u64| row.mask[index(word / 64)] >> (word % 64) & 1;
+        for word in 0..510 {
+            assert_eq!(bit(word), u64::from(word % 3 != 1), "{word}");
+        }
+        assert_eq!(bit(511), 0);
+        let pointer = TypeMask {
+            size: 8,
+            mask: vec![1],
+        };
+        assert_eq!(pointer.in_a_row().mask, [u64::MAX; 8]);
+        let wide = TypeMask {
+            size: 1 << 20,
+            mask: vec![1],
+        };
+        assert_eq!(wide.clone().in_a_row(), wide);
     }
 }

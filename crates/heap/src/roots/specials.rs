@@ -69,7 +69,8 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
     while !heads.is_empty() {
         rounds += 1;
         if rounds > source.limits.list || Instant::now() > source.until {
-            into.coverage.skip("special", "a list does not end, or there was no time");
+            into.coverage
+                .skip("special", "a list does not end, or there was no time");
             break;
         }
         let mut next = Vec::new();
