@@ -12,11 +12,14 @@
 mod process;
 
 use anyhow::{Result, ensure};
-use letgo_heap::{Graph, GraphOptions, RootKind};
+use letgo_heap::{Graph, GraphOptions, Reachable, RootKind};
 use letgo_target::Addr;
 use letgo_testkit::{
     Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, forbidden, note_skip,
+    thread_states,
 };
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use process::Process;
 
 /// How far reachable bytes may be from what the runtime marked: what a patient allocates between
@@ -206,6 +209,83 @@ fn reachable_bytes_are_those_that_the_runtime_marked() {
         ensure!(lost <= NEAR, "{lost} bytes in use and not reachable");
         Ok(())
     });
+}
+
+/// How often a program that never rests is stopped, somewhere.
+const STOPS: usize = 12;
+
+#[test]
+fn nothing_that_the_collector_found_dead_is_reachable_for_sure() {
+    for_each("alloc", |case, patient| {
+        let (mut dead, mut unswept, mut guessed) = (0, 0, 0);
+        for _ in 0..STOPS {
+            let stopped = Stopped::stop(patient.pid())?;
+            let process = Process::open(patient.pid())?;
+            let census = process.census()?;
+            let registers = process.registers()?;
+            let options = GraphOptions {
+                registers: &registers,
+                ..GraphOptions::default()
+            };
+            let graph = process.graph(&census, &options)?;
+            let reachable = graph.mark(&options);
+            drop(stopped);
+            ensure!(reachable.coverage.is_complete(), "{:?}", reachable.coverage);
+            ensure!(reachable.dead.objects == 0, "{:?}", reachable.dead);
+            ensure!(reachable.all.objects > 1000, "{:?}", reachable.all);
+            dead += reachable.dead_guessed.objects;
+            guessed += reachable.guessed.objects;
+            unswept += census.spans.iter().filter(|span| span.needs_sweep).count();
+        }
+        println!("{case}: {unswept} unswept spans, {guessed} guessed, {dead} of them dead");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_program_that_runs_is_read_as_well() {
+    for_each("alloc", |case, patient| {
+        for _ in 0..3 {
+            let process = Process::open(patient.pid())?;
+            let census = process.census()?;
+            let graph = process.graph(&census, &GraphOptions::default())?;
+            let reachable = graph.mark(&GraphOptions::default());
+            let Reachable { all, in_use, .. } = &reachable;
+            ensure!(
+                all.objects > 1000 && all.objects <= in_use.objects,
+                "{all:?}"
+            );
+            println!(
+                "{case}: {} of {} objects, {} skipped, {} torn",
+                all.objects,
+                in_use.objects,
+                reachable.coverage.skipped.len(),
+                reachable.coverage.torn,
+            );
+        }
+        Ok(())
+    });
+}
+
+/// A process that was stopped from outside; dropping it lets it go on.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn stop(pid: u32) -> Result<Stopped> {
+        let stopped = Stopped(Pid::from_raw(pid.try_into()?));
+        kill(stopped.0, Signal::SIGSTOP)?;
+        while thread_states(pid)?.iter().any(|state| *state != 'T') {
+            std::thread::yield_now();
+        }
+        Ok(stopped)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = kill(self.0, Signal::SIGCONT);
+    }
 }
 
 /// Bytes that the runtime counts twice: an object with a finalizer is scanned as a root and, when

@@ -29,18 +29,31 @@ use crate::bits::{index, word};
 
 /// Goroutines that a thread takes at a time.
 const BATCH: usize = 512;
+/// `_Gscan` and what is above the statuses. Source: src/runtime/runtime2.go.
+const STATUS_MASK: u32 = 0xfff;
+/// Largest stack that is believed. Source: src/runtime/proc.go, `maxstacksize`, rounded up.
+const MOST_STACK: u64 = 1 << 31;
 /// Bytes of vector registers that are believed.
 const MOST_XREGS: u32 = 4096;
 
 /// Where a goroutine's stack begins to be of use, and how.
 #[derive(Clone, Copy, Debug)]
 struct Start {
+    /// All of the stack.
+    stack: AddrRange,
     /// Where it goes on; null where no frame is known.
     pc: Addr,
     /// First byte in use.
     sp: Addr,
     /// Its innermost frame was left at any instruction.
     anywhere: bool,
+}
+
+impl Start {
+    /// The part in use.
+    fn used(&self) -> AddrRange {
+        AddrRange::new(self.sp, self.stack.end())
+    }
 }
 
 /// Reads the roots on stacks, on several threads.
@@ -96,74 +109,158 @@ fn batch(
     frames: &mut Frames<'_>,
     into: &mut Collected,
 ) -> Result<(), Error> {
-    let size = source.program.layout().g.size;
-    let items = goroutines.iter().map(|one| (one.g, u64::from(size)));
-    let gs = gather(source.program.memory, items)?;
+    let gs = read_gs(source, goroutines)?;
     let mut starts = Vec::new();
     for one in goroutines {
-        let Some(g) = gs.get(one.g, size as usize) else {
+        let Some(g) = of(source, &gs, one) else {
             into.coverage.skip("stack", "its g cannot be read");
             continue;
         };
-        if let Some(start) = start(source, one, g) {
+        if let Some(start) = start(source, g) {
             starts.push((one, g, start));
         }
     }
     let mut rest = starts.as_slice();
     while !rest.is_empty() {
         let mut bytes = 0u64;
-        let fits = rest.iter().take_while(|(one, _, start)| {
-            bytes = bytes.saturating_add(one.stack.end().since(start.sp));
+        let fits = rest.iter().take_while(|(_, _, start)| {
+            bytes = bytes.saturating_add(start.used().len());
             bytes <= source.limits.stack_batch_bytes
         });
         let len = fits.count().max(1);
         let (now, later) = rest.split_at_checked(len).unwrap_or((rest, &[]));
         rest = later;
-        let used = now
-            .iter()
-            .map(|(one, _, start)| (start.sp, one.stack.end().since(start.sp)));
-        let stacks = gather(source.program.memory, used)?;
+        let used = now.iter().map(|(_, _, start)| start.used());
+        let stacks = gather(
+            source.program.memory,
+            used.map(|range| (range.start(), range.len())),
+        )?;
+        let again: Vec<Goroutine> = now.iter().map(|(one, _, _)| (*one).clone()).collect();
+        let gs_after = read_gs(source, &again)?;
         for (one, g, start) in now {
-            stack(source, one, g, *start, &stacks, frames, into)?;
+            let after = of(source, &gs_after, one);
+            if after.is_some_and(|after| same_place(source, g, after)) {
+                stack(source, one.g, g, *start, &stacks, frames, into)?;
+            } else {
+                into.coverage.torn += 1;
+                moved(source, one.g, after, frames, into)?;
+            }
         }
     }
     Ok(())
 }
 
-/// Where to begin with a goroutine; nothing where it has no stack in use.
-fn start(source: &Source<'_>, goroutine: &Goroutine, g: &[u8]) -> Option<Start> {
+/// Reads these g's.
+fn read_gs(source: &Source<'_>, goroutines: &[Goroutine]) -> Result<Gathered, Error> {
+    let size = u64::from(source.program.layout().g.size);
+    let items = goroutines.iter().map(|one| (one.g, size));
+    Ok(gather(source.program.memory, items)?)
+}
+
+/// The bytes of one of them.
+fn of<'a>(source: &Source<'_>, gs: &'a Gathered, one: &Goroutine) -> Option<&'a [u8]> {
+    gs.get(one.g, source.program.layout().g.size as usize)
+}
+
+/// Whether a goroutine has not gone on between two readings of its g.
+fn same_place(source: &Source<'_>, before: &[u8], after: &[u8]) -> bool {
+    let g = &source.program.layout().g;
+    let fields = [
+        g.stack_lo,
+        g.stack_hi,
+        g.sched_sp,
+        g.sched_pc,
+        g.syscallsp,
+        g.syscallpc,
+    ];
+    status(source, before) == status(source, after)
+        && fields
+            .iter()
+            .all(|field| field.get(before) == field.get(after))
+}
+
+fn status(source: &Source<'_>, g: &[u8]) -> Status {
+    let number = source.program.layout().g.atomicstatus.u32(g);
+    Status::from_number(number & STATUS_MASK)
+}
+
+/// A goroutine that went on while its stack was read: all of its stack, as it is now, is guessed
+/// at.
+fn moved(
+    source: &Source<'_>,
+    addr: Addr,
+    g: Option<&[u8]>,
+    frames: &mut Frames<'_>,
+    into: &mut Collected,
+) -> Result<(), Error> {
+    let start = g.and_then(|g| Some((g, whole(stack_of(source, g)?))));
+    let Some((g, start)) = start.filter(|(g, _)| !status(source, g).is_dead()) else {
+        return Ok(());
+    };
+    let range = start.used();
+    let stacks = gather(
+        source.program.memory,
+        std::iter::once((range.start(), range.len())),
+    )?;
+    stack(source, addr, g, start, &stacks, frames, into)
+}
+
+/// The bounds of a goroutine's stack, where they make sense and there is one.
+fn stack_of(source: &Source<'_>, g: &[u8]) -> Option<AddrRange> {
     let fields = &source.program.layout().g;
-    let stack = goroutine.stack;
-    if stack.is_empty() {
+    let (low, high) = (fields.stack_lo.addr(g), fields.stack_hi.addr(g));
+    let stack = AddrRange::new(low, high);
+    (!stack.is_empty() && stack.len() <= MOST_STACK).then_some(stack)
+}
+
+/// Beginning with the lowest byte of a stack, without any frame known.
+fn whole(stack: AddrRange) -> Start {
+    Start {
+        stack,
+        pc: Addr::NULL,
+        sp: stack.start(),
+        anywhere: false,
+    }
+}
+
+/// Where to begin with a goroutine; nothing where it has no stack in use.
+fn start(source: &Source<'_>, g: &[u8]) -> Option<Start> {
+    let fields = &source.program.layout().g;
+    let stack = stack_of(source, g)?;
+    let status = status(source, g);
+    if status.is_dead() {
         return None;
     }
     let saved = |sp: Addr, pc: Addr| Start {
         pc,
         sp,
-        anywhere: false,
+        ..whole(stack)
     };
     let in_call = fields.syscallsp.addr(g);
     let on_stack = source.registers.iter().find(|regs| stack.contains(regs.sp));
-    let start = if goroutine.status != Status::Running && !in_call.is_null() {
+    let start = if status == Status::CopyStack {
+        whole(stack)
+    } else if status != Status::Running && !in_call.is_null() {
         saved(in_call, fields.syscallpc.addr(g))
-    } else if goroutine.status != Status::Running {
+    } else if status != Status::Running {
         saved(fields.sched_sp.addr(g), fields.sched_pc.addr(g))
     } else if let Some(registers) = on_stack {
         Start {
             pc: registers.pc,
             sp: registers.sp,
             anywhere: true,
+            stack,
         }
     } else if on_scheduler(source, g) {
         saved(fields.sched_sp.addr(g), fields.sched_pc.addr(g))
     } else {
         // Its registers are not known, or they are in a signal's frame.
-        saved(stack.start(), Addr::NULL)
+        whole(stack)
     };
-    if stack.contains(start.sp) {
-        return Some(start);
-    }
-    Some(saved(stack.start(), Addr::NULL))
+    Some(match stack.contains(start.sp) {
+        true => start,
+        false => whole(stack),
+    })
 }
 
 /// Whether a running goroutine's thread is on its scheduler's stack, and was so when it stopped.
@@ -197,14 +294,14 @@ struct Stack<'a> {
 
 fn stack(
     source: &Source<'_>,
-    goroutine: &Goroutine,
+    addr: Addr,
     g: &[u8],
     start: Start,
     stacks: &Gathered,
     frames: &mut Frames<'_>,
     into: &mut Collected,
 ) -> Result<(), Error> {
-    let range = AddrRange::new(start.sp, goroutine.stack.end());
+    let range = start.used();
     let Some(bytes) = stacks.get(range.start(), index(range.len())) else {
         into.coverage.skip("stack", "it cannot be read");
         return Ok(());
@@ -212,31 +309,21 @@ fn stack(
     let mut stack = Stack {
         source,
         range,
-        whole: goroutine.stack,
+        whole: start.stack,
         bytes,
         pointers: [Vec::new(), Vec::new()],
         objects: Vec::new(),
     };
     let fields = &source.program.layout().g;
     let context = fields.sched_ctxt;
-    stack.take(
-        RootKind::Stack,
-        context.at(goroutine.g),
-        context.get(g),
-        into,
-    );
+    stack.take(RootKind::Stack, context.at(addr), context.get(g), into);
     if fields.async_safe_point.u8(g) != 0 {
         stack.vector_registers(g, into);
     }
     stack.frames(start, frames, into);
     stack.deferred(fields.deferred.addr(g), into);
     let panicking = fields.panicking;
-    stack.take(
-        RootKind::Stack,
-        panicking.at(goroutine.g),
-        panicking.get(g),
-        into,
-    );
+    stack.take(RootKind::Stack, panicking.at(addr), panicking.get(g), into);
     if start.anywhere {
         let whole = stack.whole;
         let on_it = source
