@@ -51,7 +51,7 @@ impl TypeMask {
     /// then looked at by the hundred.
     fn in_a_row(self) -> TypeMask {
         let words = self.size / 8;
-        if words == 0 || words >= ROW_WORDS || self.size % 8 != 0 {
+        if words == 0 || words >= ROW_WORDS || !self.size.is_multiple_of(8) {
             return self;
         }
         let values = ROW_WORDS / words;
@@ -166,7 +166,7 @@ fn read_type(program: &Program<'_>, addr: Addr) -> Option<Type> {
         kind: fields.kind?.u8(&bytes),
         gc_data: fields.gc_data?.addr(&bytes),
     };
-    let sane = found.ptr_bytes <= found.size && found.ptr_bytes % 8 == 0;
+    let sane = found.ptr_bytes <= found.size && found.ptr_bytes.is_multiple_of(8);
     sane.then_some(found)
 }
 

@@ -2,38 +2,23 @@
 
 /// Key and text of each table, by release.
 pub(super) const TABLES: &[(&str, &str)] = &[
-    (
-        "go1.19",
-        include_str!("../../layouts/go1.19.txt"),
-    ),
-    (
-        "go1.20",
-        include_str!("../../layouts/go1.20.txt"),
-    ),
+    ("go1.19", include_str!("../../layouts/go1.19.txt")),
+    ("go1.20", include_str!("../../layouts/go1.20.txt")),
     (
         "go1.20-pagetrace",
         include_str!("../../layouts/go1.20-pagetrace.txt"),
     ),
-    (
-        "go1.21",
-        include_str!("../../layouts/go1.21.txt"),
-    ),
+    ("go1.21", include_str!("../../layouts/go1.21.txt")),
     (
         "go1.21-pagetrace",
         include_str!("../../layouts/go1.21-pagetrace.txt"),
     ),
-    (
-        "go1.21.6",
-        include_str!("../../layouts/go1.21.6.txt"),
-    ),
+    ("go1.21.6", include_str!("../../layouts/go1.21.6.txt")),
     (
         "go1.21.6-pagetrace",
         include_str!("../../layouts/go1.21.6-pagetrace.txt"),
     ),
-    (
-        "go1.22",
-        include_str!("../../layouts/go1.22.txt"),
-    ),
+    ("go1.22", include_str!("../../layouts/go1.22.txt")),
     (
         "go1.22-noallocheaders",
         include_str!("../../layouts/go1.22-noallocheaders.txt"),
@@ -46,54 +31,30 @@ pub(super) const TABLES: &[(&str, &str)] = &[
         "go1.22-pagetrace",
         include_str!("../../layouts/go1.22-pagetrace.txt"),
     ),
-    (
-        "go1.23",
-        include_str!("../../layouts/go1.23.txt"),
-    ),
-    (
-        "go1.23.4",
-        include_str!("../../layouts/go1.23.4.txt"),
-    ),
-    (
-        "go1.23.12",
-        include_str!("../../layouts/go1.23.12.txt"),
-    ),
-    (
-        "go1.24",
-        include_str!("../../layouts/go1.24.txt"),
-    ),
+    ("go1.23", include_str!("../../layouts/go1.23.txt")),
+    ("go1.23.4", include_str!("../../layouts/go1.23.4.txt")),
+    ("go1.23.12", include_str!("../../layouts/go1.23.12.txt")),
+    ("go1.24", include_str!("../../layouts/go1.24.txt")),
     (
         "go1.24-nospinbitmutex",
         include_str!("../../layouts/go1.24-nospinbitmutex.txt"),
     ),
-    (
-        "go1.24.6",
-        include_str!("../../layouts/go1.24.6.txt"),
-    ),
+    ("go1.24.6", include_str!("../../layouts/go1.24.6.txt")),
     (
         "go1.24.6-nospinbitmutex",
         include_str!("../../layouts/go1.24.6-nospinbitmutex.txt"),
     ),
-    (
-        "go1.25",
-        include_str!("../../layouts/go1.25.txt"),
-    ),
+    ("go1.25", include_str!("../../layouts/go1.25.txt")),
     (
         "go1.25-greenteagc",
         include_str!("../../layouts/go1.25-greenteagc.txt"),
     ),
-    (
-        "go1.26",
-        include_str!("../../layouts/go1.26.txt"),
-    ),
+    ("go1.26", include_str!("../../layouts/go1.26.txt")),
     (
         "go1.26-nogreenteagc",
         include_str!("../../layouts/go1.26-nogreenteagc.txt"),
     ),
-    (
-        "go1.27",
-        include_str!("../../layouts/go1.27.txt"),
-    ),
+    ("go1.27", include_str!("../../layouts/go1.27.txt")),
     (
         "go1.27-nogreenteagc",
         include_str!("../../layouts/go1.27-nogreenteagc.txt"),
