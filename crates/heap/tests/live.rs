@@ -11,8 +11,10 @@
 
 mod process;
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use letgo_heap::{Graph, GraphOptions, Reachable, RootKind};
+use letgo_heap::{Graph, GraphOptions, Limits, ObjectId, Reachable, RootKind};
 use letgo_target::Addr;
 use letgo_testkit::{
     Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, forbidden, note_skip,
@@ -21,6 +23,7 @@ use letgo_testkit::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use process::Process;
+use process::liar::Liar;
 
 /// How far reachable bytes may be from what the runtime marked: what a patient allocates between
 /// its collection and its stop.
@@ -211,6 +214,9 @@ fn reachable_bytes_are_those_that_the_runtime_marked() {
     });
 }
 
+/// How many ways of lying are tried.
+const LIES: u64 = 24;
+
 /// How often a program that never rests is stopped, somewhere.
 const STOPS: usize = 12;
 
@@ -263,6 +269,56 @@ fn a_program_that_runs_is_read_as_well() {
                 reachable.coverage.torn,
             );
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn lies_are_bounded_and_never_a_panic() {
+    for_each("graph", |case, mut patient| {
+        patient.stop()?;
+        let process = Process::open(patient.pid())?;
+        let census = process.census()?;
+        let limits = Limits {
+            list: 10_000,
+            frames: 10_000,
+            copy_time: Duration::from_secs(5),
+            mark_time: Duration::from_secs(5),
+            ..Limits::default()
+        };
+        let registers = process.registers()?;
+        let options = GraphOptions {
+            limits,
+            registers: &registers,
+            ..GraphOptions::default()
+        };
+        let truth = process.graph(&census, &options)?.mark(&options);
+        let (mut less, mut said) = (0, 0);
+        for seed in 0..LIES {
+            let liar = Liar {
+                memory: &process.memory,
+                seed,
+                one_word_in: [7, 50, 1000, 30_000][usize::try_from(seed % 4)?],
+                one_read_in: [20, 500, 10_000][usize::try_from(seed % 3)?],
+            };
+            let lying = process.binary_that_lies(seed)?;
+            let binary = lying.as_ref().unwrap_or(&process.binary);
+            let Ok(graph) = Graph::read(&process.runtime, binary, &liar, &census, &options) else {
+                continue;
+            };
+            let reachable = graph.mark(&options);
+            less += u64::from(reachable.all.objects < truth.all.objects);
+            said += u64::from(!reachable.coverage.is_complete());
+            for object in (0..graph.slots()).step_by(101).map(ObjectId) {
+                graph.pointers(object, &mut |_| {});
+                graph.range_of(object);
+            }
+        }
+        println!("{case}: {less} of {LIES} found less, {said} said what they left out");
+        ensure!(
+            said > LIES / 2,
+            "{said} of {LIES} said that something was left out"
+        );
         Ok(())
     });
 }

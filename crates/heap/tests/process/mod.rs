@@ -1,5 +1,9 @@
 //! A process, opened in the plainest way: this crate knows no Linux.
 
+#![allow(dead_code, reason = "not every user needs all of it")]
+
+pub(crate) mod liar;
+
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -8,7 +12,7 @@ use anyhow::{Context, Result};
 use letgo_gobin::{GoBinary, Image};
 use letgo_goruntime::{Census, CensusOptions, Runtime};
 use letgo_heap::{Graph, GraphOptions, Registers};
-use letgo_target::{Addr, Fault, ReadMemory};
+use letgo_target::{Addr, AddrRange, Fault, ReadMemory};
 
 /// `/proc/PID/mem`
 pub(crate) struct ProcMem(File);
@@ -63,6 +67,40 @@ impl Process {
     pub(crate) fn graph(&self, census: &Census, options: &GraphOptions<'_>) -> Result<Graph> {
         let graph = Graph::read(&self.runtime, &self.binary, &self.memory, census, options)?;
         Ok(graph)
+    }
+
+    /// The program's file with stack maps, frame sizes and masks that lie; nothing where it cannot
+    /// be opened any more.
+    pub(crate) fn binary_that_lies(&self, seed: u64) -> Result<Option<GoBinary>> {
+        let mut bytes = fs::read(self.folder.join("exe"))?;
+        let module = &self.binary.module;
+        let layout = &self.runtime.layout().moduledata;
+        let gofunc = layout.gofunc.at(self.runtime.moduledata());
+        let gofunc = Addr(letgo_target::read_u64(&self.memory, gofunc)?);
+        let gofunc = gofunc.biased(self.runtime.bias().wrapping_neg());
+        let ranges = [module.pctab, AddrRange::sized(gofunc, 256 << 10)];
+        for range in ranges {
+            let segments = self.binary.image.segments().iter();
+            let mut found = segments.filter(|segment| segment.range.contains(range.start()));
+            let Some(segment) = found.next() else {
+                continue;
+            };
+            let start = segment.file_offset + range.start().since(segment.range.start());
+            for at in (start..start + range.len()).step_by(4) {
+                let dice = liar::dice(seed, at);
+                if dice.is_multiple_of(40)
+                    && let Some(word) = bytes
+                        .get_mut(usize::try_from(at)?..)
+                        .and_then(|rest| rest.first_chunk_mut::<4>())
+                {
+                    let truth = u64::from(u32::from_le_bytes(*word));
+                    word.copy_from_slice(&liar::lie(dice, at, truth).to_le_bytes()[..4]);
+                }
+            }
+        }
+        Ok(Image::from_bytes(bytes)
+            .and_then(|image| GoBinary::open(image, None))
+            .ok())
     }
 
     /// Stack pointers and instructions of the threads that stand still.
