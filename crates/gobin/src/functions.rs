@@ -10,6 +10,7 @@
 //! Source: src/runtime/symtab.go (findfunc, funcline1), src/runtime/runtime2.go (type _func),
 //! src/cmd/link/internal/ld/pcln.go, go1.18 to go1.27.
 
+mod frames;
 mod names;
 mod pcvalue;
 
@@ -19,6 +20,7 @@ use crate::bytes::{c_str, u32_at};
 use crate::moduledata::Moduledata;
 use crate::pclntab::Header;
 use crate::{Error, Image};
+pub use frames::Frame;
 pub(crate) use names::find_named;
 use pcvalue::value_at;
 

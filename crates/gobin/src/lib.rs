@@ -41,7 +41,7 @@ pub use binary::GoBinary;
 pub use buildinfo::BuildInfo;
 pub use error::{Error, Family};
 pub use facts::CachedFacts;
-pub use functions::{Function, FunctionTable, Line};
+pub use functions::{Frame, Function, FunctionTable, Line};
 pub use globals::{Disagreement, Found, Globals, Rule, WANTED};
 pub use image::{Image, Section, Segment};
 pub use layouts::{Field, Layouts, StructLayout};

@@ -9,11 +9,15 @@ use toml::{Table, Value};
 use super::{File, Finding};
 
 /// Each package and which of ours it may depend on, directly.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("letgo-target", &[]),
     ("letgo-linux", &["letgo-target"]),
     ("letgo-gobin", &["letgo-target"]),
     ("letgo-goruntime", &["letgo-target", "letgo-gobin"]),
+    (
+        "letgo-heap",
+        &["letgo-target", "letgo-gobin", "letgo-goruntime"],
+    ),
     (
         "letgo-account",
         &["letgo-target", "letgo-gobin", "letgo-goruntime"],

@@ -28,7 +28,7 @@ pub fn is_wanted(name: &str) -> bool {
 }
 
 /// Structures that declared paths lead through.
-const INNER: [&str; 16] = [
+const INNER: [&str; 17] = [
     "runtime.bitvector",
     "runtime.cleanupBlockHeader",
     "runtime.gcWork",
@@ -46,6 +46,8 @@ const INNER: [&str; 16] = [
     "runtime.mutex",
     "runtime.note",
     "runtime.piController",
+    // That of what the object graph needs.
+    "runtime.xRegPerG",
 ];
 
 /// The field that `path` leads to in `structure`.

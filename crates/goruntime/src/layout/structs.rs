@@ -139,6 +139,9 @@ foreign! {
         need spans: [65536] = "spans";
         /// Pointer bitmap; up to 1.21, and in 1.22 without allocation headers.
         may bitmap: [] = "bitmap" | "heapArenaPtrScalar.bitmap";
+        /// Words of the bitmap behind which an object has no more pointers, a bit each; 1.20 to
+        /// 1.22. Without it the bitmap has two bits a word.
+        may no_more_ptrs: [] = "noMorePtrs" | "heapArenaPtrScalar.noMorePtrs";
         /// Bytes below need no zeroing.
         need zeroed_base: [8] = "zeroedBase";
         /// Bitmap of the debug setting gccheckmark.
@@ -381,6 +384,18 @@ foreign! {
         need startpc: [8] = "startpc";
         /// Labels of pprof.
         need labels: [8] = "labels";
+        /// Closure that it goes on with.
+        need sched_ctxt: [8] = "sched.ctxt";
+        /// Where it goes on after a system call.
+        need syscallpc: [8] = "syscallpc";
+        /// Deferred calls, a list.
+        need deferred: [8] = "_defer";
+        /// Panics, a list on the stack.
+        need panicking: [8] = "_panic";
+        /// It was preempted at an instruction that has no stack map.
+        need async_safe_point: [1] = "asyncSafePoint";
+        /// Its vector registers while preempted so; from 1.26.
+        may xregs: [8] = "xRegs.state";
     }
 
     /// A thread. Source: runtime2.go.
@@ -457,6 +472,8 @@ foreign! {
         need next: [8] = "next";
         /// Its kind; the numbers changed in 1.23, 1.24 and 1.25.
         need kind: [1] = "kind";
+        /// Bytes from the start of the span; 16 bits wide up to 1.23.
+        need offset: [2, 8] = "offset";
     }
 
     /// Weak handle of an immortal object, 1.25 and later. Source: mheap.go.
@@ -487,18 +504,30 @@ foreign! {
     may FinblockOld finblock_old = "runtime.finblock" {
         /// The next in the list of all.
         may alllink: [8] = "alllink";
+        /// Finalizers in it.
+        may cnt: [4] = "cnt";
+        /// The finalizers.
+        may fin: [] = "fin";
     }
 
     /// A block of finalizers to run, from 1.25. Source: mfinal.go.
     may FinBlock fin_block = "runtime.finBlock" {
         /// The next in the list of all.
         may alllink: [8] = "alllink";
+        /// Finalizers in it.
+        may cnt: [4] = "cnt";
+        /// The finalizers.
+        may fin: [] = "fin";
     }
 
     /// A block of cleanups to run, from 1.25. Source: mcleanup.go.
     may CleanupBlock cleanup_block = "runtime.cleanupBlock" {
         /// The next in the list of all.
         may alllink: [8] = "cleanupBlockHeader.alllink";
+        /// Cleanups in it.
+        may n: [4] = "cleanupBlockHeader.n";
+        /// The cleanups: closures, from 1.26 `cleanupFn`s.
+        may cleanups: [] = "cleanups";
     }
 
     /// The cleanups to run, `var gcCleanups`, from 1.25. Source: mcleanup.go.
@@ -529,6 +558,18 @@ foreign! {
         need gcdatamask: [8] = "gcdatamask.bytedata";
         /// Pointer mask of the zeroed variables, unrolled at start.
         need gcbssmask: [8] = "gcbssmask.bytedata";
+        /// Bits of the mask of the initialised variables.
+        need gcdatamask_n: [4] = "gcdatamask.n";
+        /// Bits of the mask of the zeroed variables.
+        need gcbssmask_n: [4] = "gcbssmask.n";
+        /// First instruction.
+        need text: [8] = "text";
+        /// The byte behind the last one.
+        need etext: [8] = "etext";
+        /// What offsets of stack maps count from.
+        need gofunc: [8] = "gofunc";
+        /// What offsets of the masks of objects on stacks count from.
+        need rodata: [8] = "rodata";
         /// The next module.
         need next: [8] = "next";
     }
@@ -578,5 +619,107 @@ foreign! {
     may Sweepdata sweep = "runtime.sweepdata" {
         /// Sweepers at work, and in the top bit whether nothing is left to begin.
         may active_state: [4] = "active.state";
+    }
+
+    // What the object graph needs.
+
+    /// A deferred call. Source: runtime2.go.
+    need Defer deferred = "runtime._defer" {
+        /// It lies in the heap, not on the stack.
+        need heap: [1] = "heap";
+        /// Its closure.
+        need func: [8] = "fn";
+        /// The next of the goroutine.
+        need link: [8] = "link";
+    }
+
+    /// The finalizer of an object. Source: mheap.go.
+    need SpecialFinalizer special_finalizer = "runtime.specialfinalizer" {
+        /// Its closure.
+        need func: [8] = "fn";
+    }
+
+    /// The weak handle of an object, 1.23 and later. Source: mheap.go.
+    may SpecialWeakHandle special_weak_handle = "runtime.specialWeakHandle" {
+        /// What weak pointers to the object point to.
+        may handle: [8] = "handle";
+    }
+
+    /// A cleanup of an object, 1.24 and later. Source: mheap.go.
+    may SpecialCleanup special_cleanup = "runtime.specialCleanup" {
+        /// Its closure; from 1.26 a `cleanupFn`, three pointers.
+        may func: [8, 24] = "fn" | "cleanup";
+    }
+
+    /// A cleanup and its argument, 1.26 and later; only its size matters. Source: mcleanup.go.
+    may CleanupFn cleanup_fn = "runtime.cleanupFn" {
+    }
+
+    /// A finalizer to run. Source: mfinal.go.
+    need Finalizer finalizer = "runtime.finalizer" {
+        /// Its closure.
+        need func: [8] = "fn";
+        /// The object.
+        need arg: [8] = "arg";
+        /// Type of its argument.
+        need fint: [8] = "fint";
+        /// Type of the pointer to the object.
+        need ot: [8] = "ot";
+    }
+
+    /// An object on the stack whose address is taken. Source: stack.go.
+    need StackObjectRecord stack_object_record = "runtime.stackObjectRecord" {
+        /// Bytes from the arguments, or if negative from the end of the locals.
+        need off: [4] = "off";
+        /// Bytes.
+        need object_size: [4] = "size";
+        /// Bytes of it that may hold pointers; from 1.24, where there are no more GC programs.
+        may ptr_bytes: [4] = "ptrBytes";
+        /// The same up to 1.23; negative where its mask is a GC program.
+        may ptrdata: [4] = "_ptrdata";
+        /// Its pointer mask, from `rodata`.
+        need gcdataoff: [4] = "gcdataoff";
+    }
+
+    /// Vector registers of a preempted goroutine, 1.26 and later. Source: preempt_xreg.go.
+    may XRegState xreg_state = "runtime.xRegState" {
+        /// The registers.
+        may regs: [] = "regs";
+    }
+
+    /// A type; read from 1.22 on, where objects name theirs. Source: internal/abi/type.go.
+    may AbiType abi_type = "internal/abi.Type" {
+        /// Bytes.
+        may object_size: [8] = "Size_";
+        /// Bytes of it that may hold pointers.
+        may ptr_bytes: [8] = "PtrBytes";
+        /// Flags.
+        may tflag: [1] = "TFlag";
+        /// Its kind.
+        may kind: [1] = "Kind_";
+        /// Its pointer mask; from 1.24 of a large type a pointer to it.
+        may gc_data: [8] = "GCData";
+    }
+
+    /// An array type. Source: internal/abi/type.go.
+    may AbiArrayType abi_array_type = "internal/abi.ArrayType" {
+        /// Type of its elements.
+        may elem: [8] = "Elem";
+        /// Elements.
+        may len: [8] = "Len";
+    }
+
+    /// A structure type. Source: internal/abi/type.go.
+    may AbiStructType abi_struct_type = "internal/abi.StructType" {
+        /// Its fields, a slice.
+        may fields: [24] = "Fields";
+    }
+
+    /// A field of a structure type. Source: internal/abi/type.go.
+    may AbiStructField abi_struct_field = "internal/abi.StructField" {
+        /// Its type.
+        may typ: [8] = "Typ";
+        /// Bytes from the start of the structure.
+        may offset: [8] = "Offset";
     }
 }

@@ -1,0 +1,22 @@
+//! [`Error`]: why a graph cannot be had at all. What is only partly there is in the coverage.
+
+use letgo_target::Fault;
+
+/// Why there is no graph.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Error {
+    /// The target cannot be read any more.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The runtime's structures make no sense.
+    #[error(transparent)]
+    Runtime(#[from] letgo_goruntime::Error),
+    /// A heap beyond what we number.
+    #[error("the heap has {slots} slots in spans, more than the {limit} that a graph can hold")]
+    TooLarge {
+        /// Slots of all spans.
+        slots: u64,
+        /// The most that there may be.
+        limit: u64,
+    },
+}

@@ -1,0 +1,218 @@
+//! [`Graph`]: the objects of a heap, their pointers and the roots, copied out of a target.
+//!
+//! Reading needs the target, marking does not: a target that was stopped for reading can go on
+//! as soon as [`Graph::read`] returns.
+
+use std::time::Instant;
+
+use letgo_gobin::GoBinary;
+use letgo_goruntime::{Census, Runtime};
+use letgo_target::{Addr, AddrRange, Coverage, ReadMemory};
+
+use crate::mark::Marking;
+use crate::objects::{ObjectId, Objects};
+use crate::pointers::Contents;
+use crate::program::Program;
+use crate::roots::{self, Registers, Root, Roots};
+use crate::{Error, Limits, Reachable, census_use, copy};
+
+/// How a graph is read.
+#[derive(Clone, Debug, Default)]
+pub struct GraphOptions<'a> {
+    /// How much it may take.
+    pub limits: Limits,
+    /// Threads of ours; 0 for as many as there are cores.
+    pub threads: usize,
+    /// What the target's threads have in their hands, where they are stopped. Without, the stacks
+    /// of goroutines that run are guessed at.
+    pub registers: &'a [Registers],
+}
+
+impl GraphOptions<'_> {
+    fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}
+
+/// The object graph of a heap.
+#[derive(Debug)]
+pub struct Graph {
+    objects: Objects,
+    contents: Contents,
+    roots: Roots,
+    coverage: Coverage,
+}
+
+impl Graph {
+    /// Reads the graph of a target, of which a census was taken just before.
+    ///
+    /// `memory` decides what is read: pages that it refuses (since they are not resident) are
+    /// skipped and counted.
+    ///
+    /// # Errors
+    /// Where the target cannot be read any more, or has more slots than we can number.
+    ///
+    /// # Consistency
+    /// At one moment if the target stands still, the census included. Of a running target the
+    /// answer is near: objects made since the census are not known, and a pointer that moved from
+    /// an object that was not copied yet to one that was is missed.
+    pub fn read(
+        runtime: &Runtime,
+        binary: &GoBinary,
+        memory: &dyn ReadMemory,
+        census: &Census,
+        options: &GraphOptions<'_>,
+    ) -> Result<Graph, Error> {
+        let limits = &options.limits;
+        let now = Instant::now();
+        let until = now.checked_add(limits.copy_time).unwrap_or(now);
+        let program = Program {
+            runtime,
+            binary,
+            memory,
+        };
+        let mut objects = Objects::new(&census.spans)?;
+        let mut coverage = census_use::enter(runtime, memory, &census.spans, &mut objects)?;
+        let threads = options.threads();
+        let read = |objects: &Objects, coverage: &mut Coverage| {
+            let source = roots::Source {
+                program: &program,
+                census,
+                objects,
+                limits,
+                registers: options.registers,
+                until,
+            };
+            roots::read(&source, threads, coverage)
+        };
+        let contents = copy::copy(
+            &program,
+            &census.spans,
+            &mut objects,
+            limits,
+            threads,
+            until,
+            &mut coverage,
+        )?;
+        let roots = read(&objects, &mut coverage)?;
+        Ok(Graph {
+            objects,
+            contents,
+            roots,
+            coverage,
+        })
+    }
+
+    /// Finds what is reachable, on so many threads (0 for as many as there are cores).
+    ///
+    /// First from the roots that are pointers for sure, then from those that are guessed.
+    pub fn mark(&self, options: &GraphOptions<'_>) -> Reachable {
+        let now = Instant::now();
+        let until = now.checked_add(options.limits.mark_time).unwrap_or(now);
+        let marking = Marking::new(&self.objects, &self.contents, options.threads(), until);
+        let mut items = Vec::new();
+        for root in self.roots.roots.iter().filter(|root| !root.kind.is_guess()) {
+            marking.reach(root.value.0, &mut items);
+        }
+        for object in &self.roots.finalized {
+            if let Some((slot, span)) = self.objects.place(*object) {
+                let mut take = |value| {
+                    marking.reach(value, &mut items);
+                };
+                self.contents.each(span, slot.slot, &mut take);
+            }
+        }
+        marking.follow(items);
+        let reached = || self.objects.in_use.without(&marking.left.rest());
+        let for_sure = reached();
+        let mut items = Vec::new();
+        for root in self.roots.roots.iter().filter(|root| root.kind.is_guess()) {
+            marking.reach(root.value.0, &mut items);
+        }
+        if !items.is_empty() {
+            marking.follow(items);
+        }
+        let guess = reached();
+        let finalized = &self.roots.finalized;
+        let mut reachable = Reachable::of(&self.objects, finalized, &for_sure, guess);
+        reachable.pointers = marking.pointers();
+        reachable.coverage = self.coverage.clone();
+        if marking.is_late() {
+            let why = "there was no time to follow all pointers: less is reachable than said";
+            reachable.coverage.skip("graph", why);
+        }
+        reachable
+    }
+
+    /// Slots in use.
+    pub fn objects(&self) -> u64 {
+        self.objects.in_use.len()
+    }
+
+    /// Slots, in use or not: every [`ObjectId`] is below.
+    pub fn slots(&self) -> u32 {
+        self.objects.slots()
+    }
+
+    /// Bytes that were copied of spans.
+    pub fn copied_bytes(&self) -> u64 {
+        self.contents.data.len() as u64
+    }
+
+    /// The roots that lead to objects.
+    pub fn roots(&self) -> &[Root] {
+        &self.roots.roots
+    }
+
+    /// Objects that have a finalizer.
+    pub fn finalized(&self) -> &[ObjectId] {
+        &self.roots.finalized
+    }
+
+    /// Whether an object may hold pointers, and was copied.
+    pub fn is_followed(&self, object: ObjectId) -> bool {
+        let place = self.objects.place(object);
+        place.is_some_and(|(_, span)| !span.is_opaque())
+    }
+
+    /// What was left out so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// The object that an address points to or into.
+    pub fn object_at(&self, addr: Addr) -> Option<ObjectId> {
+        self.objects.object_at(addr)
+    }
+
+    /// The bytes of an object's slot.
+    pub fn range_of(&self, object: ObjectId) -> Option<AddrRange> {
+        let (slot, span) = self.objects.place(object)?;
+        let offset = u64::from(slot.slot).checked_mul(span.elem_size)?;
+        Some(AddrRange::sized(
+            Addr(span.base).add(offset),
+            span.elem_size,
+        ))
+    }
+
+    /// Which of the census's spans an object lies in.
+    pub fn span_of(&self, object: ObjectId) -> Option<u32> {
+        let (slot, _) = self.objects.place(object)?;
+        self.objects.census.get(slot.span as usize).copied()
+    }
+
+    /// Hands the objects that an object points to to `take`, one for each pointer.
+    pub fn pointers(&self, object: ObjectId, take: &mut dyn FnMut(ObjectId)) {
+        let Some((slot, span)) = self.objects.place(object) else {
+            return;
+        };
+        self.contents.each(span, slot.slot, &mut |value| {
+            if let Some(found) = self.objects.object_at(Addr(value)) {
+                take(found);
+            }
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! The object graph of a Go heap: objects, pointers, roots, and what is reachable.
+//!
+//! [`Graph::read`] copies what is needed of a target: allocation bits, the spans that hold
+//! pointers, pointer masks, stacks. After that the target is not needed any more;
+//! [`Graph::mark`] then finds what is reachable, on all cores.
+//!
+//! Pointers are exact where the runtime knows them: by bitmaps, by the types of objects, by stack
+//! maps. Words are taken for pointers only where the runtime does so itself (frames of goroutines
+//! that were preempted anywhere) and in what a thread has in its hands; what is reachable through
+//! such words alone is counted apart.
+//!
+//! This crate knows neither Linux nor residency, and holds no names of types.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
+mod arena_bits;
+mod bits;
+mod census_use;
+mod copy;
+mod error;
+mod gc_program;
+mod graph;
+mod limits;
+mod mark;
+mod objects;
+mod pointers;
+mod prefetch;
+mod program;
+mod reachable;
+mod roots;
+mod types;
+
+pub use error::Error;
+pub use graph::{Graph, GraphOptions};
+pub use limits::Limits;
+pub use objects::ObjectId;
+pub use reachable::{ClassReach, Count, Reachable, SpanReach};
+pub use roots::{Registers, Root, RootKind};

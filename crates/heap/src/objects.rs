@@ -1,0 +1,322 @@
+//! [`Objects`]: from an address to the object that holds it.
+//!
+//! Every slot of every span of the heap has a number; the slots in use are the objects. A table by
+//! runtime page leads to the span, a multiplication to the slot, as in the runtime itself. Nothing
+//! of the objects' contents is known here (see `pointers`).
+//!
+//! Invariants: spans are by address and do not overlap; slots are numbered in that order, fewer
+//! than 2^32; a number of a slot in use is an [`ObjectId`].
+//!
+//! Source: src/runtime/mbitmap.go, `findObject`, `objIndex`; mheap.go, `divMagic`; go1.19 to
+//! go1.27.
+
+use letgo_goruntime::{RUNTIME_PAGE, Span, SpanUse};
+use letgo_target::Addr;
+
+use crate::Error;
+use crate::bits::{BitSet, index};
+
+/// Runtime pages of one block of the table: 64 MiB, an arena.
+const BLOCK: u64 = 8192;
+/// Most slots: numbers have 32 bits, and the last stays free.
+const MOST_SLOTS: u64 = u32::MAX as u64 - 1;
+/// No span.
+const NONE: u32 = u32::MAX;
+
+/// The number of an object: of its slot, counted over all spans by address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ObjectId(pub u32);
+
+/// Where the pointers of a span's objects are written down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Shape {
+    /// Its objects hold no pointers, or were not copied.
+    #[default]
+    Opaque,
+    /// A bit a word, in the copied span itself; at this offset of it.
+    Bits(u32),
+    /// A bit a word, in the plane made of the arenas' bitmaps, from this word on.
+    Plane(u32),
+    /// The type's address is the first word of each object.
+    Header,
+    /// One object of the type whose mask has this number.
+    Typed(u32),
+}
+
+/// One span of the heap.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeapSpan {
+    pub(crate) base: u64,
+    pub(crate) elem_size: u64,
+    /// 2^32 / `elem_size`, rounded up; 0 for a span of one slot.
+    pub(crate) magic: u32,
+    pub(crate) nelems: u32,
+    /// Number of the first slot.
+    pub(crate) first: u32,
+    /// Where it is in the copy, in runtime pages.
+    pub(crate) page: u32,
+    pub(crate) shape: Shape,
+}
+
+impl HeapSpan {
+    /// The slot that holds the byte at `offset` of the span.
+    #[inline]
+    fn slot(&self, offset: u64) -> Option<u32> {
+        let slot = u32::try_from(offset.wrapping_mul(u64::from(self.magic)) >> 32).ok()?;
+        (slot < self.nelems).then_some(slot)
+    }
+
+    /// Where a slot's bytes start in the copy.
+    #[inline]
+    pub(crate) fn at(&self, slot: u32) -> usize {
+        let start = u64::from(self.page) * RUNTIME_PAGE;
+        index(start.wrapping_add(u64::from(slot).wrapping_mul(self.elem_size)))
+    }
+
+    /// Whether its objects are followed.
+    #[inline]
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.shape == Shape::Opaque
+    }
+}
+
+/// A slot: of which span, and which of that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Slot {
+    pub(crate) span: u32,
+    pub(crate) slot: u32,
+}
+
+/// All objects, by address.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    pub(crate) spans: Vec<HeapSpan>,
+    /// Where each is in the census.
+    pub(crate) census: Vec<u32>,
+    /// Slots in use.
+    pub(crate) in_use: BitSet,
+    /// Of these, those that the last GC found dead and that are not swept yet.
+    pub(crate) dead: BitSet,
+    slots: u32,
+    /// The first block's number by address, and which block of `pages` each is, by address.
+    first_block: u64,
+    blocks: Vec<u32>,
+    pages: Vec<u32>,
+}
+
+impl Objects {
+    /// Numbers the slots of the heap's spans; none is in use so far.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn new(spans: &[Span]) -> Result<Objects, Error> {
+        let mut objects = Objects::default();
+        let mut first = 0u64;
+        for (span, at) in spans.iter().zip(0u32..) {
+            if span.used_for != SpanUse::Heap || span.nelems == 0 || span.elem_size == 0 {
+                continue;
+            }
+            let slots = first + u64::from(span.nelems);
+            if slots > MOST_SLOTS {
+                return Err(Error::TooLarge {
+                    slots: spans.iter().map(|span| u64::from(span.nelems)).sum(),
+                    limit: MOST_SLOTS,
+                });
+            }
+            objects.spans.push(HeapSpan {
+                base: span.base.0,
+                elem_size: span.elem_size,
+                magic: magic(span),
+                nelems: span.nelems,
+                first: u32::try_from(first).unwrap_or(NONE),
+                ..HeapSpan::default()
+            });
+            objects.census.push(at);
+            first = slots;
+        }
+        objects.slots = u32::try_from(first).unwrap_or(NONE);
+        objects.in_use = BitSet::new(objects.slots as usize);
+        objects.dead = BitSet::new(objects.slots as usize);
+        objects.map(spans);
+        Ok(objects)
+    }
+
+    /// Enters each span's runtime pages into the table.
+    fn map(&mut self, spans: &[Span]) {
+        let block = |base: u64| base / RUNTIME_PAGE / BLOCK;
+        let ends = |at: &HeapSpan, of: &Span| block(at.base + of.range().len() - 1);
+        let found: Vec<(u32, Span)> = (0u32..)
+            .zip(&self.census)
+            .filter_map(|(own, at)| Some((own, *spans.get(*at as usize)?)))
+            .collect();
+        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else {
+            return;
+        };
+        self.first_block = block(first.base);
+        let last = found.last().map_or(0, |(_, span)| ends(last, span));
+        self.blocks = vec![NONE; index(last - self.first_block + 1)];
+        for (own, span) in found {
+            for page in 0..u64::from(span.npages) {
+                let page = span.base.0 / RUNTIME_PAGE + page;
+                let Some(block) = self.blocks.get_mut(index(page / BLOCK - self.first_block))
+                else {
+                    continue;
+                };
+                if *block == NONE {
+                    *block = u32::try_from(self.pages.len() as u64 / BLOCK).unwrap_or(NONE);
+                    let len = self.pages.len() + index(BLOCK);
+                    self.pages.resize(len, NONE);
+                }
+                let at = u64::from(*block) * BLOCK + page % BLOCK;
+                if let Some(entry) = self.pages.get_mut(index(at)) {
+                    *entry = own;
+                }
+            }
+        }
+    }
+
+    /// Slots, in use or not.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// The slot that an address lies in, in use or not.
+    #[inline]
+    pub(crate) fn slot_at(&self, addr: u64) -> Option<(Slot, &HeapSpan)> {
+        let page = addr / RUNTIME_PAGE;
+        let block = (page / BLOCK).wrapping_sub(self.first_block);
+        let block = *self.blocks.get(index(block))?;
+        let at = u64::from(block) * BLOCK + page % BLOCK;
+        let own = *self.pages.get(index(at))?;
+        let span = self.spans.get(own as usize)?;
+        let slot = span.slot(addr.wrapping_sub(span.base))?;
+        Some((Slot { span: own, slot }, span))
+    }
+
+    /// The object that an address points to or into.
+    pub(crate) fn object_at(&self, addr: Addr) -> Option<ObjectId> {
+        let (slot, span) = self.slot_at(addr.0)?;
+        let number = span.first + slot.slot;
+        self.in_use.has(number).then_some(ObjectId(number))
+    }
+
+    /// The span and slot of an object.
+    pub(crate) fn place(&self, object: ObjectId) -> Option<(Slot, &HeapSpan)> {
+        let next = self.spans.partition_point(|span| span.first <= object.0);
+        let own = next.checked_sub(1)?;
+        let span = self.spans.get(own)?;
+        let slot = object.0.checked_sub(span.first)?;
+        let place = Slot {
+            span: u32::try_from(own).ok()?,
+            slot,
+        };
+        (slot < span.nelems).then_some((place, span))
+    }
+
+    /// Where our span of this base is.
+    pub(crate) fn span_based_at(&self, base: Addr) -> Option<usize> {
+        self.spans
+            .binary_search_by_key(&base.0, |span| span.base)
+            .ok()
+    }
+}
+
+/// `divMagic`, 0 for spans of one slot: every offset is in that.
+fn magic(span: &Span) -> u32 {
+    match u32::try_from(span.elem_size) {
+        Ok(size) if span.nelems > 1 => (u32::MAX / size.max(1)).saturating_add(1),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(base: u64, npages: u32, elem_size: u64, nelems: u32) -> Span {
+        Span {
+            base: Addr(base),
+            npages,
+            elem_size,
+            nelems,
+            ..Span::default()
+        }
+    }
+
+    fn objects() -> Objects {
+        let spans = [
+            span(0xc000_0000, 1, 48, 165),
+            Span {
+                used_for: SpanUse::Stack,
+                ..span(0xc000_2000, 1, 2048, 0)
+            },
+            span(0xc3ff_e000, 20_000, 163_840_000, 1),
+            span(0x7f00_0000_0000, 1, 1024, 8),
+        ];
+        let mut objects = Objects::new(&spans).unwrap();
+        objects.in_use.insert_word(0, u64::MAX);
+        objects.in_use.insert_word(165, 0b10_0001);
+        objects
+    }
+
+    #[test]
+    fn addresses_inside_of_objects_find_them() {
+        let objects = objects();
+        let at = |addr| objects.object_at(Addr(addr)).map(|object| object.0);
+        assert_eq!(at(0xc000_0000), Some(0));
+        assert_eq!(at(0xc000_0000 + 47), Some(0));
+        assert_eq!(at(0xc000_0000 + 48 * 63), Some(63));
+        assert_eq!(at(0xc000_0000 + 48 * 64), None, "not in use");
+        assert_eq!(at(0xc000_0000 + 165 * 48), None, "behind the last slot");
+        assert_eq!(at(0xc000_2000), None, "a stack");
+        assert_eq!(at(0xc3ff_e000), Some(165));
+        assert_eq!(at(0xc3ff_e000 + 163_839_999), Some(165), "two blocks on");
+        assert_eq!(at(0x7f00_0000_0000 + 4096), Some(170));
+        assert_eq!(at(0x7f00_0000_0000), None);
+    }
+
+    #[test]
+    fn addresses_elsewhere_find_nothing() {
+        let objects = objects();
+        for addr in [0, 1, 0xbfff_ffff, 0xd000_0000_0000, 1 << 47, u64::MAX] {
+            assert_eq!(objects.object_at(Addr(addr)), None, "{addr:#x}");
+        }
+        assert_eq!(Objects::default().object_at(Addr(0xc000_0000)), None);
+    }
+
+    #[test]
+    fn every_object_knows_its_place() {
+        let objects = objects();
+        let place = |number| objects.place(ObjectId(number)).map(|(slot, _)| slot);
+        assert_eq!(place(164), Some(Slot { span: 0, slot: 164 }));
+        assert_eq!(place(165), Some(Slot { span: 1, slot: 0 }));
+        assert_eq!(place(166), Some(Slot { span: 2, slot: 0 }));
+        assert_eq!(place(173), Some(Slot { span: 2, slot: 7 }));
+        assert_eq!(place(174), None);
+    }
+
+    #[test]
+    fn more_slots_than_numbers_are_refused() {
+        let many = [
+            span(0xc000_0000, 1, 8, u32::MAX),
+            span(0xd000_0000, 1, 8, 9),
+        ];
+        assert!(matches!(Objects::new(&many), Err(Error::TooLarge { .. })));
+    }
+
+    #[test]
+    fn divisions_are_right_for_every_size_class() {
+        for size in (8..=32_768u64).step_by(8) {
+            let len = 8 * 8192;
+            let nelems = u32::try_from(len / size).unwrap();
+            let objects = Objects::new(&[span(0xc000_0000, 8, size, nelems)]).unwrap();
+            for slot in 0..nelems {
+                let start = 0xc000_0000 + u64::from(slot) * size;
+                for addr in [start, start + size - 1] {
+                    let found = objects.slot_at(addr).unwrap().0.slot;
+                    assert_eq!(found, slot, "{size}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! [`Reachable`]: what marking found, of each span and altogether.
+//!
+//! Does not know residency: callers join spans with the pages that are resident.
+
+use letgo_goruntime::Span;
+use letgo_target::Coverage;
+
+use crate::ObjectId;
+use crate::bits::BitSet;
+use crate::objects::Objects;
+
+/// How much of a span is reachable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SpanReach {
+    /// Which of the census's spans.
+    pub census: u32,
+    /// Slots in use.
+    pub in_use: u32,
+    /// Of these, slots whose objects are reachable.
+    pub reachable: u32,
+    /// It holds an unreachable object with a finalizer, which the next GC keeps for that.
+    pub awaits_finalizer: bool,
+}
+
+impl SpanReach {
+    /// Whether the next GC frees the whole span.
+    pub fn is_free_after_gc(&self) -> bool {
+        self.reachable == 0 && !self.awaits_finalizer
+    }
+}
+
+/// What the spans of one class will be after the next GC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ClassReach {
+    /// `mspan.spanclass`: size class * 2 + noscan.
+    pub span_class: u8,
+    /// Bytes a slot; 0 for large objects, which have one each.
+    pub elem_size: u64,
+    /// Spans that stay.
+    pub spans: u64,
+    /// Their slots.
+    pub slots: u64,
+    /// Of these, free ones.
+    pub free_slots: u64,
+}
+
+/// Counts of objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Count {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes of their slots.
+    pub bytes: u64,
+}
+
+/// What is reachable.
+#[derive(Clone, Debug, Default)]
+pub struct Reachable {
+    /// Everything that is reachable.
+    pub all: Count,
+    /// Of it, what is reachable through guessed roots only.
+    pub guessed: Count,
+    /// Reachable for sure, though the last GC found it dead: 0 in a target at rest.
+    pub dead: Count,
+    /// The same of what is reachable through guessed roots only.
+    pub dead_guessed: Count,
+    /// In use.
+    pub in_use: Count,
+    /// Pointers to objects that were followed.
+    pub pointers: u64,
+    /// Each span of the heap, by address.
+    pub spans: Vec<SpanReach>,
+    /// What was left out, of the graph and of marking.
+    pub coverage: Coverage,
+    set: BitSet,
+}
+
+impl Reachable {
+    /// Puts together what is reachable `for_sure` and by `guess`, which has all of the first.
+    pub(crate) fn of(
+        objects: &Objects,
+        finalized: &[ObjectId],
+        for_sure: &BitSet,
+        guess: BitSet,
+    ) -> Reachable {
+        let mut reachable = Reachable::default();
+        let only_guessed = guess.without(for_sure);
+        for (span, census) in objects.spans.iter().zip(&objects.census) {
+            let count = |set: &BitSet| set.count(span.first, span.nelems);
+            let (in_use, found) = (count(&objects.in_use), count(&guess));
+            reachable.spans.push(SpanReach {
+                census: *census,
+                in_use,
+                reachable: found,
+                awaits_finalizer: false,
+            });
+            let add = |to: &mut Count, count: u32| {
+                to.objects += u64::from(count);
+                to.bytes += u64::from(count) * span.elem_size;
+            };
+            add(&mut reachable.in_use, in_use);
+            add(&mut reachable.all, found);
+            add(&mut reachable.guessed, count(&only_guessed));
+        }
+        for object in finalized.iter().filter(|object| !guess.has(object.0)) {
+            let own = objects.place(*object).map(|(slot, _)| slot.span as usize);
+            if let Some(span) = own.and_then(|own| reachable.spans.get_mut(own)) {
+                span.awaits_finalizer = true;
+            }
+        }
+        reachable.dead = dead(objects, for_sure);
+        reachable.dead_guessed = dead(objects, &only_guessed);
+        reachable.set = guess;
+        reachable
+    }
+
+    /// Whether an object is reachable.
+    pub fn has(&self, object: ObjectId) -> bool {
+        self.set.has(object.0)
+    }
+
+    /// What each class of spans will be after the next GC, by class; `spans` are the census's.
+    pub fn classes(&self, spans: &[Span]) -> Vec<ClassReach> {
+        let mut classes = vec![ClassReach::default(); 256];
+        for reach in self.spans.iter().filter(|reach| !reach.is_free_after_gc()) {
+            let Some(span) = spans.get(reach.census as usize) else {
+                continue;
+            };
+            let Some(class) = classes.get_mut(usize::from(span.span_class)) else {
+                continue;
+            };
+            class.span_class = span.span_class;
+            class.elem_size = if span.size_class() == 0 {
+                0
+            } else {
+                span.elem_size
+            };
+            class.spans += 1;
+            class.slots += u64::from(span.nelems);
+            class.free_slots += u64::from(span.nelems.saturating_sub(reach.reachable));
+        }
+        classes.retain(|class| class.spans > 0);
+        classes
+    }
+}
+
+/// Objects of `set` that the last GC found dead.
+fn dead(objects: &Objects, set: &BitSet) -> Count {
+    let mut count = Count::default();
+    for number in set.common(&objects.dead) {
+        if let Some((_, span)) = objects.place(ObjectId(number)) {
+            count.objects += 1;
+            count.bytes += span.elem_size;
+        }
+    }
+    count
+}

@@ -1,0 +1,146 @@
+//! [`Frames`]: what is known of the code at an address, each looked up once.
+//!
+//! A program with 100,000 goroutines has them in a few hundred places.
+//!
+//! Source: src/runtime/traceback.go, `resolveInternal`; stkframe.go, `getStackMap`; go1.19 to
+//! go1.27.
+
+use std::rc::Rc;
+
+use letgo_target::{Addr, Coverage};
+use rustc_hash::FxHashMap;
+
+use super::stack_maps::{self, PointerMap, StackObject};
+use crate::program::Program;
+
+/// Functions that the runtime treats in a way of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Special {
+    /// Nothing about it.
+    None,
+    /// Preempted its caller at any instruction: it and its caller have no map.
+    Preempts,
+    /// Its caller trapped.
+    Trap,
+    /// Arguments are of the call that was made through it.
+    Reflect,
+    /// Moves the stack pointer, and can be unwound all the same.
+    CgoCallback,
+}
+
+impl Special {
+    fn of(name: &str) -> Special {
+        match name {
+            "runtime.asyncPreempt" | "runtime.asyncPreempt.abi0" => Special::Preempts,
+            name if name.starts_with("runtime.debugCallV") => Special::Preempts,
+            "runtime.sigpanic" | "runtime.sigpanic0" => Special::Trap,
+            "reflect.makeFuncStub" | "reflect.methodValueCall" => Special::Reflect,
+            "runtime.cgocallback" => Special::CgoCallback,
+            _ => Special::None,
+        }
+    }
+}
+
+/// What is known of the code at an address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Code {
+    pub(super) special: Special,
+    /// Bytes between the stack pointer and the return address; absent where no table tells.
+    pub(super) size: Option<u32>,
+    pub(super) is_top: bool,
+    pub(super) writes_sp: bool,
+    /// Bytes of arguments, 0 where they are not known.
+    pub(super) args_len: u32,
+    /// Whether it goes on from here; else nothing of it is live.
+    pub(super) lives: bool,
+    /// Whether its maps could be read.
+    pub(super) has_maps: bool,
+    pub(super) args: PointerMap,
+    pub(super) locals: PointerMap,
+    pub(super) objects: Vec<StackObject>,
+}
+
+/// Code by address.
+pub(super) struct Frames<'a> {
+    program: &'a Program<'a>,
+    /// `moduledata.gofunc` and `moduledata.rodata` of the executable.
+    gofunc: Addr,
+    rodata: Addr,
+    known: FxHashMap<(Addr, bool), Option<Rc<Code>>>,
+    pub(super) coverage: Coverage,
+}
+
+impl<'a> Frames<'a> {
+    pub(super) fn new(program: &'a Program<'a>) -> Frames<'a> {
+        let fields = &program.layout().moduledata;
+        let module = program.runtime.moduledata();
+        let field = |member| program.field(module, member).map_or(Addr::NULL, Addr);
+        Frames {
+            program,
+            gofunc: field(fields.gofunc),
+            rodata: field(fields.rodata),
+            known: FxHashMap::default(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// The code at `pc`; nothing outside of the executable's Go code. `trapped` says that it did
+    /// not call what is below it, but trapped.
+    pub(super) fn at(&mut self, pc: Addr, trapped: bool) -> Option<Rc<Code>> {
+        if let Some(known) = self.known.get(&(pc, trapped)) {
+            return known.clone();
+        }
+        let code = self.look_up(pc, trapped).map(Rc::new);
+        self.known.insert((pc, trapped), code.clone());
+        code
+    }
+
+    fn look_up(&mut self, pc: Addr, trapped: bool) -> Option<Code> {
+        let functions = &self.program.binary.functions;
+        let link_time = self.program.link_time(pc);
+        let found = |live: Addr| functions.frame_at(link_time, live).ok().flatten();
+        let mut frame = found(Addr(link_time.0.wrapping_sub(1)))?;
+        let mut lives = true;
+        if trapped {
+            lives = frame.defer_return != 0;
+            frame = found(frame.entry.add(u64::from(frame.defer_return)))?;
+        }
+        let special = Special::of(&frame.name);
+        let mut code = Code {
+            special,
+            size: frame.size,
+            is_top: frame.is_top,
+            writes_sp: frame.writes_sp,
+            args_len: frame.args.unwrap_or(0),
+            lives,
+            has_maps: true,
+            args: PointerMap::default(),
+            locals: PointerMap::default(),
+            objects: Vec::new(),
+        };
+        let number = frame.stack_map.unwrap_or(0);
+        let map = |offset: u32| stack_maps::map(self.program, self.gofunc, offset, number);
+        let mut read = |found: Option<Option<PointerMap>>| match found {
+            Some(None) => {
+                code.has_maps = false;
+                PointerMap::default()
+            }
+            found => found.flatten().unwrap_or_default(),
+        };
+        let locals = read(frame.locals_maps.map(map));
+        let mut args = read(frame.args_maps.filter(|_| code.args_len > 0).map(map));
+        // A map may be longer than what the function takes.
+        args.words = args.words.min(code.args_len / 8);
+        (code.locals, code.args) = (locals, args);
+        if let Some(offset) = frame.stack_objects {
+            let found = stack_maps::objects(self.program, self.gofunc, self.rodata, offset);
+            code.has_maps &= found.is_some();
+            code.objects = found.unwrap_or_default();
+        }
+        if !code.has_maps {
+            let why = "it cannot be read; the frame was taken word by word";
+            self.coverage.skip("stack map", why);
+        }
+        Some(code)
+    }
+}

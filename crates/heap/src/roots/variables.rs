@@ -1,0 +1,128 @@
+//! Variables: the initialised and the zeroed ones of every module, by the masks that the runtime
+//! made at start.
+//!
+//! Source: src/runtime/mgcmark.go, `markrootBlock`; symtab.go, type moduledata; go1.19 to go1.27.
+
+use letgo_goruntime::layout::Member;
+use letgo_target::{Addr, AddrRange, Fault, OS_PAGE, Piece, read_bytes};
+
+use super::{Collected, RootKind, Source};
+use crate::Error;
+use crate::bits::{index, word};
+
+/// Images there may be.
+const MOST_MODULES: usize = 1024;
+/// Most bytes of one section: the linker's own limit on amd64 is 2 GiB.
+const MOST_SECTION: u64 = 4 << 30;
+/// Bytes of variables that are held at once.
+const BATCH: u64 = 4 << 20;
+
+/// Reads the roots in variables.
+///
+/// # Errors
+/// Only what makes the whole target unreadable.
+pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Error> {
+    let fields = &source.program.layout().moduledata;
+    let mut next = source.program.runtime.moduledata();
+    let mut modules = 0;
+    if next.is_null() {
+        into.coverage.skip("moduledata", "it was not found");
+    }
+    while !next.is_null() {
+        modules += 1;
+        if modules > MOST_MODULES {
+            into.coverage
+                .skip("moduledata", "the list of images does not end");
+            break;
+        }
+        let bytes = match source.program.bytes(next, fields.size) {
+            Ok(bytes) => bytes,
+            Err(fault @ (Fault::Gone | Fault::Denied { .. })) => return Err(fault.into()),
+            Err(fault) => {
+                into.coverage.skip("moduledata", fault.to_string());
+                break;
+            }
+        };
+        let get = |member: Member| member.addr(&bytes);
+        let sections = [
+            (
+                RootKind::Data,
+                fields.data,
+                fields.edata,
+                fields.gcdatamask,
+                fields.gcdatamask_n,
+            ),
+            (
+                RootKind::Bss,
+                fields.bss,
+                fields.ebss,
+                fields.gcbssmask,
+                fields.gcbssmask_n,
+            ),
+        ];
+        for (kind, start, end, mask, bits) in sections {
+            let range = AddrRange::new(get(start), get(end));
+            if range.len() > MOST_SECTION {
+                into.coverage
+                    .skip("moduledata", "its variables' bounds make no sense");
+                continue;
+            }
+            let words = (range.len() / 8).min(bits.get(&bytes));
+            let section = AddrRange::sized(range.start(), words * 8);
+            section_roots(source, kind, section, get(mask), into)?;
+        }
+        next = fields.next.addr(&bytes);
+    }
+    Ok(())
+}
+
+/// The roots of one section, a batch at a time.
+fn section_roots(
+    source: &Source<'_>,
+    kind: RootKind,
+    section: AddrRange,
+    mask: Addr,
+    into: &mut Collected,
+) -> Result<(), Error> {
+    let len = (section.len() / 8).div_ceil(8);
+    let mask = match read_bytes(source.program.memory, mask, len, MOST_SECTION) {
+        Ok(mask) => mask,
+        Err(fault @ (Fault::Gone | Fault::Denied { .. })) => return Err(fault.into()),
+        Err(fault) => {
+            into.coverage
+                .skip("pointer mask of variables", fault.to_string());
+            return Ok(());
+        }
+    };
+    let mut at = section.start();
+    while at < section.end() {
+        let len = BATCH.min(section.end().since(at));
+        let mut data = vec![0; index(len)];
+        let mut pieces: Vec<Piece<'_>> = Vec::new();
+        let mut place = at;
+        // On pages, so that one that is not resident spoils no other.
+        let head = index(at.align_up(OS_PAGE).since(at).min(len));
+        let (first, rest) = data.split_at_mut(head);
+        let parts = std::iter::once(first).chain(rest.chunks_mut(index(OS_PAGE)));
+        for part in parts.filter(|part| !part.is_empty()) {
+            let len = part.len() as u64;
+            pieces.push(Piece::new(place, part));
+            place = place.add(len);
+        }
+        source.program.memory.read_scattered(&mut pieces)?;
+        for piece in pieces.iter_mut().filter(|piece| !piece.filled) {
+            // Never touched: what the file has there are no addresses of the heap.
+            piece.buf.fill(0);
+        }
+        let first = at.since(section.start()) / 8;
+        for (number, value) in (0u64..).zip(data.chunks_exact(8)) {
+            let bit = first + number;
+            let byte = mask.get(index(bit / 8)).copied().unwrap_or(0);
+            if byte >> (bit % 8) & 1 == 1 {
+                into.add(source, kind, at.add(number * 8), word(value, 0));
+            }
+        }
+        at = at.add(len);
+    }
+    Ok(())
+}
