@@ -249,7 +249,10 @@ impl Running for Control {
 
 impl Control {
     fn process_is_gone(&self) -> bool {
-        self.writer.process().verify().is_err_and(|error| error.is_gone())
+        self.writer
+            .process()
+            .verify()
+            .is_err_and(|error| error.is_gone())
     }
 }
 

@@ -38,7 +38,8 @@ pub fn run(args: &ReleaseArgs, terminal: &Terminal) -> Result<Exit> {
         let runtime = opened.attach(&memory)?;
         let (_, state) = control::controls(&runtime, &memory)?;
         let reading = look(&mut opened, &progress)?;
-        let report = begin(&opened, &reading, &control::look_of(&state, 0, 0), true);
+        let counters = control::look_of(&state, 0, 0);
+        let report = begin(&mut opened, &reading, &counters, true, &progress);
         drop(progress);
         let out = if text {
             release_head(&report, terminal.stdout)
@@ -51,9 +52,9 @@ pub fn run(args: &ReleaseArgs, terminal: &Terminal) -> Result<Exit> {
     // Whether it may be written to is known before the long reading.
     let mut hands = Control::take(&mut opened, "release", true)?;
     let reading = look(&mut opened, &progress)?;
-    drop(progress);
     let counters = control::look_of(hands.state(), 0, 0);
-    let mut report = begin(&opened, &reading, &counters, false);
+    let mut report = begin(&mut opened, &reading, &counters, false, &progress);
+    drop(progress);
     report::note_recovered(&mut report, hands.recovered());
     if text {
         terminal.print(&release_head(&report, terminal.stdout))?;
@@ -99,12 +100,18 @@ fn look(opened: &mut Opened, progress: &Progress) -> Result<Reading, Complaint> 
     Reading::take(opened, Options::default(), progress)
 }
 
-fn begin(opened: &Opened, reading: &Reading, counters: &Counters, dry_run: bool) -> ReleaseReport {
+fn begin(
+    opened: &mut Opened,
+    reading: &Reading,
+    counters: &Counters,
+    dry_run: bool,
+    progress: &Progress,
+) -> ReleaseReport {
     let around = Surroundings::of(&opened.process);
     let at = units::rfc3339(SystemTime::now());
     let mut report = report::begin(opened, &around, at, dry_run);
     report.before = report::memory(reading, counters);
-    forecast::forecast(&mut report, reading);
+    forecast::forecast(&mut report, opened, reading, progress);
     report
 }
 

@@ -48,9 +48,9 @@ fn environment(settings: SettingArgs) -> Result<Environment, Complaint> {
         let bits = i64::from(percent).cast_unsigned();
         Store::lasting(Knob::GcPercent, bits, "asked for")
     });
-    let limit = settings.limit.map(|limit| {
-        Store::lasting(Knob::MemoryLimit, limit.cast_unsigned(), "asked for")
-    });
+    let limit = settings
+        .limit
+        .map(|limit| Store::lasting(Knob::MemoryLimit, limit.cast_unsigned(), "asked for"));
     let mut environment = Environment::default();
     for store in limit.into_iter().chain(gogc) {
         // Both knobs are in the environment of every Go program.

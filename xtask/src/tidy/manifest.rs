@@ -40,6 +40,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "letgo-linux",
             "letgo-gobin",
             "letgo-goruntime",
+            "letgo-heap",
             "letgo-account",
             "letgo-diagnose",
             "letgo-govern",

@@ -1,7 +1,7 @@
 //! Errors from below as complaints: what is wrong, and what to do next.
 
-use letgo_linux::{Error as ProcessError, Refusal};
 use letgo_linux::process::ExePath;
+use letgo_linux::{Error as ProcessError, Refusal};
 use letgo_target::Fault;
 
 use crate::complaint::Complaint;

@@ -1,32 +1,75 @@
 //! [`forecast`]: what a release will give back, from a reading taken before.
 //!
-//! Free spans that are resident go back; so do spans that hold nothing but garbage, once two cycles
-//! have freed them. Without the object graph only what the last cycle found dead is known to be
-//! garbage, and what was allocated since is named as what may come on top.
+//! Free spans that are resident go back. So do spans in which no reachable object is, once two
+//! cycles have freed them: the object graph tells which, read while the program runs. Where it
+//! cannot be had, only what the last cycle found dead is known to be garbage, and what was
+//! allocated since is named as what may come on top.
+//!
+//! In a program that allocates this is a forecast of a moment: it takes memory again meanwhile.
+
+use std::sync::Arc;
 
 use letgo_account::Leaf;
+use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_report::{Basis, Predicted, ReleaseReport};
 
-use crate::inspect::Reading;
+use crate::inspect::{Opened, Reading};
+use crate::progress::Progress;
 
 /// Free bytes that stay behind: the pages that each P keeps at hand, and what the scavenger finds
-/// not worth a wake. Measured: 0.3 to 2 MiB on programs of 2 Ps.
+/// not worth a wake. Measured: 0.2 to 1 MiB on programs of 2 Ps.
 const STAYS: u64 = 1 << 20;
 
 /// Fills in what is expected.
-pub(super) fn forecast(report: &mut ReleaseReport, reading: &Reading) {
+pub(super) fn forecast(
+    report: &mut ReleaseReport,
+    opened: &mut Opened,
+    reading: &Reading,
+    progress: &Progress,
+) {
+    progress.step("finding out which objects are garbage");
     let free = reading.account.leaf(Leaf::HeapIdle).resident.0;
-    let garbage = reading.account.leaf(Leaf::HeapGarbage).resident.0;
+    let (basis, garbage) = match reachable(opened, reading) {
+        Some(reachable) => (Basis::Graph, free_after_gc(reading, &reachable)),
+        None => {
+            let dead = reading.account.leaf(Leaf::HeapGarbage).resident.0;
+            (Basis::FreeSpans, dead)
+        }
+    };
     let stats = reading.stats();
+    let unexamined = stats.heap_live.saturating_sub(stats.heap_marked);
     let returned = free.saturating_add(garbage).saturating_sub(STAYS);
     report.predicted = Predicted {
-        basis: Basis::FreeSpans,
+        unexamined_bytes: (basis == Basis::FreeSpans && unexamined > STAYS).then_some(unexamined),
+        basis,
         rss_bytes: report.before.rss_bytes.saturating_sub(returned),
         returned_bytes: returned,
         free_bytes: free,
         garbage_bytes: garbage,
-        unexamined_bytes: Some(stats.heap_live.saturating_sub(stats.heap_marked))
-            .filter(|bytes| *bytes > STAYS),
     };
     report.page_faults_expected = returned / letgo_target::OS_PAGE;
+}
+
+/// What is reachable, of a graph that is whole.
+fn reachable(opened: &mut Opened, reading: &Reading) -> Option<Reachable> {
+    let memory = opened.memory().ok()?;
+    let memory = memory.only_resident(Arc::clone(&reading.residency), &reading.mappings);
+    let runtime = opened.attach(&memory).ok()?;
+    let options = GraphOptions::default();
+    let graph = Graph::read(&runtime, &opened.binary, &memory, &reading.census, &options).ok()?;
+    let reachable = graph.mark(&options);
+    (graph.coverage().is_complete() && reachable.coverage.is_complete()).then_some(reachable)
+}
+
+/// Resident bytes of spans that hold nothing but garbage.
+fn free_after_gc(reading: &Reading, reachable: &Reachable) -> u64 {
+    let free = reachable
+        .spans
+        .iter()
+        .filter(|span| span.is_free_after_gc());
+    free.filter_map(|span| {
+        let span = reading.census.spans.get(span.census as usize)?;
+        Some(reading.residency.resident_in(span.range()).0)
+    })
+    .sum()
 }

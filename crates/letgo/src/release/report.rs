@@ -110,9 +110,9 @@ pub(super) fn finish(report: &mut out::ReleaseReport, outcome: &Outcome, hands: 
         memory_limit: inspect::memory_limit(hands.state().memory_limit),
     });
     if outcome.before.gc_percent < 0 && outcome.cycles > 0 {
-        report.notes.push(
-            "GOGC is off: 100 was held for the time of the GCs, and it is off again.".into(),
-        );
+        report
+            .notes
+            .push("GOGC is off: 100 was held for the time of the GCs, and it is off again.".into());
     }
 }
 
@@ -150,7 +150,9 @@ fn kept_by(reading: &Reading) -> Vec<out::KeptBy> {
             continue;
         }
         let slot_bytes = class.elem_size;
-        let known = classes.iter().position(|kept| kept.slot_bytes == slot_bytes);
+        let known = classes
+            .iter()
+            .position(|kept| kept.slot_bytes == slot_bytes);
         let at = known.unwrap_or(classes.len());
         if known.is_none() {
             classes.push(out::KeptBy {

@@ -38,7 +38,9 @@ pub(super) fn watch(
     }
     let watched_ns = nanoseconds(began.elapsed());
     let Ok(reading) = Reading::take(opened, Options::default(), progress) else {
-        report.notes.push("The process ended while it was watched.".into());
+        report
+            .notes
+            .push("The process ended while it was watched.".into());
         return;
     };
     report.watch = Some(out::Watch {

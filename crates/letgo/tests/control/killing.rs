@@ -25,7 +25,10 @@ fn steps(patient: &Patient, verb: &str, args: &[&str]) -> Vec<String> {
     let state = State::new();
     let list = state.path().join("steps");
     let pid = patient.pid().to_string();
-    let all: Vec<&str> = [verb, &pid].into_iter().chain(args.iter().copied()).collect();
+    let all: Vec<&str> = [verb, &pid]
+        .into_iter()
+        .chain(args.iter().copied())
+        .collect();
     let mut command = state.letgo(&all);
     let status = command.env("LETGO_STEPS", &list).output().unwrap().status;
     assert!(status.success(), "{verb} {args:?}: {status}");
@@ -52,7 +55,10 @@ fn chosen(steps: &[String]) -> Vec<usize> {
 /// Runs a verb that dies at a step; whether it did.
 fn dies_at(state: &State, verb: &str, pid: u32, args: &[&str], at: usize, alone: bool) -> bool {
     let pid = pid.to_string();
-    let all: Vec<&str> = [verb, &pid].into_iter().chain(args.iter().copied()).collect();
+    let all: Vec<&str> = [verb, &pid]
+        .into_iter()
+        .chain(args.iter().copied())
+        .collect();
     let mut command = state.letgo(&all);
     command.env("LETGO_DIE_AT", at.to_string());
     if alone {
@@ -89,7 +95,9 @@ fn watched(pid: u32) -> bool {
         let line = String::from_utf8_lossy(&line).into_owned();
         line.contains(&words).then_some(())
     };
-    fs::read_dir("/proc").unwrap().any(|entry| running(entry).is_some())
+    fs::read_dir("/proc")
+        .unwrap()
+        .any(|entry| running(entry).is_some())
 }
 
 /// The patient obeys, and no cycle runs that it did not ask for.
@@ -172,11 +180,23 @@ fn a_tune_that_dies_anywhere_can_be_undone() {
         let names: Vec<&str> = lasting.iter().map(|entry| entry.name.as_str()).collect();
         // What is set is in the journal.
         for (differs, name) in [
-            (set.gc_percent != before.gc_percent, "gcController.gcPercent"),
-            (set.memory_limit != before.memory_limit, "gcController.memoryLimit"),
-            (set.heap_minimum != before.heap_minimum, "gcController.heapMinimum"),
+            (
+                set.gc_percent != before.gc_percent,
+                "gcController.gcPercent",
+            ),
+            (
+                set.memory_limit != before.memory_limit,
+                "gcController.memoryLimit",
+            ),
+            (
+                set.heap_minimum != before.heap_minimum,
+                "gcController.heapMinimum",
+            ),
         ] {
-            assert!(!differs || names.contains(&name), "{what}: {name} {names:?}");
+            assert!(
+                !differs || names.contains(&name),
+                "{what}: {name} {names:?}"
+            );
         }
         let (_, code) = state.run("tune", pid, &["--undo"]);
         assert_eq!(code, 0, "{what}");

@@ -17,7 +17,9 @@ use std::process::{Command, Output, Stdio};
 
 use letgo::inspect::Opened;
 use letgo_goruntime::ControlState;
-use letgo_testkit::{Case, Kind, MIDDLE_GO, NEWEST_GO, Patient, Recipe, Tier, VERSIONS, forbidden, note_skip};
+use letgo_testkit::{
+    Case, Kind, MIDDLE_GO, NEWEST_GO, Patient, Recipe, Tier, VERSIONS, forbidden, note_skip,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 

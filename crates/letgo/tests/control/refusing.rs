@@ -34,7 +34,11 @@ fn a_release_of_go_that_is_too_old_to_be_written_to_is_refused() {
         return;
     }
     for version in [OLDEST_GO, "1.20.14"] {
-        let patient = Recipe::new("plain").arg("-mib=8").go(version).start().unwrap();
+        let patient = Recipe::new("plain")
+            .arg("-mib=8")
+            .go(version)
+            .start()
+            .unwrap();
         both_refuse(&State::new(), patient.pid(), "tested");
     }
 }

@@ -42,7 +42,9 @@ impl Traffic {
     pub(crate) fn end(self) -> Result<u64, String> {
         self.stop.store(true, Ordering::Relaxed);
         for sender in self.senders {
-            sender.join().map_err(|_| "a sender panicked".to_owned())??;
+            sender
+                .join()
+                .map_err(|_| "a sender panicked".to_owned())??;
         }
         Ok(self.answered.load(Ordering::Relaxed))
     }

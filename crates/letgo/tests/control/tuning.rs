@@ -132,9 +132,15 @@ fn a_child_that_letgo_starts_has_the_settings_from_the_start() {
         .unwrap();
     let text = String::from_utf8(out.stdout).unwrap();
     assert!(text.contains("GOGC=50\n"), "{text}");
-    assert!(text.contains(&format!("GOMEMLIMIT={}B\n", 300 * MIB)), "{text}");
+    assert!(
+        text.contains(&format!("GOMEMLIMIT={}B\n", 300 * MIB)),
+        "{text}"
+    );
     let status = |args: &[&str]| state.letgo(args).status().unwrap().code();
-    assert_eq!(status(&["run", "--gogc", "50", "--", "sh", "-c", "exit 7"]), Some(7));
+    assert_eq!(
+        status(&["run", "--gogc", "50", "--", "sh", "-c", "exit 7"]),
+        Some(7)
+    );
     assert_eq!(status(&["run", "--", "/nonexistent/program"]), Some(127));
     assert_eq!(status(&["run", "--gogc", "off", "--", "true"]), Some(2));
 }
