@@ -20,6 +20,10 @@ use crate::exit::Exit;
 use crate::inspect::{Opened, complaints};
 use crate::signals;
 
+/// How often a process is stopped again that did not stand still in time, and the pause between.
+const TRIES: u32 = 10;
+const BETWEEN: Duration = Duration::from_millis(20);
+
 /// What went wrong while a process was under our hands.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -144,6 +148,26 @@ impl Control {
         }
     }
 
+    /// Does what may need all threads to stand still. On a machine with much to do they may take
+    /// longer than we are willing to hold them: then they run on for a while, and it is tried again.
+    fn patiently<T>(&mut self, act: impl Fn(&mut Control) -> Result<T, Error>) -> Result<T, Error> {
+        let mut tries = 1;
+        loop {
+            match act(self) {
+                Err(Error::Write(WriteError::Target(letgo_linux::Error::Deadline {
+                    within,
+                    ..
+                }))) if tries < TRIES && !signals::caught() => {
+                    let held = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+                    self.pause_ns_max = self.pause_ns_max.max(held);
+                    tries += 1;
+                    std::thread::sleep(BETWEEN);
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Makes one store over what is there now.
     fn make(&mut self, store: &Store) -> Result<(), Error> {
         let variable = variable(store.knob);
@@ -190,7 +214,7 @@ impl Actuator for Control {
 
     /// A value that the program changed under us stays the program's: the policy looks again.
     fn store(&mut self, store: &Store) -> Result<(), Error> {
-        match self.make(store) {
+        match self.patiently(|hands| hands.make(store)) {
             Err(Error::Write(WriteError::Changed { .. } | WriteError::Overwritten { .. })) => {
                 Ok(())
             }
@@ -211,13 +235,14 @@ impl Running for Control {
     fn wake_sysmon(&mut self) -> Result<Wake, Error> {
         let place = |variable| self.controls.place(variable);
         let waits = place(Variable::SchedSysmonwait);
-        let wake = self.writer.wake(Sleeper {
+        let sleeper = Sleeper {
             name: "sysmon",
             lock: self.controls.sched_lock(),
             waits: waits.addr,
             waits_width: waits.size.into(),
             note: place(Variable::SchedSysmonnote).addr,
-        })?;
+        };
+        let wake = self.patiently(|hands| Ok(hands.writer.wake(sleeper)?))?;
         Ok(match wake {
             write::Wake::Woken { pause_ns } => Wake::Woken { pause_ns },
             write::Wake::Awake { pause_ns } => Wake::Awake { pause_ns },

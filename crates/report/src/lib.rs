@@ -40,7 +40,7 @@ pub use release::{
 pub use rss::{Equality, Node, Piece, Rss, SizeClass};
 pub use runtime::{GcCpu, Runtime};
 pub use target::{Container, Environment, Pressure, Setting, Target};
-pub use why::{CoverageReport, Own, SkipReport, Taken, WhyReport};
+pub use why::{Change, CoverageReport, Own, SkipReport, Taken, WhyReport};
 
 /// A report as JSON, indented, with a line feed at its end.
 pub fn json<T: serde::Serialize>(report: &T) -> Result<String, serde_json::Error> {

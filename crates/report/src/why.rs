@@ -39,8 +39,25 @@ pub struct WhyReport {
     /// Our sums beside the runtime's counters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub equalities: Vec<Equality>,
+    /// What letgo has changed in this process and has not put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// What stands out, most bytes first.
     pub findings: Vec<Finding>,
+}
+
+/// A variable of the target that letgo has changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// The variable, in Go's words.
+    pub variable: String,
+    /// What was there, as a hexadecimal number.
+    pub old: String,
+    /// What letgo wrote.
+    pub new: String,
+    /// It is meant to last until it is undone; else a letgo that died has left it, and the next
+    /// verb that writes puts it back.
+    pub lasting: bool,
 }
 
 impl WhyReport {

@@ -2,15 +2,17 @@
 
 use jsonschema::Validator;
 use letgo_report::schema::{VERBS, schema_name, schema_of};
-use letgo_report::{DoctorReport, PsReport, WhyReport, json};
+use letgo_report::{DoctorReport, PsReport, ReleaseReport, TuneReport, WhyReport, json};
 use serde_json::{Value, json as value};
 
-const SAMPLES: [(&str, &str); 5] = [
+const SAMPLES: [(&str, &str); 7] = [
     ("why", include_str!("../samples/why-idle.json")),
     ("why", include_str!("../samples/why-healthy.json")),
     ("why", include_str!("../samples/why-torn.json")),
     ("ps", include_str!("../samples/ps.json")),
     ("doctor", include_str!("../samples/doctor.json")),
+    ("release", include_str!("../samples/release.json")),
+    ("tune", include_str!("../samples/tune.json")),
 ];
 
 fn validator(verb: &str) -> Validator {
@@ -26,6 +28,8 @@ fn rewritten(verb: &str, sample: &str) -> Value {
     let written = match verb {
         "why" => json(&serde_json::from_str::<WhyReport>(sample).unwrap()),
         "ps" => json(&serde_json::from_str::<PsReport>(sample).unwrap()),
+        "release" => json(&serde_json::from_str::<ReleaseReport>(sample).unwrap()),
+        "tune" => json(&serde_json::from_str::<TuneReport>(sample).unwrap()),
         _ => json(&serde_json::from_str::<DoctorReport>(sample).unwrap()),
     };
     parsed(&written.unwrap())
@@ -120,6 +124,20 @@ fn the_keys_that_users_rely_on_are_there() {
             assert!(definition["properties"].get(name).is_some(), "{of}.{name}");
             assert_eq!(required.contains(&name), !key.ends_with('?'), "{of}.{name}");
         }
+    }
+}
+
+/// As above, of the verb that gives back.
+#[test]
+fn the_keys_of_a_release_are_there() {
+    let schema = schema_of("release").unwrap();
+    let keys = "before predicted gcs pause_ns_max restored page_faults_expected";
+    let required = schema["required"].as_array().unwrap();
+    for key in keys.split_whitespace() {
+        assert!(required.iter().any(|name| name == key), "{key}");
+    }
+    for key in ["after", "curve"] {
+        assert!(schema["properties"].get(key).is_some(), "{key}");
     }
 }
 

@@ -3,14 +3,16 @@
 //! The samples are written by hand. A snapshot is accepted by eye: set `INSTA_UPDATE=always`, run,
 //! read the difference.
 
-use letgo_report::text::{PsColumns, doctor, ps, why};
-use letgo_report::{DoctorReport, Look, PsReport, WhyReport};
+use letgo_report::text::{PsColumns, doctor, ps, release, tune, why};
+use letgo_report::{DoctorReport, Look, PsReport, ReleaseReport, TuneReport, WhyReport};
 use unicode_width::UnicodeWidthStr as _;
 
 const IDLE: &str = include_str!("../samples/why-idle.json");
 const HEALTHY: &str = include_str!("../samples/why-healthy.json");
 const TORN: &str = include_str!("../samples/why-torn.json");
 const PS: &str = include_str!("../samples/ps.json");
+const RELEASE: &str = include_str!("../samples/release.json");
+const TUNE: &str = include_str!("../samples/tune.json");
 const DOCTOR: &str = include_str!("../samples/doctor.json");
 
 fn sample<T: serde::de::DeserializeOwned>(json: &str) -> T {
@@ -79,6 +81,35 @@ fn doctor_in_every_state() {
 }
 
 #[test]
+fn release_as_it_went_and_as_it_would_go() {
+    let report: ReleaseReport = sample(RELEASE);
+    insta::assert_snapshot!("release_80", release(&report, look(80)));
+    insta::assert_snapshot!("release_ascii", release(&report, Look::PLAIN));
+    insta::assert_snapshot!("release_color", release(&report, colored(80)));
+    let dry_run = ReleaseReport {
+        dry_run: true,
+        after: None,
+        curve: Vec::new(),
+        kept_by: Vec::new(),
+        notes: Vec::new(),
+        watch: None,
+        ..report
+    };
+    insta::assert_snapshot!("release_dry_run_80", release(&dry_run, look(80)));
+}
+
+#[test]
+fn tune_as_it_was_set_and_as_it_would_be() {
+    let report: TuneReport = sample(TUNE);
+    insta::assert_snapshot!("tune_80", tune(&report, look(80)));
+    let dry_run = TuneReport {
+        dry_run: true,
+        ..report
+    };
+    insta::assert_snapshot!("tune_dry_run_80", tune(&dry_run, look(80)));
+}
+
+#[test]
 fn no_line_of_the_one_screen_is_wider_than_the_terminal() {
     for json in [IDLE, HEALTHY, TORN] {
         let report: WhyReport = sample(json);
@@ -87,6 +118,12 @@ fn no_line_of_the_one_screen_is_wider_than_the_terminal() {
             for line in text.lines() {
                 assert!(line.width() <= width, "{width}: {line}");
             }
+        }
+    }
+    let report: ReleaseReport = sample(RELEASE);
+    for width in [60, 80, 132] {
+        for line in release(&report, look(width)).lines() {
+            assert!(line.width() <= width, "{width}: {line}");
         }
     }
     let report: PsReport = sample(PS);

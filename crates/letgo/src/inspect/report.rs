@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use letgo_account::{Node, Source};
 use letgo_diagnose::{Facts, Finding};
+use letgo_linux::journal;
 use letgo_report as out;
 
 use super::{Opened, Reading, Surroundings};
@@ -32,8 +33,25 @@ pub fn why_report(
         environment: environment(facts),
         size_classes: size_classes(reading),
         equalities: equalities(reading),
+        changes: changes(opened),
         findings: findings.iter().map(finding).collect(),
     }
+}
+
+/// What letgo's journals say of the process, as far as we may read them.
+fn changes(opened: &Opened) -> Vec<out::Change> {
+    let process = &opened.process;
+    let lasting = journal::lasting(process).unwrap_or_default();
+    let left = journal::orphans(process).unwrap_or_default();
+    let change = |entry: &journal::Entry, lasting| out::Change {
+        variable: entry.name.clone(),
+        old: entry.old.to_string(),
+        new: entry.new.to_string(),
+        lasting,
+    };
+    let lasting = lasting.iter().map(|entry| change(entry, true));
+    let left = left.iter().map(|entry| change(entry, false));
+    lasting.chain(left).collect()
 }
 
 /// The process as reports show it.

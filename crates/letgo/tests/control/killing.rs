@@ -115,6 +115,7 @@ fn walk_release(env: &[(&str, &str)], alone: bool) {
     let before = controls(pid);
     let steps = steps(&patient, "release", &[]);
     assert!(steps.len() > 20, "{steps:?}");
+    let mut told = false;
     for at in chosen(&steps) {
         let name = &steps[at - 1];
         let what = format!("step {at}, {name}, {env:?}, alone {alone}");
@@ -126,6 +127,7 @@ fn walk_release(env: &[(&str, &str)], alone: bool) {
             while watched(pid) {
                 std::thread::sleep(Duration::from_millis(5));
             }
+            told = told || is_told(&state, pid);
             let output = state.output("tune", pid, &["--undo"]);
             assert!(output.status.code() <= Some(1), "{what}");
         }
@@ -133,6 +135,26 @@ fn walk_release(env: &[(&str, &str)], alone: bool) {
         assert_restored(&before, &controls(pid), &what);
         is_quiet(&mut patient);
     }
+    assert_eq!(told, alone, "nothing was ever left, or nobody told of it");
+}
+
+/// Whether something was left; then `letgo why` tells of all of it, and writes nothing.
+fn is_told(state: &State, pid: u32) -> bool {
+    let dir = JournalDir::at(state.path()).unwrap();
+    let left = orphans_in(&dir, &Process::open(pid).unwrap()).unwrap();
+    if left.is_empty() {
+        return false;
+    }
+    let before = state.actions();
+    let (report, _) = state.run("why", pid, &[]);
+    let changes = report["changes"].as_array().unwrap();
+    let told = |name: &str| {
+        let mut names = changes.iter().map(|change| &change["variable"]);
+        names.any(|variable| variable == name)
+    };
+    assert!(left.iter().all(|entry| told(&entry.name)), "{changes:?}");
+    assert_eq!(state.actions(), before);
+    true
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod killing;
 mod refusing;
 mod releasing;
 mod soak;
+mod telling;
 mod traffic;
 mod tuning;
 

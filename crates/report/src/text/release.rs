@@ -120,7 +120,12 @@ impl CurveRows {
 
     /// The row of the last point, if it was not drawn.
     pub fn last(&mut self) -> String {
-        let waiting = self.waiting.take();
+        let same = |point: &CurvePoint| {
+            self.drawn.is_some_and(|drawn| {
+                (drawn.rss_bytes, drawn.heap_free_bytes) == (point.rss_bytes, point.heap_free_bytes)
+            })
+        };
+        let waiting = self.waiting.filter(|point| !same(point));
         waiting.map_or_else(String::new, |point| self.draw(point))
     }
 

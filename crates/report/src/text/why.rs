@@ -19,6 +19,7 @@ pub fn why(report: &WhyReport, look: Look, explain: bool) -> String {
     totals(&mut page, report);
     account(&mut page, report);
     coverage(&mut page, report, explain);
+    changes(&mut page, report);
     page.gap();
     if report.findings.iter().all(|f| f.severity <= Severity::Info) {
         healthy::write(&mut page, report);
@@ -28,6 +29,28 @@ pub fn why(report: &WhyReport, look: Look, explain: bool) -> String {
         explain::write(&mut page, report);
     }
     page.finish()
+}
+
+/// What letgo itself has changed: nobody should look for that in the program.
+fn changes(page: &mut Page, report: &WhyReport) {
+    let pid = report.target.pid;
+    let names = |lasting: bool| {
+        let changes = report.changes.iter();
+        let of = changes.filter(|change| change.lasting == lasting);
+        let names: Vec<&str> = of.map(|change| change.variable.as_str()).collect();
+        names.join(", ")
+    };
+    let (set, left) = (names(true), names(false));
+    if !set.is_empty() {
+        let text = format!("Set by letgo: {set}. To take it back: letgo tune {pid} --undo");
+        page.wrapped(0, Ink::Yellow, &text);
+    }
+    if !left.is_empty() {
+        let text = format!(
+            "A letgo that died has left {left} changed. To put it back: letgo tune {pid} --undo"
+        );
+        page.wrapped(0, Ink::Red, &text);
+    }
 }
 
 fn header(page: &mut Page, report: &WhyReport) {
