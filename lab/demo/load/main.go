@@ -1,5 +1,5 @@
 // Load shows letgo on a real service: it starts the session store, gives it a burst of clients,
-// lets the load go, and runs `letgo why` on what is left.
+// lets the load go, runs `letgo why` on what is left, and `letgo release` to give it back.
 package main
 
 import (
@@ -84,9 +84,28 @@ func run(program, letgo string, seconds int) error {
 	time.Sleep(time.Second) // until the sweeper is through
 	say("its sessions have expired, the collector has run; %d sessions stay, RSS %s", left.Sessions, rss(pid))
 	say("why?  letgo why %d\n", pid)
-	why := exec.Command(letgo, "why", strconv.Itoa(pid))
-	why.Stdout, why.Stderr = os.Stdout, os.Stderr
-	err = why.Run()
+	if err := show(letgo, "why", pid); err != nil {
+		return err
+	}
+	before := rss(pid)
+	say("give it back:  letgo release %d\n", pid)
+	if err := show(letgo, "release", pid); err != nil {
+		return err
+	}
+	answers, err := s.stats()
+	if err != nil {
+		return err
+	}
+	say("RSS %s -> %s; it still answers, with %d sessions", before, rss(pid), answers.Sessions)
+	return nil
+}
+
+// show runs a verb of letgo on the service.
+func show(letgo, verb string, pid int) error {
+	command := exec.Command(letgo, verb, strconv.Itoa(pid))
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	err := command.Run()
+	fmt.Println()
 	// 1 says that a reading has gaps, and which: a running program may change under it.
 	if exit, ok := err.(*exec.ExitError); ok && exit.ExitCode() == 1 {
 		return nil
