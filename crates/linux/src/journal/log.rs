@@ -384,6 +384,25 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn broken_bytes_lose_their_own_lines_and_no_others(
+            lines in life(),
+            breaks in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..9),
+        ) {
+            let mut bytes = text(&lines);
+            for (at, byte) in &breaks {
+                *at.get_mut(&mut bytes) = *byte;
+            }
+            let read = Log::parse(&bytes);
+            let pending = read.transient().len() + read.lasting().len();
+            let count = bytes.split(|byte| *byte == b'\n').count();
+            prop_assert!(pending + read.strange() <= count);
+            // A byte that became a newline makes two lines of one.
+            prop_assert!(read.strange() <= 3 * breaks.len());
+        }
+    }
+
     #[test]
     fn hostile_lines_are_counted() {
         let long = format!(
