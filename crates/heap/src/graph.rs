@@ -97,6 +97,7 @@ impl Graph {
             until,
             &mut coverage,
         )?;
+        objects.map(&census.spans);
         let roots = read(&objects, &mut coverage)?;
         Ok(Graph {
             objects,

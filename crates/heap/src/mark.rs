@@ -14,7 +14,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::bits::SharedSet;
-use crate::objects::{HeapSpan, Objects};
+use crate::objects::{HeapSpan, Objects, Slot};
 use crate::pointers::Contents;
 use crate::prefetch::prefetch;
 
@@ -92,13 +92,31 @@ impl<'a> Marking<'a> {
     /// Reaches the object that an address leads to; what it holds is to be followed.
     #[inline]
     pub(crate) fn reach(&self, addr: u64, items: &mut Vec<Item>) -> bool {
-        let Some((slot, span)) = self.objects.slot_at(addr) else {
+        let Some(found) = self.objects.slot_at(addr) else {
             return false;
         };
-        if self.left.take(span.first + slot.slot) && !span.is_opaque() {
-            push(span, slot.span, slot.slot, items);
+        if self.left.take(found.number) && found.is_followed {
+            self.push(found.place, items);
         }
         true
+    }
+
+    /// Adds an object to what is to be followed; a large one in parts.
+    #[inline]
+    fn push(&self, place: Slot, items: &mut Vec<Item>) {
+        let item = Item {
+            span: place.span,
+            part: place.slot,
+        };
+        if place.slot == 0
+            && let Some(span) = self.objects.spans.get(place.span as usize)
+            && is_large(span)
+        {
+            let parts = u32::try_from(span.elem_size.div_ceil(PART)).unwrap_or(u32::MAX);
+            items.extend((0..parts).map(|part| Item { part, ..item }));
+        } else {
+            items.push(item);
+        }
     }
 
     /// Follows `items` and all that they lead to.
@@ -220,19 +238,6 @@ impl<'a> Marking<'a> {
 #[inline]
 fn is_large(span: &HeapSpan) -> bool {
     span.nelems == 1 && span.elem_size > PART
-}
-
-#[inline]
-fn push(span: &HeapSpan, number: u32, slot: u32, items: &mut Vec<Item>) {
-    if is_large(span) {
-        let parts = u32::try_from(span.elem_size.div_ceil(PART)).unwrap_or(u32::MAX);
-        items.extend((0..parts).map(|part| Item { span: number, part }));
-    } else {
-        items.push(Item {
-            span: number,
-            part: slot,
-        });
-    }
 }
 
 /// The next few items, in the order that they came.

@@ -18,9 +18,11 @@ use crate::bits::{BitSet, index};
 
 /// Runtime pages of one block of the table: 64 MiB, an arena.
 const BLOCK: u64 = 8192;
+/// Most ways to divide spans: size classes are fewer than 70.
+const MOST_DIVISIONS: usize = 1024;
 /// Most slots: numbers have 32 bits, and the last stays free.
 const MOST_SLOTS: u64 = u32::MAX as u64 - 1;
-/// No span.
+/// No span, no block.
 const NONE: u32 = u32::MAX;
 
 /// The number of an object: of its slot, counted over all spans by address.
@@ -48,8 +50,6 @@ pub(crate) enum Shape {
 pub(crate) struct HeapSpan {
     pub(crate) base: u64,
     pub(crate) elem_size: u64,
-    /// 2^32 / `elem_size`, rounded up; 0 for a span of one slot.
-    pub(crate) magic: u32,
     pub(crate) nelems: u32,
     /// Number of the first slot.
     pub(crate) first: u32,
@@ -59,13 +59,6 @@ pub(crate) struct HeapSpan {
 }
 
 impl HeapSpan {
-    /// The slot that holds the byte at `offset` of the span.
-    #[inline]
-    fn slot(&self, offset: u64) -> Option<u32> {
-        let slot = u32::try_from(offset.wrapping_mul(u64::from(self.magic)) >> 32).ok()?;
-        (slot < self.nelems).then_some(slot)
-    }
-
     /// Where a slot's bytes start in the copy.
     #[inline]
     pub(crate) fn at(&self, slot: u32) -> usize {
@@ -87,6 +80,46 @@ pub(crate) struct Slot {
     pub(crate) slot: u32,
 }
 
+/// A slot that an address was found in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FoundSlot {
+    pub(crate) place: Slot,
+    /// The number of the slot.
+    pub(crate) number: u32,
+    /// Whether its object is followed.
+    pub(crate) is_followed: bool,
+}
+
+/// What the table has of a runtime page: all that a look-up needs, in one line of memory.
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    span: u32,
+    /// Number of the span's first slot.
+    first: u32,
+    /// Runtime pages from the span's base.
+    back: u32,
+    /// Which of `divisions`.
+    division: u16,
+    is_followed: bool,
+}
+
+/// No span has this page.
+const NO_PAGE: Page = Page {
+    span: NONE,
+    first: 0,
+    back: 0,
+    division: 0,
+    is_followed: false,
+};
+
+/// How spans with slots of one size are divided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Division {
+    /// 2^32 / slot size, rounded up; 0 for a span of one slot.
+    magic: u32,
+    nelems: u32,
+}
+
 /// All objects, by address.
 #[derive(Debug, Default)]
 pub(crate) struct Objects {
@@ -101,7 +134,9 @@ pub(crate) struct Objects {
     /// The first block's number by address, and which block of `pages` each is, by address.
     first_block: u64,
     blocks: Vec<u32>,
-    pages: Vec<u32>,
+    pages: Vec<Page>,
+    /// One for spans of one slot, then one for each size class and number of slots.
+    divisions: Vec<Division>,
 }
 
 impl Objects {
@@ -126,7 +161,6 @@ impl Objects {
             objects.spans.push(HeapSpan {
                 base: span.base.0,
                 elem_size: span.elem_size,
-                magic: magic(span),
                 nelems: span.nelems,
                 first: u32::try_from(first).unwrap_or(NONE),
                 ..HeapSpan::default()
@@ -141,37 +175,78 @@ impl Objects {
         Ok(objects)
     }
 
-    /// Enters each span's runtime pages into the table.
-    fn map(&mut self, spans: &[Span]) {
+    /// Enters each span's runtime pages into the table; once more when it is known which spans are
+    /// followed.
+    pub(crate) fn map(&mut self, spans: &[Span]) {
         let block = |base: u64| base / RUNTIME_PAGE / BLOCK;
-        let ends = |at: &HeapSpan, of: &Span| block(at.base + of.range().len() - 1);
-        let found: Vec<(u32, Span)> = (0u32..)
-            .zip(&self.census)
-            .filter_map(|(own, at)| Some((own, *spans.get(*at as usize)?)))
-            .collect();
-        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else {
+        self.pages.clear();
+        self.divisions = vec![Division {
+            magic: 0,
+            nelems: 1,
+        }];
+        // Lent out, so that the table can be filled meanwhile.
+        let own = std::mem::take(&mut self.spans);
+        let census = std::mem::take(&mut self.census);
+        let of = |at: Option<&u32>| spans.get(*at? as usize);
+        if let (Some(first), Some(last)) = (of(census.first()), of(census.last())) {
+            self.first_block = block(first.base.0);
+            let last = block(last.range().end().0.saturating_sub(1));
+            self.blocks = vec![NONE; index(last - self.first_block + 1)];
+        }
+        for ((number, own), at) in (0u32..).zip(&own).zip(&census) {
+            if let Some(span) = of(Some(at)) {
+                self.map_span(number, own, span);
+            }
+        }
+        (self.spans, self.census) = (own, census);
+    }
+
+    fn map_span(&mut self, number: u32, own: &HeapSpan, span: &Span) {
+        let Some(division) = self.division(span) else {
             return;
         };
-        self.first_block = block(first.base);
-        let last = found.last().map_or(0, |(_, span)| ends(last, span));
-        self.blocks = vec![NONE; index(last - self.first_block + 1)];
-        for (own, span) in found {
-            for page in 0..u64::from(span.npages) {
-                let page = span.base.0 / RUNTIME_PAGE + page;
-                let Some(block) = self.blocks.get_mut(index(page / BLOCK - self.first_block))
-                else {
-                    continue;
-                };
-                if *block == NONE {
-                    *block = u32::try_from(self.pages.len() as u64 / BLOCK).unwrap_or(NONE);
-                    let len = self.pages.len() + index(BLOCK);
-                    self.pages.resize(len, NONE);
-                }
-                let at = u64::from(*block) * BLOCK + page % BLOCK;
-                if let Some(entry) = self.pages.get_mut(index(at)) {
-                    *entry = own;
-                }
-            }
+        for back in 0..span.npages {
+            let page = span.base.0 / RUNTIME_PAGE + u64::from(back);
+            self.enter(
+                page,
+                Page {
+                    span: number,
+                    first: own.first,
+                    back,
+                    division,
+                    is_followed: !own.is_opaque(),
+                },
+            );
+        }
+    }
+
+    /// How a span is divided; nothing where there are more ways than a program can have.
+    fn division(&mut self, span: &Span) -> Option<u16> {
+        let division = Division {
+            magic: magic(span),
+            nelems: span.nelems,
+        };
+        let known = self.divisions.iter().position(|known| *known == division);
+        let at = known.unwrap_or(self.divisions.len());
+        if known.is_none() && at < MOST_DIVISIONS {
+            self.divisions.push(division);
+        }
+        u16::try_from(at).ok().filter(|_| at < MOST_DIVISIONS)
+    }
+
+    fn enter(&mut self, page: u64, entry: Page) {
+        let block = (page / BLOCK).wrapping_sub(self.first_block);
+        let Some(block) = self.blocks.get_mut(index(block)) else {
+            return;
+        };
+        if *block == NONE {
+            *block = u32::try_from(self.pages.len() as u64 / BLOCK).unwrap_or(NONE);
+            let len = self.pages.len() + index(BLOCK);
+            self.pages.resize(len, NO_PAGE);
+        }
+        let at = u64::from(*block) * BLOCK + page % BLOCK;
+        if let Some(known) = self.pages.get_mut(index(at)) {
+            *known = entry;
         }
     }
 
@@ -182,22 +257,31 @@ impl Objects {
 
     /// The slot that an address lies in, in use or not.
     #[inline]
-    pub(crate) fn slot_at(&self, addr: u64) -> Option<(Slot, &HeapSpan)> {
+    pub(crate) fn slot_at(&self, addr: u64) -> Option<FoundSlot> {
         let page = addr / RUNTIME_PAGE;
         let block = (page / BLOCK).wrapping_sub(self.first_block);
         let block = *self.blocks.get(index(block))?;
         let at = u64::from(block) * BLOCK + page % BLOCK;
-        let own = *self.pages.get(index(at))?;
-        let span = self.spans.get(own as usize)?;
-        let slot = span.slot(addr.wrapping_sub(span.base))?;
-        Some((Slot { span: own, slot }, span))
+        let page = self.pages.get(index(at)).filter(|page| page.span != NONE)?;
+        let division = self.divisions.get(usize::from(page.division))?;
+        let offset = u64::from(page.back) * RUNTIME_PAGE + addr % RUNTIME_PAGE;
+        let slot = offset.wrapping_mul(u64::from(division.magic)) >> 32;
+        let slot = u32::try_from(slot).ok()?;
+        (slot < division.nelems).then_some(FoundSlot {
+            place: Slot {
+                span: page.span,
+                slot,
+            },
+            number: page.first.wrapping_add(slot),
+            is_followed: page.is_followed,
+        })
     }
 
     /// The object that an address points to or into.
     pub(crate) fn object_at(&self, addr: Addr) -> Option<ObjectId> {
-        let (slot, span) = self.slot_at(addr.0)?;
-        let number = span.first + slot.slot;
-        self.in_use.has(number).then_some(ObjectId(number))
+        let found = self.slot_at(addr.0)?;
+        let in_use = self.in_use.has(found.number);
+        in_use.then_some(ObjectId(found.number))
     }
 
     /// The span and slot of an object.
@@ -313,7 +397,7 @@ mod tests {
             for slot in 0..nelems {
                 let start = 0xc000_0000 + u64::from(slot) * size;
                 for addr in [start, start + size - 1] {
-                    let found = objects.slot_at(addr).unwrap().0.slot;
+                    let found = objects.slot_at(addr).unwrap().place.slot;
                     assert_eq!(found, slot, "{size}");
                 }
             }
