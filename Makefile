@@ -66,8 +66,8 @@ lint: bootstrap lint-go
 	else echo "lint: cargo-deny is not installed; licences and advisories are not checked"; fi
 
 test-go: bootstrap
-	for tests in $$(find lab -name '*_test.go'); do \
-		(cd $$(dirname $$tests) && GOFLAGS=-buildvcs=false go test .) || exit 1; \
+	for dir in $$(find lab -name '*_test.go' -exec dirname {} + | sort -u); do \
+		(cd $$dir && GOFLAGS=-buildvcs=false go test .) || exit 1; \
 	done
 
 lint-go: bootstrap

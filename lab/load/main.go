@@ -19,6 +19,14 @@ import (
 	"time"
 )
 
+// init ties this process to the one that started it, if that asks for it, as the patients are.
+func init() {
+	const prSetPdeathsig = 1
+	if os.Getenv("LETGO_PATIENT_TETHER") != "" {
+		syscall.RawSyscall(syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGKILL), 0)
+	}
+}
+
 func main() {
 	url := flag.String("url", "", "what to GET")
 	rate := flag.Int("rate", 1000, "requests a second")

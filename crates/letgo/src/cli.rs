@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::lab::args::LabArgs;
 use crate::terminal::Color;
 
 /// Tell why a running Go program does not let go of its memory.
@@ -68,6 +69,8 @@ pub enum Verb {
     Tune(TuneArgs),
     /// Start a program with a GOGC and a memory limit
     Run(RunArgs),
+    /// Run the experiments that our claims rest on
+    Lab(LabArgs),
     /// What this machine allows, and how to grant what is missing
     Doctor(DoctorArgs),
     /// Print the JSON Schema of what a verb writes with -o json
@@ -518,6 +521,8 @@ pub enum SchemaVerb {
     Release,
     /// letgo.tune/1
     Tune,
+    /// letgo.lab/1
+    Lab,
 }
 
 /// Shells that have completion.

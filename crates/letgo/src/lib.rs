@@ -1,7 +1,7 @@
 //! The letgo binary as a library: one file a verb, and what the verbs share.
 //!
-//! [`cli`] is the command line; [`why`], [`ps`], [`release`], [`tune`], [`run`], [`doctor`],
-//! [`schema`], [`completion`] and [`man`] are the verbs. What they share: [`select`] finds the
+//! [`cli`] is the command line; [`why`], [`ps`], [`release`], [`tune`], [`run`], [`lab`],
+//! [`doctor`], [`schema`], [`completion`] and [`man`] are the verbs. What they share: [`select`] finds the
 //! process that is meant, [`inspect`] reads it, [`control`] writes to it, [`terminal`] knows what
 //! can be drawn, [`progress`] says what takes long, [`output`] writes a report and finds the exit
 //! code, [`complaint`] says what is wrong and what to do.
@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod exit;
 pub mod facts;
 pub mod inspect;
+pub mod lab;
 pub mod man;
 pub mod output;
 pub mod own;

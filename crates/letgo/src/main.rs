@@ -7,7 +7,7 @@ use letgo::cli::{Cli, Verb};
 use letgo::complaint;
 use letgo::exit::Exit;
 use letgo::terminal::Terminal;
-use letgo::{completion, doctor, man, ps, release, run, schema, tune, watchdog, why};
+use letgo::{completion, doctor, lab, man, ps, release, run, schema, tune, watchdog, why};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Verb::Tune(args) => tune::run(args, &terminal),
         Verb::Run(args) => run::run(args, &terminal),
         Verb::Watchdog(args) => watchdog::run(args),
+        Verb::Lab(args) => lab::run(args, cli.global.quiet, &terminal),
         Verb::Doctor(args) => doctor::run(args, &terminal),
         Verb::Schema(args) => schema::run(args, &terminal),
         Verb::Completion(args) => completion::run(args, &terminal),

@@ -28,6 +28,7 @@ fn name(verb: SchemaVerb) -> &'static str {
         SchemaVerb::Doctor => "doctor",
         SchemaVerb::Release => "release",
         SchemaVerb::Tune => "tune",
+        SchemaVerb::Lab => "lab",
     }
 }
 

@@ -27,7 +27,18 @@ fn refused(args: &[&str]) -> String {
     format!("exit {code}\n{}", String::from_utf8(output.stderr).unwrap())
 }
 
-const VERBS: [&str; 6] = ["why", "ps", "doctor", "schema", "completion", "man"];
+const VERBS: [&str; 10] = [
+    "why",
+    "ps",
+    "release",
+    "tune",
+    "run",
+    "lab",
+    "doctor",
+    "schema",
+    "completion",
+    "man",
+];
 
 #[test]
 fn help_of_every_verb() {
@@ -36,6 +47,25 @@ fn help_of_every_verb() {
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&[verb, "--help"]));
     }
     insta::assert_snapshot!("help_why_short", stdout(&["why", "-h"]));
+    insta::assert_snapshot!("help_lab_run", stdout(&["lab", "run", "--help"]));
+}
+
+#[test]
+fn experiments_are_listed() {
+    insta::assert_snapshot!("lab_list", stdout(&["lab", "list"]));
+}
+
+#[test]
+fn an_experiment_needs_a_name_that_exists_and_a_checkout() {
+    let told = refused(&["lab", "run", "releases"]);
+    assert!(told.starts_with("exit 2\n"), "{told}");
+    insta::assert_snapshot!("wrong_experiment", told);
+    let told = refused(&["lab", "run", "release", "--go", "../go"]);
+    assert!(told.starts_with("exit 2\n"), "{told}");
+    insta::assert_snapshot!("wrong_go_release", told);
+    // Where there is no Go either, that is what is said first.
+    let told = refused(&["lab", "run", "release", "--lab", "/no/such/folder"]);
+    assert!(told.starts_with("exit 3\n"), "{told}");
 }
 
 #[test]

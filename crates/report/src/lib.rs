@@ -2,7 +2,8 @@
 //!
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
-//! `letgo.tune/1`. [`text`] draws them, [`schema`] describes them.
+//! `letgo.tune/1`, [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them,
+//! [`schema`] describes them.
 //!
 //! Does not compute: whatever is shown was found out below, or is a share of two such figures.
 //! Does not write anywhere: everything here returns a value.
@@ -17,6 +18,8 @@
 
 mod doctor;
 mod finding;
+pub mod lab;
+pub mod markdown;
 mod open;
 pub mod page;
 mod ps;
@@ -31,7 +34,7 @@ mod why;
 
 pub use doctor::{Check, DoctorReport};
 pub use finding::{Finding, Location, Remedy, Share};
-pub use open::{Basis, Confidence, Ending, Method, Severity, Source, State};
+pub use open::{Basis, Confidence, Ending, Method, Severity, Source, State, Unit};
 pub use page::Look;
 pub use ps::{PsReport, PsRow};
 pub use release::{

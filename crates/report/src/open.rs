@@ -159,6 +159,22 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// What figures of an experiment count.
+    Unit {
+        /// Nothing: they are words.
+        Text = "text",
+        /// Bytes.
+        Bytes = "bytes",
+        /// Nanoseconds.
+        Nanoseconds = "nanoseconds",
+        /// Thousandths of what was there before.
+        Permille = "permille",
+        /// How many.
+        Count = "count",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

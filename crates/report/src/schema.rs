@@ -4,10 +4,11 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
+use crate::lab::LabReport;
 use crate::{DoctorReport, PsReport, ReleaseReport, TuneReport, WhyReport};
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 5] = ["why", "ps", "doctor", "release", "tune"];
+pub const VERBS: [&str; 6] = ["why", "ps", "doctor", "release", "tune", "lab"];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
 pub fn schema_name(verb: &str) -> Option<&'static str> {
@@ -17,6 +18,7 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "doctor" => Some(DoctorReport::SCHEMA),
         "release" => Some(ReleaseReport::SCHEMA),
         "tune" => Some(TuneReport::SCHEMA),
+        "lab" => Some(LabReport::SCHEMA),
         _ => None,
     }
 }
@@ -29,6 +31,7 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "doctor" => Some(generate::<DoctorReport>(DoctorReport::SCHEMA)),
         "release" => Some(generate::<ReleaseReport>(ReleaseReport::SCHEMA)),
         "tune" => Some(generate::<TuneReport>(TuneReport::SCHEMA)),
+        "lab" => Some(generate::<LabReport>(LabReport::SCHEMA)),
         _ => None,
     }
 }

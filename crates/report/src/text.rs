@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod findings;
 mod healthy;
+mod lab;
 mod ps;
 mod release;
 mod rows;
@@ -15,6 +16,8 @@ mod tune;
 mod why;
 
 pub use doctor::doctor;
+pub use lab::lab;
+pub(crate) use lab::setting as lab_setting;
 pub use ps::{PsColumns, ps};
 pub use release::{CurveRows, release, release_head, release_tail};
 pub use tune::tune;

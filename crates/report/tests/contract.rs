@@ -1,11 +1,12 @@
 //! The contract with users: the samples against the schema, and the keys that others rely on.
 
 use jsonschema::Validator;
+use letgo_report::lab::LabReport;
 use letgo_report::schema::{VERBS, schema_name, schema_of};
 use letgo_report::{DoctorReport, PsReport, ReleaseReport, TuneReport, WhyReport, json};
 use serde_json::{Value, json as value};
 
-const SAMPLES: [(&str, &str); 7] = [
+const SAMPLES: [(&str, &str); 8] = [
     ("why", include_str!("../samples/why-idle.json")),
     ("why", include_str!("../samples/why-healthy.json")),
     ("why", include_str!("../samples/why-torn.json")),
@@ -13,6 +14,7 @@ const SAMPLES: [(&str, &str); 7] = [
     ("doctor", include_str!("../samples/doctor.json")),
     ("release", include_str!("../samples/release.json")),
     ("tune", include_str!("../samples/tune.json")),
+    ("lab", include_str!("../samples/lab.json")),
 ];
 
 fn validator(verb: &str) -> Validator {
@@ -30,6 +32,7 @@ fn rewritten(verb: &str, sample: &str) -> Value {
         "ps" => json(&serde_json::from_str::<PsReport>(sample).unwrap()),
         "release" => json(&serde_json::from_str::<ReleaseReport>(sample).unwrap()),
         "tune" => json(&serde_json::from_str::<TuneReport>(sample).unwrap()),
+        "lab" => json(&serde_json::from_str::<LabReport>(sample).unwrap()),
         _ => json(&serde_json::from_str::<DoctorReport>(sample).unwrap()),
     };
     parsed(&written.unwrap())

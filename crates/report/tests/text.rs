@@ -3,7 +3,9 @@
 //! The samples are written by hand. A snapshot is accepted by eye: set `INSTA_UPDATE=always`, run,
 //! read the difference.
 
-use letgo_report::text::{PsColumns, doctor, ps, release, tune, why};
+use letgo_report::lab::LabReport;
+use letgo_report::markdown;
+use letgo_report::text::{PsColumns, doctor, lab, ps, release, tune, why};
 use letgo_report::{DoctorReport, Look, PsReport, ReleaseReport, TuneReport, WhyReport};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -14,6 +16,7 @@ const PS: &str = include_str!("../samples/ps.json");
 const RELEASE: &str = include_str!("../samples/release.json");
 const TUNE: &str = include_str!("../samples/tune.json");
 const DOCTOR: &str = include_str!("../samples/doctor.json");
+const LAB: &str = include_str!("../samples/lab.json");
 
 fn sample<T: serde::de::DeserializeOwned>(json: &str) -> T {
     serde_json::from_str(json).unwrap()
@@ -157,4 +160,12 @@ fn anstyle_strip(text: &str) -> String {
         out.push_str(part.split_once('m').unwrap().1);
     }
     out
+}
+
+#[test]
+fn lab_has_a_table_an_experiment_with_the_claim_beside_it() {
+    let report: LabReport = sample(LAB);
+    insta::assert_snapshot!("lab_80", lab(&report, look(80)));
+    insta::assert_snapshot!("lab_color", lab(&report, colored(100)));
+    insta::assert_snapshot!("lab_markdown", markdown::lab(&report));
 }

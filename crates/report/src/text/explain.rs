@@ -54,7 +54,7 @@ fn tree(page: &mut Page, report: &WhyReport) {
     table.write(page, 2);
 }
 
-fn branch(table: &mut Table, node: &Node, depth: usize) {
+fn branch(table: &mut Table<'_>, node: &Node, depth: usize) {
     if node.resident_bytes == 0 && node.virtual_bytes == 0 && node.swap_bytes == 0 {
         return;
     }

@@ -25,8 +25,8 @@ pub(super) enum Side {
 }
 
 /// A header and rows of equal length.
-pub(super) struct Table {
-    heads: Vec<(&'static str, Side)>,
+pub(super) struct Table<'a> {
+    heads: Vec<(&'a str, Side)>,
     rows: Vec<Vec<Cell>>,
     elastic: Vec<usize>,
 }
@@ -34,9 +34,9 @@ pub(super) struct Table {
 /// An elastic column keeps at least this.
 const NARROWEST: usize = 8;
 
-impl Table {
+impl<'a> Table<'a> {
     /// A table with these columns and no rows.
-    pub(super) fn new(heads: &[(&'static str, Side)]) -> Table {
+    pub(super) fn new(heads: &[(&'a str, Side)]) -> Table<'a> {
         Table {
             heads: heads.to_vec(),
             rows: Vec::new(),
