@@ -56,18 +56,48 @@ pub struct Global {
     pub quiet: bool,
 }
 
+// What a verb's own --help begins with. It has to stand at the variant: the doc comment there would
+// win over what the arguments say.
+const WHY: &str = "\
+Where every resident page of a process belongs, and what stands out.\n\nThe account is taken \
+while the process runs, from what the kernel says is resident; nothing is paused and no page \
+is faulted in. --stop gives the account of one moment instead.";
+const PS: &str = "\
+Which Go programs run on this host, those of other containers included: release, RSS, live \
+heap, what could be returned now, GOGC, memory limit. Only counters are read; nothing is \
+paused";
+const RELEASE: &str = "\
+Give back the free memory of a running process, now.\n\nTwo GCs are asked for and the \
+runtime's scavenger runs unpaced until nothing more goes; then every setting is as it was. \
+No code runs in the process that it would not run itself, and none is changed: letgo stores \
+into variables of the runtime, each journalled with its old value before it is written. What \
+is expected is said first, and what was measured afterwards";
+const TUNE: &str = "\
+Set GOGC and the memory limit of a running process.\n\nBoth act at once and last as long as \
+the process; --undo puts back what was there before letgo's first change. Each store is \
+journalled before it is made, and read back afterwards together with what the runtime \
+computes from it";
+const RUN: &str = "\
+Start a program with a GOGC and a memory limit, by its environment. letgo becomes the \
+program: its status is the program's, and nothing of letgo stays";
+
 /// What letgo can do.
 #[derive(Subcommand, Debug)]
 pub enum Verb {
     /// Where every resident page of a process belongs, and what stands out
+    #[command(long_about = WHY)]
     Why(WhyArgs),
     /// Which Go programs run on this host
+    #[command(long_about = PS)]
     Ps(PsArgs),
     /// Give back the free memory of a running process, now
+    #[command(long_about = RELEASE)]
     Release(ReleaseArgs),
     /// Set GOGC and the memory limit of a running process
+    #[command(long_about = TUNE)]
     Tune(TuneArgs),
     /// Start a program with a GOGC and a memory limit
+    #[command(long_about = RUN)]
     Run(RunArgs),
     /// Run the experiments that our claims rest on
     Lab(LabArgs),
@@ -94,9 +124,6 @@ pub struct WatchdogArgs {
 }
 
 /// Arguments of `letgo why`.
-///
-/// The account is taken while the process runs, from what the kernel says is resident; nothing is
-/// paused and no page is faulted in. --stop gives the account of one moment instead.
 #[derive(Args, Debug)]
 #[command(about = "Where every resident page of a process belongs, and what stands out")]
 #[command(after_help = "\
@@ -176,11 +203,6 @@ pub struct Selection {
 /// Arguments of `letgo ps`.
 #[derive(Args, Debug)]
 #[command(about = "Which Go programs run on this host")]
-#[command(
-    long_about = "Which Go programs run on this host, those of other containers included: \
-    release, RSS, live heap, what could be returned now, GOGC, memory limit. Only counters are \
-    read; nothing is paused"
-)]
 #[command(after_help = "\
 Examples:
   letgo ps                     sorted by RSS
@@ -207,13 +229,10 @@ pub struct PsArgs {
 /// Arguments of `letgo release`.
 #[derive(Args, Debug)]
 #[command(about = "Give back the free memory of a running process, now")]
-#[command(
-    long_about = "Give back the free memory of a running process, now.\n\nTwo GCs are asked for and \
-    the runtime's scavenger runs unpaced until nothing more goes; then every setting is as it was. \
-    No code runs in the process that it would not run itself, and none is changed: letgo stores \
-    into variables of the runtime, each journalled with its old value before it is written. What is \
-    expected is said first, and what was measured afterwards"
-)]
+#[command(override_usage = "\
+letgo release [OPTIONS] PID
+       letgo release [OPTIONS] --name NAME | --cgroup PATH
+       letgo release [OPTIONS] --pod NS/NAME [--container NAME]")]
 #[command(after_help = "\
 Examples:
   letgo release 4242                 expected, the decay as it happens, measured
@@ -225,9 +244,11 @@ With GOGC=off a GOGC of 100 is held for the moment of the two GCs.
 
 Exit status:
   0  done
-  1  it fell short: not in time, or something could not be put back (the report says what)
+  1  it fell short: not in time, or something could not be put back (the
+     report says what)
   2  the command line is wrong, or names more than one process
-  3  refused, and nothing was written: not allowed, not recognised, stopped, traced")]
+  3  refused, and nothing was written: not allowed, not recognised, stopped,
+     traced")]
 pub struct ReleaseArgs {
     /// Which process.
     #[command(flatten)]
@@ -249,27 +270,27 @@ pub struct ReleaseArgs {
 /// Arguments of `letgo tune`.
 #[derive(Args, Debug)]
 #[command(about = "Set GOGC and the memory limit of a running process")]
-#[command(
-    long_about = "Set GOGC and the memory limit of a running process.\n\nBoth act at once and last \
-    as long as the process; --undo puts back what was there before letgo's first change. Each store \
-    is journalled before it is made, and read back afterwards together with what the runtime \
-    computes from it"
-)]
+#[command(override_usage = "\
+letgo tune [OPTIONS] PID --gogc N|off | --limit SIZE|off
+       letgo tune [OPTIONS] PID --undo
+       letgo tune [OPTIONS] --name NAME | --cgroup PATH | --pod NS/NAME ...")]
 #[command(after_help = "\
 Examples:
   letgo tune 4242 --gogc 50
   letgo tune 4242 --limit 900MiB
-  letgo tune 4242 --gogc off --limit 900MiB    collect only when the limit is near
-  letgo tune 4242 --undo                       as it was before letgo
+  letgo tune 4242 --gogc off --limit 900MiB   collect only near the limit
+  letgo tune 4242 --undo                      as it was before letgo
 
-Sizes are as in GOMEMLIMIT: B, KiB, MiB, GiB, TiB. A limit under 1.3 x the live heap and what is not
-heap is refused without --force; GOGC is never off without a limit.
+Sizes are as in GOMEMLIMIT: B, KiB, MiB, GiB, TiB. A limit under 1.3 x the live
+heap and what is not heap is refused without --force; GOGC is never off without
+a limit.
 
 Exit status:
   0  done
   1  it was written, and the runtime does not show it
   2  the command line is wrong, or names more than one process
-  3  refused, and nothing was written: not sane, not allowed, not recognised, stopped, traced")]
+  3  refused, and nothing was written: not sane, not allowed, not recognised,
+     stopped, traced")]
 pub struct TuneArgs {
     /// Which process.
     #[command(flatten)]
@@ -295,17 +316,13 @@ pub struct TuneArgs {
 /// Arguments of `letgo run`.
 #[derive(Args, Debug)]
 #[command(about = "Start a program with a GOGC and a memory limit")]
-#[command(
-    long_about = "Start a program with a GOGC and a memory limit, by its environment. letgo becomes \
-    the program: its status is the program's, and nothing of letgo stays"
-)]
 #[command(after_help = "\
 Examples:
   letgo run --gogc 50 -- ./api -listen :8080
   letgo run --gogc off --limit 900MiB -- ./job
 
-Exit status: the program's; 2 where the command line is wrong, 126 or 127 where the program cannot
-be started.")]
+Exit status: the program's; 2 where the command line is wrong, 126 or 127 where
+the program cannot be started.")]
 pub struct RunArgs {
     /// The settings.
     #[command(flatten)]
