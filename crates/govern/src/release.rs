@@ -44,8 +44,8 @@ pub struct Limits {
     pub patience: Duration,
     /// Wakes of the scavenger in a row that may bring nothing, and the time that they are given.
     pub idle_wakes: u32,
-    /// Time without progress before a wake counts as having brought nothing: a thread that waits for
-    /// a processor takes that long.
+    /// Time without progress before a wake counts as having brought nothing: a thread that waits
+    /// for a processor takes that long.
     pub idle_time: Duration,
     /// Stores into one knob: more of them means that the program and we disagree.
     pub stores: u32,

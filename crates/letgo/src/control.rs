@@ -149,7 +149,8 @@ impl Control {
     }
 
     /// Does what may need all threads to stand still. On a machine with much to do they may take
-    /// longer than we are willing to hold them: then they run on for a while, and it is tried again.
+    /// longer than we are willing to hold them: then they run on for a while, and it is tried
+    /// again.
     fn patiently<T>(&mut self, act: impl Fn(&mut Control) -> Result<T, Error>) -> Result<T, Error> {
         let mut tries = 1;
         loop {

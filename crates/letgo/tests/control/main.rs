@@ -2,8 +2,8 @@
 //! `runtime.MemStats` and `runtime/metrics`, the kernel's `smaps`, and `debug.FreeOSMemory` of the
 //! same program.
 //!
-//! The built binary runs as a user runs it. `LETGO_TIER=matrix` takes every release and kind that is
-//! written to; `LETGO_SOAK=full` repeats as often as the project promises.
+//! The built binary runs as a user runs it. `LETGO_TIER=matrix` takes every release and kind that
+//! is written to; `LETGO_SOAK=full` repeats as often as the project promises.
 
 mod killing;
 mod refusing;
