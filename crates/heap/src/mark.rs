@@ -23,6 +23,8 @@ use crate::prefetch::prefetch;
 const PART: u64 = 128 << 10;
 /// Objects that are asked for ahead.
 const AHEAD: usize = 8;
+/// Addresses whose objects are asked for ahead.
+const ADDRESSES_AHEAD: usize = 16;
 /// Entries that a thread keeps for itself.
 const KEEP: usize = 32;
 /// Objects between two looks at the clock and at who has nothing to do.
@@ -178,6 +180,7 @@ impl<'a> Marking<'a> {
 
     fn drain(&self, items: &mut Vec<Item>, pointers: &mut u64) {
         let mut ahead = Ahead::default();
+        let mut addresses = Addresses::default();
         let mut until_look = LOOK;
         loop {
             let next = items.pop();
@@ -185,8 +188,15 @@ impl<'a> Marking<'a> {
                 self.ask(item);
             }
             match ahead.exchange(next) {
-                Some(item) => self.one(item, items, pointers),
-                None if next.is_none() => return,
+                Some(item) => self.one(item, items, &mut addresses, pointers),
+                None if next.is_none() => {
+                    for addr in std::mem::take(&mut addresses.addrs) {
+                        *pointers += u64::from(self.reach(addr, items));
+                    }
+                    if items.is_empty() {
+                        return;
+                    }
+                }
                 None => {}
             }
             until_look -= 1;
@@ -215,14 +225,20 @@ impl<'a> Marking<'a> {
     }
 
     #[inline]
-    fn one(&self, item: Item, items: &mut Vec<Item>, pointers: &mut u64) {
+    fn one(
+        &self,
+        item: Item,
+        items: &mut Vec<Item>,
+        addresses: &mut Addresses,
+        pointers: &mut u64,
+    ) {
         let Some(span) = self.objects.spans.get(item.span as usize) else {
             return;
         };
         let mut take = |value: u64| {
-            if self.reach(value, items) {
-                *pointers += 1;
-            }
+            self.objects.ask(value);
+            let oldest = addresses.exchange(value);
+            *pointers += u64::from(self.reach(oldest, items));
         };
         if is_large(span) {
             let from = u64::from(item.part) * PART;
@@ -260,6 +276,23 @@ impl Ahead {
             }
         }
         None
+    }
+}
+
+/// The next few addresses to be looked up, in the order that they came; 0 is none.
+#[derive(Default)]
+struct Addresses {
+    addrs: [u64; ADDRESSES_AHEAD],
+    at: usize,
+}
+
+impl Addresses {
+    /// Puts an address in and takes the oldest out.
+    #[inline]
+    fn exchange(&mut self, addr: u64) -> u64 {
+        self.at = (self.at + 1) % ADDRESSES_AHEAD;
+        let place = self.addrs.get_mut(self.at);
+        place.map_or(addr, |place| std::mem::replace(place, addr))
     }
 }
 

@@ -15,6 +15,7 @@ use letgo_target::Addr;
 
 use crate::Error;
 use crate::bits::{BitSet, index};
+use crate::prefetch::prefetch;
 
 /// Runtime pages of one block of the table: 64 MiB, an arena.
 const BLOCK: u64 = 8192;
@@ -253,6 +254,16 @@ impl Objects {
     /// Slots, in use or not.
     pub(crate) fn slots(&self) -> u32 {
         self.slots
+    }
+
+    /// Asks for the memory that [`Objects::slot_at`] will read.
+    #[inline]
+    pub(crate) fn ask(&self, addr: u64) {
+        let page = addr / RUNTIME_PAGE;
+        let block = (page / BLOCK).wrapping_sub(self.first_block);
+        if let Some(block) = self.blocks.get(index(block)) {
+            prefetch(&self.pages, index(u64::from(*block) * BLOCK + page % BLOCK));
+        }
     }
 
     /// The slot that an address lies in, in use or not.

@@ -4,14 +4,15 @@
 
 #![allow(unsafe_code, reason = "one prefetch; see Cargo.toml")]
 
-/// Asks the processor to fetch the line of `bytes` at `at`; nothing happens beyond the end.
+/// Asks the processor to fetch the line where the item at `at` starts; nothing happens beyond the
+/// end.
 #[inline]
-pub(crate) fn prefetch(bytes: &[u8], at: usize) {
+pub(crate) fn prefetch<T>(items: &[T], at: usize) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(byte) = bytes.get(at) {
+    if let Some(item) = items.get(at) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch reads nothing and faults on nothing, whatever the address; this one
-        // is that of a byte of a slice that we hold.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
+        // is that of an item of a slice that we hold.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) };
     }
 }
