@@ -5,7 +5,8 @@
 //! cannot be had, only what the last cycle found dead is known to be garbage, and what was
 //! allocated since is named as what may come on top.
 //!
-//! In a program that allocates this is a forecast of a moment: it takes memory again meanwhile.
+//! A graph read from a program that allocates meanwhile lacks what is new, and would call too much
+//! garbage: it is not used then.
 
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use crate::progress::Progress;
 /// Free bytes that stay behind: the pages that each P keeps at hand, and what the scavenger finds
 /// not worth a wake. Measured: 0.2 to 1 MiB on programs of 2 Ps.
 const STAYS: u64 = 1 << 20;
+
+/// Bytes that a program may allocate while its graph is read, for the graph to be believed.
+const STILL: u64 = 4 << 20;
 
 /// Fills in what is expected.
 pub(super) fn forecast(
@@ -50,13 +54,19 @@ pub(super) fn forecast(
     report.page_faults_expected = returned / letgo_target::OS_PAGE;
 }
 
-/// What is reachable, of a graph that is whole.
+/// What is reachable, of a graph that is whole and of one moment.
 fn reachable(opened: &mut Opened, reading: &Reading) -> Option<Reachable> {
     let memory = opened.memory().ok()?;
     let memory = memory.only_resident(Arc::clone(&reading.residency), &reading.mappings);
     let runtime = opened.attach(&memory).ok()?;
     let options = GraphOptions::default();
     let graph = Graph::read(&runtime, &opened.binary, &memory, &reading.census, &options).ok()?;
+    let now = runtime.light(&memory).ok()?.stats;
+    let before = &reading.first.stats;
+    let allocated = now.total_alloc.saturating_sub(before.total_alloc);
+    if now.num_gc != before.num_gc || allocated > STILL {
+        return None;
+    }
     let reachable = graph.mark(&options);
     (graph.coverage().is_complete() && reachable.coverage.is_complete()).then_some(reachable)
 }
