@@ -22,7 +22,8 @@ GO_BUILD := GOFLAGS= GOWORK=off CGO_ENABLED=0 go build -buildvcs=false -trimpath
 .PHONY: demo test test-go matrix bench fuzz lint lint-go build bootstrap
 .SILENT:
 
-build: bootstrap
+build:
+	scripts/bootstrap build
 	cargo build --release --locked --quiet --package letgo
 
 demo: build

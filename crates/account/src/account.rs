@@ -12,6 +12,7 @@ use letgo_target::{
 
 use crate::claims::{Claim, Claims};
 use crate::cursor::Cursor;
+use crate::malloc::MallocArenas;
 use crate::slots::SlotSource;
 use crate::tally::{Tallies, Tally};
 use crate::thread_stack::{Proof, ThreadStack};
@@ -86,6 +87,8 @@ pub struct Account {
     pub largest: Vec<LargeMapping>,
     /// Stacks of OS threads outside of the Go heap, by address.
     pub thread_stacks: Vec<ThreadStack>,
+    /// glibc's arenas beside the main one.
+    pub malloc_arenas: MallocArenas,
     /// The sum of the leaves less `Rss` of `smaps`, where that was given. 0 on a target that
     /// stands still.
     pub drift: Option<i128>,
@@ -117,7 +120,11 @@ impl Account {
 /// byte has one owner all the same, by what the census said.
 pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
     let heap = heap::walk(inputs.census, inputs.residency, inputs.slots)?;
-    let (claims, stacks) = claim_all(inputs);
+    let Claimed {
+        claims,
+        stacks,
+        malloc_arenas,
+    } = claim_all(inputs);
     let mut tallies = heap.tallies;
     let mut large = Vec::new();
     let mut cursor = Cursor::new(inputs.residency);
@@ -149,14 +156,21 @@ pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
         size_classes: heap.size_classes,
         largest: largest(large),
         thread_stacks: with_residency(stacks, inputs.residency),
+        malloc_arenas,
         drift,
         coverage: heap.coverage,
         tallies,
     })
 }
 
-/// All claims, and the thread stacks among them.
-fn claim_all(inputs: &Inputs<'_>) -> (Claims, Vec<(AddrRange, Proof, usize)>) {
+/// All claims, and what is told apart among them.
+struct Claimed {
+    claims: Claims,
+    stacks: Vec<(AddrRange, Proof, usize)>,
+    malloc_arenas: MallocArenas,
+}
+
+fn claim_all(inputs: &Inputs<'_>) -> Claimed {
     let (mappings, residency) = (inputs.mappings, inputs.residency);
     let mut claims = Claims::default();
     let heap = heap::space(inputs.census).into_iter().map(|range| Claim {
@@ -176,9 +190,14 @@ fn claim_all(inputs: &Inputs<'_>) -> (Claims, Vec<(AddrRange, Proof, usize)>) {
     let threads = &inputs.census.threads;
     let stacks = thread_stack::find(threads, inputs.stack_pointers, mappings, &claims);
     claims.add_layer(thread_stack::claims(&stacks));
-    claims.add_layer(malloc::claims(mappings, &claims, residency, inputs.memory));
+    let (layer, malloc_arenas) = malloc::claims(mappings, &claims, residency, inputs.memory);
+    claims.add_layer(layer);
     claims.add_layer(maps::claims(mappings));
-    (claims, stacks)
+    Claimed {
+        claims,
+        stacks,
+        malloc_arenas,
+    }
 }
 
 fn metadata_claim(metadata: &Metadata) -> Claim {

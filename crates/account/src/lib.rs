@@ -32,6 +32,7 @@ pub use error::Error;
 pub use image::ImageSegment;
 pub use leaf::{Group, Leaf};
 pub use letgo_target::{ResidentBytes, VirtBytes};
+pub use malloc::MallocArenas;
 pub use sanitizer::Sanitizer;
 pub use size_class::SizeClass;
 pub use slots::{NoSlots, RuntimeSlots, Slot, SlotBits, SlotSource};

@@ -11,7 +11,9 @@
 //! Source: glibc malloc/malloc.c (`struct malloc_chunk`) and malloc/arena.c (`heap_info`),
 //! 2.26 to 2.41.
 
-use letgo_target::{Addr, AddrRange, Mapping, OS_PAGE, ReadMemory, Residency, read_bytes};
+use letgo_target::{
+    Addr, AddrRange, Mapping, OS_PAGE, ReadMemory, Residency, ResidentBytes, read_bytes,
+};
 
 use crate::Leaf;
 use crate::claims::{Claim, Claims};
@@ -33,17 +35,27 @@ const PREV_INUSE: u64 = 1;
 const IS_MMAPPED: u64 = 2;
 const FLAGS: u64 = 7;
 
-/// Claims of everything that is proven to be glibc malloc's.
+/// Arenas of glibc's malloc beside the main one, as far as their own headers prove them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MallocArenas {
+    /// How many. An arena of several heaps counts once.
+    pub count: u64,
+    /// Resident bytes of their heaps, among [`Leaf::CgoMalloc`].
+    pub resident: ResidentBytes,
+}
+
+/// Claims of everything that is proven to be glibc malloc's, and the arenas among it.
 pub(crate) fn claims(
     mappings: &[Mapping],
     claims: &Claims,
     residency: &Residency,
     memory: &dyn ReadMemory,
-) -> Vec<Claim> {
+) -> (Vec<Claim>, MallocArenas) {
     let mut headers = Headers {
         residency,
         memory,
         left: MOST_HEADERS,
+        arenas: MallocArenas::default(),
     };
     let mut found = Vec::new();
     let mut glibc = mappings.iter().any(is_glibc);
@@ -54,7 +66,7 @@ pub(crate) fn claims(
         }
     }
     if !glibc {
-        return found;
+        return (found, headers.arenas);
     }
     for (index, mapping) in mappings.iter().enumerate() {
         if !is_anonymous(mapping) || !mapping.permissions.write || mapping.permissions.shared {
@@ -66,7 +78,7 @@ pub(crate) fn claims(
             }
         }
     }
-    found
+    (found, headers.arenas)
 }
 
 /// Whether a mapping shows glibc itself.
@@ -80,6 +92,8 @@ struct Headers<'a> {
     memory: &'a dyn ReadMemory,
     /// Headers that may still be read.
     left: usize,
+    /// What was found of arenas.
+    arenas: MallocArenas,
 }
 
 impl Headers<'_> {
@@ -161,7 +175,10 @@ impl Headers<'_> {
         if !sane || !(own && previous == 0 || further) {
             return None;
         }
-        Some(AddrRange::sized(start, accessible).intersect(rest))
+        let heap = AddrRange::sized(start, accessible).intersect(rest);
+        self.arenas.count += u64::from(!further);
+        self.arenas.resident += self.residency.resident_in(heap);
+        Some(heap)
     }
 
     /// The chunk mapped alone that starts at the start of `rest`.
@@ -204,6 +221,11 @@ mod tests {
 
     /// What is claimed of these mappings, all resident, with these words at these addresses.
     fn claimed(mappings: &[Mapping], memory: &[(u64, &[u64])]) -> Vec<(u64, u64)> {
+        found(mappings, memory).0
+    }
+
+    /// As [`claimed`], and the arenas.
+    fn found(mappings: &[Mapping], memory: &[(u64, &[u64])]) -> (Vec<(u64, u64)>, MallocArenas) {
         let mut residency = Residency::default();
         for mapping in mappings {
             residency.push(PageRun {
@@ -219,9 +241,9 @@ mod tests {
         for (addr, content) in memory {
             bytes.map(Addr(*addr), words(content));
         }
-        let found = claims(mappings, &Claims::default(), &residency, &bytes);
+        let (found, arenas) = claims(mappings, &Claims::default(), &residency, &bytes);
         let range = |claim: &Claim| (claim.range.start().0, claim.range.len());
-        found.iter().map(range).collect()
+        (found.iter().map(range).collect(), arenas)
     }
 
     fn libc() -> Mapping {
@@ -255,6 +277,23 @@ mod tests {
         assert_eq!(claimed(&mappings, &[(ARENA, foreign)]), []);
         let without_glibc = [mapping(ARENA, 0x30000, "")];
         assert_eq!(claimed(&without_glibc, &[(ARENA, info)]), []);
+    }
+
+    #[test]
+    fn an_arena_of_two_heaps_counts_once() {
+        let (first, second, other) = (ARENA, ARENA + HEAP_MAX, ARENA + 2 * HEAP_MAX);
+        let heaps = [first, second, other].map(|start| mapping(start, 0x21000, ""));
+        let mappings = [&[libc()][..], &heaps].concat();
+        let info = |own: u64, previous| [own + 0x30, previous, 0x21000, 0x21000];
+        let words: [(u64, &[u64]); 3] = [
+            (first, &info(first, 0)),
+            (second, &info(first, first)),
+            (other, &info(other, 0)),
+        ];
+        let (ranges, arenas) = found(&mappings, &words);
+        assert_eq!(ranges.len(), 3);
+        assert_eq!(arenas.count, 2);
+        assert_eq!(arenas.resident, ResidentBytes(3 * 0x21000));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The command line: verbs, their arguments, and their help.
 //!
 //! Only parsing and words; what a verb does is in its own module. A verb that does not exist yet
-//! is not listed.
+//! is not listed, and named as coming where somebody asks for it (see [`COMING`]).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,9 +30,10 @@ Examples:
   letgo why 4242            where the memory of one of them is
   letgo why --name api      the same, by name
   letgo release 4242        give back what can be given back, now
-  letgo doctor              what this machine allows, and how to grant what is missing
+  letgo doctor              what this machine allows, and how to grant the rest
 
-Every verb has its own --help. Exit status: 0 whole, 1 attention, 2 usage, 3 no report.")]
+Every verb has its own --help.
+Exit status: 0 whole, 1 attention, 2 usage, 3 no report.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -55,6 +56,21 @@ pub struct Global {
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub quiet: bool,
 }
+
+/// Verbs that findings name and that this version has not, with what to do meanwhile.
+pub const COMING: [(&str, &str); 5] = [
+    (
+        "plan",
+        "Until then `letgo tune PID --gogc N` and `--undo` let you try",
+    ),
+    ("heap", "Until then a heap profile says who allocated"),
+    (
+        "goroutines",
+        "Until then a goroutine profile, or SIGQUIT at the price of the process, shows stacks",
+    ),
+    ("alloc", "Until then a heap profile says who allocated"),
+    ("watch", "Until then run `letgo why PID -o json` by a timer"),
+];
 
 // What a verb's own --help begins with. It has to stand at the variant: the doc comment there would
 // win over what the arguments say.
@@ -128,21 +144,23 @@ pub struct WatchdogArgs {
 #[command(about = "Where every resident page of a process belongs, and what stands out")]
 #[command(after_help = "\
 Examples:
-  letgo why 4242                          one screen: the account, the findings, the remedies
-  letgo why 4242 --explain                every leaf with its source, and the runtime's counters
-  letgo why --name api                    by name, if only one Go program has it
-  letgo why --pod shop/api-7d9f5-x2x4q    by Kubernetes pod, on its node
+  letgo why 4242                        one screen: account, findings, remedies
+  letgo why 4242 --explain              every leaf with its source, the counters
+  letgo why --name api                  by name, if only one Go program has it
+  letgo why --pod shop/api-7d9f5-x2x4q  by Kubernetes pod, on its node
+  letgo why 4242 --fail-on medium       for scripts: status 1 if it matters
   letgo why 4242 -o json | jq '.rss.tree[] | {id, resident_bytes}'
-  letgo why 4242 --fail-on medium         for scripts: status 1 if something matters
 
 Exit status:
   0  the report is whole
-  1  a finding at or above --fail-on, or something could not be read (the report says what)
+  1  a finding at or above --fail-on, or something could not be read (the
+     report says what)
   2  the command line is wrong, or names more than one process
   3  no report: no such process, not a Go program, not allowed")]
 #[command(override_usage = "\
 letgo why [OPTIONS] PID
-       letgo why [OPTIONS] --name NAME | --cgroup PATH | --pod NS/NAME [--container NAME]")]
+       letgo why [OPTIONS] --name NAME | --cgroup PATH
+       letgo why [OPTIONS] --pod NS/NAME [--container NAME]")]
 pub struct WhyArgs {
     /// Which process.
     #[command(flatten)]
@@ -210,8 +228,8 @@ Examples:
   letgo ps -o wide             all columns
   letgo ps -o json | jq '.processes[] | select(.gc_percent == null) | .pid'
 
-Columns: LIVE is what the last GC marked; IDLE is free and not returned to the OS; a dash is a
-figure that could not be read, and a line below the table says why.
+Columns: LIVE is what the last GC marked; IDLE is free and not returned to the
+OS; a dash is a figure that could not be read, and a line below says why.
 
 Exit status:
   0  the table is there; what could not be read is said in it
@@ -349,7 +367,7 @@ pub struct SettingArgs {
 #[command(after_help = "\
 Examples:
   letgo doctor                 what letgo may do here
-  letgo doctor 4242            whether it may read this process, and if not, which rule says no
+  letgo doctor 4242            whether it may read this process; if not, why not
   letgo doctor -o json
 
 Exit status:
@@ -374,7 +392,8 @@ Examples:
   letgo schema why > letgo.why-1.json
   letgo schema                 all of them, as one object by name
 
-Fields are added to a schema, never changed or removed; an absent field is not zero.")]
+Fields are added to a schema, never changed or removed; an absent field is not
+zero.")]
 pub struct SchemaArgs {
     /// Whose; all of them if not said
     #[arg(value_enum)]
@@ -415,6 +434,10 @@ fn pid(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(pid @ 1..=PID_MAX) => Ok(pid),
         Ok(_) => Err(format!("pids are between 1 and {PID_MAX}")),
+        // Too many digits for a u32.
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(format!("pids are between 1 and {PID_MAX}"))
+        }
         Err(_) => Err("it is not a number; to find a process by its name use --name".into()),
     }
 }

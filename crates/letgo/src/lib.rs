@@ -4,12 +4,14 @@
 //! [`doctor`], [`schema`], [`completion`] and [`man`] are the verbs. What they share: [`select`]
 //! finds the process that is meant, [`inspect`] reads it, [`control`] writes to it, [`terminal`]
 //! knows what can be drawn, [`progress`] says what takes long, [`output`] writes a report and finds
-//! the exit code, [`complaint`] says what is wrong and what to do.
+//! the exit code, [`complaint`] says what is wrong and what to do, [`coming`] which verbs are still
+//! to come.
 //!
 //! Holds no logic that a library could: reading is in `linux`, `gobin` and `goruntime`, the sum in
 //! `account`, the rules in `diagnose`, the drawing in `report`.
 
 pub mod cli;
+pub mod coming;
 pub mod complaint;
 pub mod completion;
 pub mod control;

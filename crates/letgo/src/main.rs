@@ -4,13 +4,23 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use letgo::cli::{Cli, Verb};
-use letgo::complaint;
 use letgo::exit::Exit;
-use letgo::terminal::Terminal;
+use letgo::terminal::{Color, Terminal};
+use letgo::{coming, complaint};
 use letgo::{completion, doctor, lab, man, ps, release, run, schema, tune, watchdog, why};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match coming::complaint(&error) {
+            Some(complaint) => {
+                let terminal = Terminal::detect(Color::Auto, true);
+                eprint!("{}", complaint::told(&complaint.into(), &terminal));
+                return Exit::Usage.into();
+            }
+            None => error.exit(),
+        },
+    };
     let terminal = Terminal::detect(cli.global.color, cli.global.quiet);
     let result = match &cli.verb {
         Verb::Why(args) => why::run(args, &terminal),

@@ -7,6 +7,7 @@ use letgo_report::text::{self, PsColumns};
 use letgo_report::{DoctorReport, PsReport, PsRow, Severity, State, WhyReport};
 
 use crate::cli::{DoctorArgs, FailOn, Output, PsArgs, PsOutput, Sort, WhyArgs};
+use crate::coming;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
@@ -16,7 +17,10 @@ use crate::terminal::Terminal;
 /// Standard output cannot be written.
 pub fn why(report: &WhyReport, args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
     let text = match args.output {
-        Output::Text => text::why(report, terminal.stdout, args.explain),
+        Output::Text => {
+            let text = text::why(report, terminal.stdout, args.explain);
+            text + &coming::note(report, terminal.stdout)
+        }
         Output::Json => letgo_report::json(report)?,
     };
     terminal.print(&text)?;

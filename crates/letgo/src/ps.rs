@@ -42,15 +42,21 @@ pub fn run(args: &PsArgs, terminal: &Terminal) -> Result<Exit> {
 pub fn report(progress: &Progress) -> Result<PsReport> {
     let (at, began) = (SystemTime::now(), Instant::now());
     let mut executables = Executables::default();
-    let mut processes = Vec::new();
+    let (mut processes, mut denied) = (Vec::new(), Vec::new());
     let mut coverage = Coverage::default();
     for listed in hosts::processes()? {
         progress.step(format!("looking at process {}", listed.pid));
         match look(&listed, &mut executables) {
             Ok(row) => processes.extend(row),
             Err(Unseen::Gone) => {}
+            Err(Unseen::Denied) => denied.push(listed.pid),
             Err(Unseen::Because(why)) => coverage.skip("process", why),
         }
+    }
+    // One that can be asked about stands for all.
+    if let Some(pid) = denied.first() {
+        let why = format!("its executable may not be read: see `letgo doctor {pid}`");
+        denied.iter().for_each(|_| coverage.skip("process", &why));
     }
     let skipped = coverage.skipped.into_iter();
     Ok(PsReport {
@@ -73,6 +79,8 @@ pub fn report(progress: &Progress) -> Result<PsReport> {
 enum Unseen {
     /// It ended meanwhile.
     Gone,
+    /// Its executable may not be read.
+    Denied,
     /// For another reason.
     Because(String),
 }
@@ -82,7 +90,7 @@ impl From<letgo_linux::Error> for Unseen {
         if error.is_gone() {
             Unseen::Gone
         } else if error.is_denied() {
-            Unseen::Because("its executable may not be read: see `letgo doctor PID`".into())
+            Unseen::Denied
         } else {
             Unseen::Because(error.to_string())
         }

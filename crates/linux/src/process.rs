@@ -333,6 +333,14 @@ impl Process {
         cgroup::memory_of(self)
     }
 
+    /// Whether its cgroup, or one above it, is frozen, as far as that can be seen from here.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn is_frozen(&self) -> Result<bool, Error> {
+        Ok(cgroup::frozen_by(self)?.is_some())
+    }
+
     /// The container that it runs in, by the marks that container runtimes leave in the paths of
     /// cgroups; nothing where none is recognised.
     ///

@@ -34,7 +34,7 @@ mod why;
 
 pub use doctor::{Check, DoctorReport};
 pub use finding::{Finding, Location, Remedy, Share};
-pub use open::{Basis, Confidence, Ending, Method, Severity, Source, State, Unit};
+pub use open::{Basis, Confidence, Ending, Method, RunState, Severity, Source, State, Unit};
 pub use page::Look;
 pub use ps::{PsReport, PsRow};
 pub use release::{

@@ -88,9 +88,21 @@ open_enum! {
 }
 
 open_enum! {
+    /// Whether the kernel lets a process run.
+    RunState {
+        /// It runs, or sleeps of its own accord.
+        Runs = "runs",
+        /// A signal, or somebody who traces it, has stopped it.
+        Stopped = "stopped",
+        /// Its cgroup is frozen.
+        Frozen = "frozen",
+    }
+}
+
+open_enum! {
     /// How a reading was taken.
     Method {
-        /// While the target ran.
+        /// Without stopping it.
         Running = "running",
         /// With all its threads stopped.
         Stopped = "stopped",

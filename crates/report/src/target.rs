@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::RunState;
+
 /// The process.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
@@ -33,6 +35,9 @@ pub struct Target {
     pub pie: bool,
     /// Built with cgo.
     pub cgo: bool,
+    /// Whether the kernel lets it run, whatever letgo does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<RunState>,
     /// Time since it started, in nanoseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uptime_ns: Option<u64>,

@@ -80,6 +80,15 @@ fn ps_in_every_width() {
 fn doctor_in_every_state() {
     let report: DoctorReport = sample(DOCTOR);
     insta::assert_snapshot!("doctor_80", doctor(&report, look(80)));
+    let mut again = report.clone();
+    again.checks.push(report.checks[0].clone());
+    let text = doctor(&again, look(80));
+    assert_eq!(
+        text.matches("setcap").count(),
+        1,
+        "a remedy is said once: {text}"
+    );
+    assert!(text.contains("to grant it: as above"), "{text}");
     insta::assert_snapshot!("doctor_color", doctor(&report, colored(80)));
 }
 

@@ -292,6 +292,20 @@ fn listen(stdout: ChildStdout) -> Receiver<Line> {
 
 type Order = (Command, Sender<std::io::Result<Child>>);
 
+/// Starts a command. A file that we wrote ourselves may for a moment be open for writing in a child
+/// that another thread is just starting; then the kernel does not run it yet.
+fn spawn_when_written(command: &mut Command) -> std::io::Result<Child> {
+    for _ in 0..200 {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            started => return started,
+        }
+    }
+    command.spawn()
+}
+
 /// Starts a process from a thread that lives as long as we do.
 fn spawn(command: Command) -> Result<Child> {
     static SPAWNER: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
@@ -300,7 +314,7 @@ fn spawn(command: Command) -> Result<Child> {
         std::thread::spawn(move || {
             for (mut command, reply) in orders {
                 // The asker may have given up; then its child is dropped and dies by its tether.
-                let _ = reply.send(command.spawn());
+                let _ = reply.send(spawn_when_written(&mut command));
             }
         });
         Mutex::new(sender)

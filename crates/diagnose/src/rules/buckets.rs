@@ -9,6 +9,7 @@ use letgo_account::Leaf;
 
 use crate::draft::{Case, Draft};
 use crate::finding::Confidence;
+use crate::settings::godebug;
 use crate::words;
 
 /// Buckets take a share of RSS.
@@ -50,8 +51,16 @@ pub(crate) fn profile_buckets(case: &Case<'_>) -> Option<Draft> {
     Some(remedies(case, draft))
 }
 
+/// Frames that a record keeps: the live value, else what was asked for, else the default.
+fn stack_depth(case: &Case<'_>) -> i32 {
+    let environment = case.facts.environment.godebug.as_deref();
+    let asked = environment.and_then(|text| godebug(text, "profstackdepth"));
+    let live = case.facts.debug.profstackdepth;
+    live.or_else(|| asked?.parse().ok()).unwrap_or(128)
+}
+
 fn remedies(case: &Case<'_>, draft: Draft) -> Draft {
-    let depth = case.facts.debug.profstackdepth.unwrap_or(128);
+    let depth = stack_depth(case);
     let draft = if case.facts.target.go_minor >= 23 && depth > 32 {
         draft.remedy(
             "for good",

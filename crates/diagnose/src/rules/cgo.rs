@@ -49,23 +49,27 @@ pub(crate) fn malloc(case: &Case<'_>) -> Option<Draft> {
 }
 
 fn arenas(case: &Case<'_>, malloc: u64) -> String {
-    let arenas = case.facts.malloc.arenas;
-    match arenas {
-        0 => format!(
-            "glibc's malloc has {} in its main heap.",
-            words::bytes(malloc)
+    let (all, beside) = (words::bytes(malloc), case.facts.malloc.arena_resident_bytes);
+    let beside = words::bytes(beside);
+    match case.facts.malloc.arenas {
+        0 => format!("glibc's malloc has {all}, in its main heap and in chunks mapped alone."),
+        1 => format!(
+            "glibc's malloc has {all}, of which {beside} in one arena beside its main heap."
         ),
-        _ => format!(
-            "glibc's malloc has {}, of which {} in {} arenas beside its main heap.",
-            words::bytes(malloc),
-            words::bytes(case.facts.malloc.arena_resident_bytes),
+        arenas => format!(
+            "glibc's malloc has {all}, of which {beside} in {} arenas beside its main heap.",
             words::count(arenas)
         ),
     }
 }
 
+/// Part of malloc's memory that arenas beside the main one have at least, where fewer would help.
+const ARENAS_PART: u64 = 4;
+
 fn remedies(case: &Case<'_>, draft: Draft) -> Draft {
-    let many = case.facts.malloc.arenas >= 2;
+    let beside = case.facts.malloc.arena_resident_bytes;
+    let many = case.facts.malloc.arenas >= 2
+        && beside.saturating_mul(ARENAS_PART) >= case.facts.resident(Leaf::CgoMalloc);
     let unset = case.facts.environment.malloc_arena_max.is_none();
     let draft = if many && unset {
         draft.remedy(

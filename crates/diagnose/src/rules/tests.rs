@@ -214,9 +214,10 @@ fn disablethp_is_named_only_where_the_release_has_it() {
 
 #[test]
 fn profstackdepth_is_named_only_where_the_release_has_it() {
-    let advice = |minor| {
+    let advice = |minor, asked: Option<&str>| {
         let mut facts = healthy().with(Leaf::RuntimeProfileBuckets, 100 * MIB);
         facts.target.go_minor = minor;
+        facts.environment.godebug = asked.map(str::to_owned);
         facts.profile = Profile {
             memory_count: 1,
             memory_bytes: 1,
@@ -228,8 +229,10 @@ fn profstackdepth_is_named_only_where_the_release_has_it() {
             .iter()
             .any(|remedy| remedy.command.contains("profstackdepth"))
     };
-    assert!(!advice(22));
-    assert!(advice(23));
+    assert!(!advice(22, None));
+    assert!(advice(23, None));
+    assert!(advice(23, Some("gctrace=1,profstackdepth=64")));
+    assert!(!advice(23, Some("profstackdepth=32")), "it is so already");
 }
 
 #[test]
@@ -409,6 +412,10 @@ fn arenas_and_mappings_are_named() {
     let malloc = find(&facts, "cgo-growth").expect("malloc");
     assert!(malloc.evidence[0].contains("250 MiB in 16 arenas"));
     assert!(malloc.remedies[0].command.contains("MALLOC_ARENA_MAX=2"));
+    facts.malloc.arena_resident_bytes = 10 * MIB;
+    let elsewhere = find(&facts, "cgo-growth").expect("malloc");
+    let advice = elsewhere.remedies.iter().map(|remedy| &remedy.command);
+    assert!(advice.clone().all(|advice| !advice.contains("ARENA_MAX")));
     let files = find(&facts, "mapped-file").expect("files");
     assert_eq!(
         files.evidence[0],

@@ -49,7 +49,10 @@ pub fn facts(opened: &Opened, reading: &Reading, around: &Surroundings) -> Facts
             profstackdepth: None,
             mem_profile_rate: None,
         },
-        malloc: Malloc::default(),
+        malloc: Malloc {
+            arenas: reading.account.malloc_arenas.count,
+            arena_resident_bytes: reading.account.malloc_arenas.resident.0,
+        },
     }
 }
 

@@ -110,6 +110,9 @@ impl Reading {
             .process
             .verify()
             .map_err(|error| complaints::of_process(&error))?;
+        if options.rates {
+            progress.step("watching what it allocates for a second");
+        }
         let second = options
             .rates
             .then(|| second_light(&runtime, &memory, first_at))

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use letgo_account::{Node, Source};
-use letgo_diagnose::{Facts, Finding};
+use letgo_diagnose::{Facts, Finding, State};
 use letgo_linux::journal;
 use letgo_report as out;
 
@@ -69,6 +69,11 @@ pub(crate) fn target(opened: &Opened, around: &Surroundings) -> out::Target {
         stripped: binary.stripped(),
         pie: binary.pie(),
         cgo: binary.cgo(),
+        state: Some(match around.state {
+            State::Runs => out::RunState::Runs,
+            State::Stopped => out::RunState::Stopped,
+            State::Frozen => out::RunState::Frozen,
+        }),
         uptime_ns: around
             .uptime
             .and_then(|time| u64::try_from(time.as_nanos()).ok()),

@@ -42,10 +42,7 @@ impl Surroundings {
             environment: environment(process),
             uptime: uptime(process),
             threads: stat.as_ref().map_or(0, |stat| stat.threads),
-            state: match stat.map(|stat| stat.state) {
-                Some('T' | 't') => State::Stopped,
-                _ => State::Runs,
-            },
+            state: state(process, stat.map(|stat| stat.state)),
             thp: thp(),
             host_memory_bytes: system::meminfo().total,
         }
@@ -75,6 +72,14 @@ impl Surroundings {
     pub fn variable(&self, name: &str) -> Option<String> {
         let index = VARIABLES.iter().position(|known| *known == name)?;
         self.environment.as_ref()?.get(index)?.clone()
+    }
+}
+
+fn state(process: &Process, state: Option<char>) -> State {
+    match state {
+        Some('T' | 't') => State::Stopped,
+        _ if process.is_frozen().unwrap_or(false) => State::Frozen,
+        _ => State::Runs,
     }
 }
 

@@ -147,7 +147,7 @@ fn ps_counts_what_it_may_not_look_at() {
     );
     let text = asked_by_nobody(dir.path(), &["ps"]);
     assert!(
-        crate::flat(&text.stdout).contains("letgo doctor PID"),
+        crate::flat(&text.stdout).contains("see `letgo doctor "),
         "{text:?}"
     );
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use letgo_testkit::{Patient, Recipe, note_skip, report_of, thread_states, why};
 
 use crate::{
-    LETGO, explained_as_it_is, letgo, may_read, refusal, report, small, status, until, works,
+    LETGO, explained_as_it_is, flat, letgo, may_read, refusal, report, small, status, until, works,
 };
 
 /// The patient still obeys.
@@ -28,8 +28,14 @@ fn a_program_that_was_stopped_stays_so_and_is_not_changed() {
     patient.stop().unwrap();
     explained_as_it_is(pid);
     let before = letgo_testkit::rss(pid).unwrap();
+    let text = letgo(&["why", &pid.to_string()]).output().unwrap();
+    assert!(
+        flat(&text.stdout).contains("read as it was, stopped"),
+        "{text:?}"
+    );
     let stopped = report(pid, &["--stop"]);
     assert_eq!(stopped.at("/taken/method").unwrap(), "stopped");
+    assert_eq!(stopped.at("/target/state").unwrap(), "stopped");
     assert_eq!(stopped.resident().unwrap(), before.rss);
     let listed = letgo(&["ps", "-o", "json"]).output().unwrap();
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -136,7 +142,8 @@ fn a_frozen_program_is_read_and_a_stop_ends_in_time() {
         Ok(freezer) => freezer,
         Err(error) => return note_skip(test, &format!("the v1 freezer: {error}")),
     };
-    explained_as_it_is(pid);
+    let frozen = explained_as_it_is(pid);
+    assert_eq!(frozen.at("/target/state").unwrap(), "frozen");
     let began = Instant::now();
     let output = why(Path::new(LETGO), pid, &["--stop=500"])
         .output()
@@ -158,6 +165,7 @@ fn a_frozen_program_is_read_and_a_stop_ends_in_time() {
     }
     freezer.thaw();
     runs_on(&mut patient);
+    assert_eq!(report(pid, &[]).at("/target/state").unwrap(), "runs");
     drop(patient);
     drop(freezer);
 }

@@ -128,8 +128,16 @@ fn open_dir() -> tempfile::TempDir {
 /// A copy of a file in `dir`, runnable by anybody.
 fn copy(file: &Path, dir: &Path) -> PathBuf {
     let to = dir.join(file.file_name().unwrap());
-    std::fs::copy(file, &to).unwrap();
+    copy_to(file, &to);
     to
+}
+
+/// Copies a file that is to be run. Another process writes it: what we had open for writing, a
+/// child that another test starts at that moment would have open too, and the kernel runs no file
+/// that anybody may write.
+fn copy_to(file: &Path, to: &Path) {
+    let status = Command::new("cp").arg(file).arg(to).status();
+    assert!(status.unwrap().success(), "cp {}", file.display());
 }
 
 /// Waits until `done`, for at most twenty seconds.

@@ -46,7 +46,7 @@ fn a_program_that_is_no_file_is_read() {
         return;
     }
     let name = CString::new("letgo-test").unwrap();
-    let fd = memfd_create(name.as_c_str(), MFdFlags::empty()).unwrap();
+    let fd = memfd_create(name.as_c_str(), MFdFlags::MFD_CLOEXEC).unwrap();
     let mut file = fs::File::from(fd);
     file.write_all(&fs::read(small().build().unwrap()).unwrap())
         .unwrap();

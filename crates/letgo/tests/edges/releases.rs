@@ -44,7 +44,10 @@ fn disguised(recipe: &Recipe, version: &str) -> Disguised {
 /// A file with the bytes, and the permissions of `binary`.
 fn write_beside(binary: &Path, dir: &Path, bytes: &[u8]) -> PathBuf {
     let copy = crate::copy(binary, dir);
-    std::fs::write(&copy, bytes).unwrap();
+    let changed = copy.with_extension("changed");
+    std::fs::write(&changed, bytes).unwrap();
+    // Keeps the permissions that are there.
+    crate::copy_to(&changed, &copy);
     copy
 }
 

@@ -98,10 +98,13 @@ fn stop(process: &Process) -> Check {
     match Stop::all_threads(process, TIME_TO_STOP) {
         Ok(stopped) => {
             let report = stopped.release();
-            let micros = report.pause_ns_max / 1000;
+            let pause = match report.pause_ns_max / 1000 {
+                micros @ 0..1000 => format!("{micros} us"),
+                micros => format!("{} ms", micros / 1000),
+            };
             Check::ok(
                 name,
-                format!("ptrace works: a child of ours was stopped for {micros} us"),
+                format!("ptrace works: a child of ours was stopped for {pause}"),
             )
         }
         Err(error) => Check::missing(name, error.to_string(), FILTER),

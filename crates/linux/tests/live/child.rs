@@ -177,7 +177,11 @@ impl Copy {
         let dir = std::env::temp_dir().join(format!("letgo-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let path = dir.join(name);
-        std::fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+        // By another process: what we had open for writing, a child that another test starts at
+        // that moment would have open too, and the kernel would not run it.
+        let from = std::env::current_exe().unwrap();
+        let status = Command::new("cp").arg(from).arg(&path).status().unwrap();
+        assert!(status.success());
         Copy(path)
     }
 

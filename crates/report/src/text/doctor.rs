@@ -17,6 +17,7 @@ pub fn doctor(report: &DoctorReport, look: Look) -> String {
     let width = page.width();
     page.line(line.right(width, Ink::Dim, &about));
     page.gap();
+    let mut said = Vec::new();
     for check in &report.checks {
         let ink = match check.state {
             State::Ok => Ink::Green,
@@ -26,7 +27,10 @@ pub fn doctor(report: &DoctorReport, look: Look) -> String {
         let line = Line::new().add(ink, check.state.as_str()).pad_to(INDENT);
         page.line(line.add(Ink::Bold, &check.name));
         page.wrapped(INDENT, Ink::Plain, &check.detail);
-        if let Some(fix) = check.fix.as_ref().filter(|_| check.state != State::Ok) {
+        if let Some(fix) = check.fix.as_deref().filter(|_| check.state != State::Ok) {
+            let known = said.contains(&fix);
+            said.push(fix);
+            let fix = if known { "as above" } else { fix };
             page.wrapped(INDENT, Ink::Cyan, &format!("to grant it: {fix}"));
         }
     }

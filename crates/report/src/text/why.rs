@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{explain, findings, healthy, rows};
 use crate::page::{Ink, Line, Look, Page, bar, trim, trim_start};
-use crate::{Container, Method, Severity, WhyReport, units};
+use crate::{Container, Method, RunState, Severity, WhyReport, units};
 
 /// Most reasons for incompleteness on the one screen.
 const MOST_SKIPS: usize = 3;
@@ -122,10 +122,16 @@ fn method(report: &WhyReport) -> (String, String) {
     let taken = &report.taken;
     let pause = units::time(taken.pause_ns_max);
     let paused = format!("paused {pause}");
+    let still = match &report.target.state {
+        Some(RunState::Stopped) => Some("stopped"),
+        Some(RunState::Frozen) => Some("frozen"),
+        _ => None,
+    };
     match &taken.method {
-        Method::Running if taken.pause_ns_max == 0 => {
-            ("read while it ran, no pause".into(), "no pause".into())
-        }
+        Method::Running if taken.pause_ns_max == 0 => match still {
+            Some(how) => (format!("read as it was, {how}"), how.into()),
+            None => ("read while it ran, no pause".into(), "no pause".into()),
+        },
         Method::Stopped => (format!("all threads stopped for {pause}"), paused),
         Method::Frozen => match taken.copied_bytes {
             Some(copied) => (format!("copied {}, {paused}", units::bytes(copied)), paused),
