@@ -105,21 +105,26 @@ pub(crate) fn context<'a>(view: View<'a>, arenas: &'a [AddrRange]) -> Result<Con
 /// # Consistency
 /// Of a running target: when a GC cycle begins to sweep meanwhile, all spans are read once more.
 /// A span that makes no sense, or that overlaps another, is read once more by itself; both count
-/// as torn. What stays bad is skipped.
+/// as torn. What stays bad is skipped. Arenas that the heap grew by meanwhile are added to
+/// `arenas`.
 pub(crate) fn spans(
     view: View<'_>,
-    arenas: &[AddrRange],
+    arenas: &mut Vec<AddrRange>,
     limits: &Limits,
     coverage: &mut Coverage,
 ) -> Result<Spans, Error> {
-    let merged = merged(arenas);
-    let mut attempt = Attempt::read(view, &merged, limits)?;
+    let mut known = merged(arenas);
+    let mut attempt = Attempt::read(view, &known, limits)?;
     if attempt.moved && !view.is_late() {
         coverage.torn += 1;
-        let again = Attempt::read(view, &merged, limits)?;
-        attempt = again;
+        attempt = Attempt::read(view, &known, limits)?;
     }
-    let context = context(view, &merged)?;
+    if !attempt.bad.is_empty() {
+        // They may lie in an arena that is newer than our list.
+        *arenas = self::arenas(view, limits)?;
+        known = merged(arenas);
+    }
+    let context = context(view, &known)?;
     let mut spans = attempt.spans;
     for mspan in attempt.bad {
         coverage.torn += 1;

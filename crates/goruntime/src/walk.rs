@@ -89,7 +89,7 @@ impl Runtime {
     ) -> Result<(), Error> {
         for attempt in 1..=TRIES {
             let mut seen = Coverage::default();
-            let spans = mheap::spans(view, &census.arenas, limits, &mut seen)?;
+            let spans = mheap::spans(view, &mut census.arenas, limits, &mut seen)?;
             census.spans = spans.spans;
             census.mspans = spans.structures;
             census.stats = self.stats(view, processors, &mut seen)?;
