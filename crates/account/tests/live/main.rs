@@ -154,10 +154,12 @@ impl Reading {
         self.figure(counter).0
     }
 
-    /// Whether a counter moved between the program's own look at it and ours.
+    /// Whether a counter moved between the program's own look at it and ours, or the program was
+    /// stopped while its scavenger had set the bits and not yet the counter.
     fn has_moved(&self) -> bool {
         let moved = |counter: &&str| self.figure(counter).1 != self.memstats.get(counter);
-        SYS.iter().any(moved)
+        let (bits, counter) = self.figure("HeapReleased");
+        SYS.iter().any(moved) || bits != counter
     }
 }
 

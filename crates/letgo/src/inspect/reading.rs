@@ -110,13 +110,8 @@ impl Reading {
             .process
             .verify()
             .map_err(|error| complaints::of_process(&error))?;
-        if options.rates {
-            progress.step("watching what it allocates for a second");
-        }
-        let second = options
-            .rates
-            .then(|| second_light(&runtime, &memory, first_at))
-            .flatten();
+        let rates = || second_light(&runtime, &memory, first_at, progress);
+        let second = options.rates.then(rates).flatten();
         let mut coverage = census.coverage.clone();
         coverage.merge(account.coverage.clone());
         note_expired(stop.as_ref(), &mut coverage);
@@ -251,7 +246,13 @@ fn light(runtime: &Runtime, memory: &LiveMemory) -> Result<Light, Complaint> {
 }
 
 /// The light reading that ends the window, and how long the window was.
-fn second_light(runtime: &Runtime, memory: &LiveMemory, first_at: Instant) -> Option<(Light, u64)> {
+fn second_light(
+    runtime: &Runtime,
+    memory: &LiveMemory,
+    first_at: Instant,
+    progress: &Progress,
+) -> Option<(Light, u64)> {
+    progress.step("watching what it allocates for a second");
     std::thread::sleep(WINDOW.saturating_sub(first_at.elapsed()));
     let window = first_at.elapsed();
     let light = runtime.light(memory).ok()?;
