@@ -119,7 +119,7 @@ impl Layouts {
     pub fn parse(text: &str) -> Result<Layouts, Error> {
         let mut layouts = Layouts::default();
         let mut open: Option<(String, StructLayout)> = None;
-        let mut lines = (1u64..).zip(text.lines());
+        let mut lines = (1u64..).zip(text.split_terminator('\n'));
         let broken =
             |number, why: &str| Error::inconsistent("the layout table's line", Addr(number), why);
         if lines.next().is_none_or(|(_, line)| line != HEADER) {
