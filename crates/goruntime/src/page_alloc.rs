@@ -34,6 +34,7 @@ pub struct PageAlloc {
     pub in_use: Vec<AddrRange>,
     /// Chunks of `in_use`, by address.
     pub chunks: Vec<Chunk>,
-    /// Page caches that are not empty, by address.
+    /// Page caches that are not empty, by address; those of several Ps that hold parts of the same
+    /// 64 runtime pages are one.
     pub caches: Vec<PageCache>,
 }

@@ -33,13 +33,26 @@ pub(crate) fn read(
     coverage: &mut Coverage,
 ) -> Result<PageAlloc, Error> {
     let in_use = in_use(view, limits)?;
-    let mut alloc = PageAlloc {
+    Ok(PageAlloc {
         chunks: chunks(view, &in_use, limits, coverage)?,
-        caches: caches(view, processors, coverage)?,
+        caches: joined(caches(view, processors, coverage)?),
         in_use,
-    };
-    alloc.caches.sort_unstable_by_key(|cache| cache.base);
-    Ok(alloc)
+    })
+}
+
+/// One cache for each 64 runtime pages, by address. Two Ps hold parts of the same where some of
+/// these pages were freed after the first P had taken the rest.
+fn joined(mut caches: Vec<PageCache>) -> Vec<PageCache> {
+    caches.sort_unstable_by_key(|cache| cache.base);
+    caches.dedup_by(|next, first| {
+        let same = next.base == first.base;
+        if same {
+            first.cache |= next.cache;
+            first.scavenged |= next.scavenged;
+        }
+        same
+    });
+    caches
 }
 
 /// `pageAlloc.inUse`, by address.
@@ -181,6 +194,23 @@ fn caches(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_processors_may_hold_parts_of_the_same_pages() {
+        let cache = |base, cache, scavenged| PageCache {
+            base: Addr(base),
+            cache,
+            scavenged,
+        };
+        // As a server of go1.26 had them: three pages that were returned, and two that were not.
+        let block = 0xa00_a1e8_0000;
+        let other = cache(0xa00_a1f0_0000, 1, 0);
+        let first = cache(block, 0x30_0000_0000, 0);
+        let second = cache(block, 0xe << 60, 0xe << 60);
+        let both = cache(block, 0xe000_0030_0000_0000, 0xe << 60);
+        assert_eq!(joined(vec![other, first, second]), [both, other]);
+        assert_eq!(joined(vec![second, other, first]), [both, other]);
+    }
 
     #[test]
     fn chunks_are_numbered_from_the_bottom_of_the_address_space() {

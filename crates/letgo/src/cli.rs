@@ -228,8 +228,9 @@ Examples:
   letgo ps -o wide             all columns
   letgo ps -o json | jq '.processes[] | select(.gc_percent == null) | .pid'
 
-Columns: LIVE is what the last GC marked; IDLE is free and not returned to the
-OS; a dash is a figure that could not be read, and a line below says why.
+Columns: LIVE is what the last GC marked, a dash before the first; IDLE is free
+and not returned to the OS. Other dashes are figures that could not be read; a
+line below says why.
 
 Exit status:
   0  the table is there; what could not be read is said in it

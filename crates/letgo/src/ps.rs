@@ -169,7 +169,8 @@ fn counters(process: Process, executable: Executable) -> Result<RuntimeStats, Co
 }
 
 fn fill(row: &mut PsRow, stats: &RuntimeStats) {
-    row.live_heap_bytes = Some(stats.heap_marked);
+    // Before the first GC nobody knows what is live.
+    row.live_heap_bytes = Some(stats.heap_marked).filter(|_| stats.num_gc > 0);
     row.returnable_bytes = Some(stats.heap_idle.saturating_sub(stats.heap_released));
     row.gc_percent = Some(u32::try_from(stats.gc_percent).ok());
     row.memory_limit = Some(inspect::memory_limit(stats.memory_limit));

@@ -42,7 +42,7 @@ pub struct PsRow {
     pub go_version: String,
     /// Bytes in RAM.
     pub rss_bytes: u64,
-    /// Bytes that the last GC marked.
+    /// Bytes that the last GC marked; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_heap_bytes: Option<u64>,
     /// Bytes of free spans that could be returned to the OS now: `heap_idle - heap_released`.

@@ -16,7 +16,7 @@ pub struct Runtime {
     /// The pacer's count: marked by the last GC, and allocated since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heap_live: Option<u64>,
-    /// Marked by the last GC.
+    /// Marked by the last GC; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heap_marked: Option<u64>,
     /// `HeapInuse`: heap spans in use.

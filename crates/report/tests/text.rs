@@ -55,6 +55,16 @@ fn why_of_a_healthy_program() {
 }
 
 #[test]
+fn what_is_live_is_not_said_before_the_first_gc() {
+    let mut report: WhyReport = sample(HEALTHY);
+    report.runtime.num_gc = Some(0);
+    report.runtime.heap_marked = None;
+    let text = why(&report, look(80), false);
+    assert!(text.contains("no GC yet, heap "), "{text}");
+    assert!(!text.contains("live heap"), "{text}");
+}
+
+#[test]
 fn why_of_a_torn_reading() {
     let report: WhyReport = sample(TORN);
     insta::assert_snapshot!("why_torn_80", why(&report, look(80), false));

@@ -230,7 +230,7 @@ fn runtime(reading: &Reading) -> out::Runtime {
     out::Runtime {
         heap_alloc: Some(stats.heap_alloc),
         heap_live: Some(stats.heap_live),
-        heap_marked: Some(stats.heap_marked),
+        heap_marked: Some(stats.heap_marked).filter(|_| stats.num_gc > 0),
         heap_inuse: Some(stats.heap_inuse),
         heap_idle: Some(stats.heap_idle),
         heap_released: Some(stats.heap_released),

@@ -28,8 +28,11 @@ fn figures(report: &WhyReport) -> Vec<String> {
 }
 
 fn live(runtime: &Runtime) -> Option<String> {
-    let live = units::bytes(runtime.heap_marked.or(runtime.heap_live)?);
-    let mut text = format!("live heap {live}");
+    let mut text = match (runtime.num_gc, runtime.heap_marked) {
+        // What is live nobody knows before the first GC.
+        (Some(0), _) => format!("no GC yet, heap {}", units::bytes(runtime.heap_live?)),
+        (_, live) => format!("live heap {}", units::bytes(live.or(runtime.heap_live)?)),
+    };
     if let Some(next) = runtime.next_gc {
         text += &format!(", next GC at {}", units::bytes(next));
     }
