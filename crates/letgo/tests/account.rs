@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use letgo_testkit::{
     Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Report, Tier, Trial, VERSIONS,
@@ -131,11 +131,28 @@ fn a_program_that_keeps_allocating_runs_on_while_it_is_read() {
     };
     for version in versions {
         let mut patient = Recipe::new("alloc").go(version).start().unwrap();
+        grown(&patient);
         for round in 0..5 {
             let name = format!("go{version} round {round}");
             read_once_running(&patient, &name);
             still_allocates(&mut patient);
         }
+    }
+}
+
+/// Waits until the patient has the size that it keeps, in 200 ms by 2 %. While it starts it grows by
+/// a MiB each millisecond, and no two looks of the kernel are within 0.5 % of each other.
+fn grown(patient: &Patient) {
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut before = 0;
+    loop {
+        let now = rss(patient.pid()).unwrap().rss;
+        if now >= 64 << 20 && now.abs_diff(before) * 50 <= now {
+            return;
+        }
+        assert!(Instant::now() < end, "the patient never stops growing");
+        before = now;
+        std::thread::sleep(Duration::from_millis(200));
     }
 }
 
