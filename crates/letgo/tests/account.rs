@@ -140,8 +140,8 @@ fn a_program_that_keeps_allocating_runs_on_while_it_is_read() {
     }
 }
 
-/// Waits until the patient has the size that it keeps, in 200 ms by 2 %. While it starts it grows by
-/// a MiB each millisecond, and no two looks of the kernel are within 0.5 % of each other.
+/// Waits until the patient has the size that it keeps, in 200 ms by 2 %. While it starts it grows
+/// by a MiB each millisecond, and no two looks of the kernel are within 0.5 % of each other.
 fn grown(patient: &Patient) {
     let end = Instant::now() + Duration::from_secs(60);
     let mut before = 0;
