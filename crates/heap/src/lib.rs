@@ -31,6 +31,7 @@ mod prefetch;
 mod program;
 mod reachable;
 mod roots;
+mod slots;
 mod types;
 
 pub use error::Error;
@@ -39,3 +40,4 @@ pub use limits::Limits;
 pub use objects::ObjectId;
 pub use reachable::{ClassReach, Count, Reachable, SpanReach};
 pub use roots::{Registers, Root, RootKind};
+pub use slots::SpanSlots;

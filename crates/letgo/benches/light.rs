@@ -32,7 +32,7 @@ fn bench(criterion: &mut Criterion) {
         }
     };
     let memory = LiveMemory::new(&opened.process).unwrap();
-    let runtime = opened.attach(&memory).unwrap();
+    let runtime = opened.program.attach(&memory).unwrap();
     let mut group = criterion.benchmark_group("light");
     group.bench_function("reading", |b| b.iter(|| runtime.light(&memory).unwrap()));
     let recorded = Recorded::new(&memory);

@@ -66,9 +66,9 @@ fn parts(group: &mut BenchmarkGroup<'_, WallTime>, opened: &mut Opened) {
     let memory = LiveMemory::new(&opened.process)
         .unwrap()
         .only_resident(Arc::clone(&resident), &mappings);
-    let runtime = opened.attach(&memory).unwrap();
+    let runtime = opened.program.attach(&memory).unwrap();
     let options = CensusOptions {
-        functions: Some(&opened.binary.functions),
+        functions: Some(&opened.program.binary.functions),
         ..CensusOptions::default()
     };
     let census = runtime.census(&memory, &options).unwrap();
@@ -83,7 +83,7 @@ fn parts(group: &mut BenchmarkGroup<'_, WallTime>, opened: &mut Opened) {
         memory: &memory,
         residency: &resident,
         mappings: &mappings,
-        program: &opened.segments(),
+        program: &opened.program.segments(),
         sanitizer: None,
         stack_pointers: &[],
         rss: Some(ResidentBytes(opened.process.smaps().unwrap().total.rss)),

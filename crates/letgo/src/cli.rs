@@ -9,6 +9,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod target;
+mod why;
+
+pub use target::{By, HoldArgs, Place, Selection, TargetArgs};
+use why::WHY;
+pub use why::WhyArgs;
+
 use crate::lab::args::LabArgs;
 use crate::terminal::Color;
 
@@ -74,10 +81,6 @@ pub const COMING: [(&str, &str); 5] = [
 
 // What a verb's own --help begins with. It has to stand at the variant: the doc comment there would
 // win over what the arguments say.
-const WHY: &str = "\
-Where every resident page of a process belongs, and what stands out.\n\nThe account is taken \
-while the process runs, from what the kernel says is resident; nothing is paused and no page \
-is faulted in. --stop gives the account of one moment instead.";
 const PS: &str = "\
 Which Go programs run on this host, those of other containers included: release, RSS, live \
 heap, what could be returned now, GOGC, memory limit. Only counters are read; nothing is \
@@ -137,85 +140,6 @@ pub struct WatchdogArgs {
     pub pid: u32,
     /// When it started, in clock ticks since boot
     pub start_ticks: u64,
-}
-
-/// Arguments of `letgo why`.
-#[derive(Args, Debug)]
-#[command(about = "Where every resident page of a process belongs, and what stands out")]
-#[command(after_help = "\
-Examples:
-  letgo why 4242                        one screen: account, findings, remedies
-  letgo why 4242 --explain              every leaf with its source, the counters
-  letgo why --name api                  by name, if only one Go program has it
-  letgo why --pod shop/api-7d9f5-x2x4q  by Kubernetes pod, on its node
-  letgo why 4242 --fail-on medium       for scripts: status 1 if it matters
-  letgo why 4242 -o json | jq '.rss.tree[] | {id, resident_bytes}'
-
-Exit status:
-  0  the report is whole
-  1  a finding at or above --fail-on, or something could not be read (the
-     report says what)
-  2  the command line is wrong, or names more than one process
-  3  no report: no such process, not a Go program, not allowed")]
-#[command(override_usage = "\
-letgo why [OPTIONS] PID
-       letgo why [OPTIONS] --name NAME | --cgroup PATH
-       letgo why [OPTIONS] --pod NS/NAME [--container NAME]")]
-pub struct WhyArgs {
-    /// Which process.
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Leave out what needs the object graph
-    #[arg(long)]
-    #[arg(long_help = "Leave out what needs the object graph. \
-        This version builds none, so it makes no difference yet")]
-    pub quick: bool,
-    /// Stop all threads while reading, for at most MS milliseconds
-    #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "500", value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    #[arg(
-        long_help = "Stop all threads while reading, for at most MS milliseconds (500 if not \
-        said). The account is then of one moment and sums to RSS exactly; without it the program \
-        runs on and the sum may drift by a few pages"
-    )]
-    pub stop: Option<u64>,
-    /// Show everything: each leaf with its source, size classes, settings, cost
-    #[arg(long)]
-    pub explain: bool,
-    /// End with status 1 if a finding is at least this severe
-    #[arg(long, value_enum, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
-    /// How to write the report
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Output,
-}
-
-/// Which process is meant: a pid, or what together matches one Go program.
-#[derive(Args, Debug, Default, Clone)]
-#[group(skip)]
-pub struct Selection {
-    /// The process
-    #[arg(value_parser = pid)]
-    #[arg(required_unless_present_any = ["name", "cgroup", "pod"])]
-    #[arg(conflicts_with_all = ["name", "cgroup", "pod", "container"])]
-    pub pid: Option<u32>,
-    /// By the name of the program or its executable
-    #[arg(long, help_heading = "Select a process otherwise")]
-    pub name: Option<String>,
-    /// By cgroup: its path, or the end of it
-    #[arg(long, value_name = "PATH", help_heading = "Select a process otherwise")]
-    pub cgroup: Option<String>,
-    /// By Kubernetes pod, as NAMESPACE/NAME or the pod's uid
-    #[arg(
-        long,
-        value_name = "NS/NAME",
-        help_heading = "Select a process otherwise"
-    )]
-    pub pod: Option<String>,
-    /// With --pod: by the name of the container
-    #[arg(long, short, value_name = "NAME", requires = "pod")]
-    #[arg(help_heading = "Select a process otherwise")]
-    pub container: Option<String>,
 }
 
 /// Arguments of `letgo ps`.

@@ -100,7 +100,7 @@ impl Control {
         transient: bool,
     ) -> Result<Control, Complaint> {
         let memory = opened.memory()?;
-        let runtime = opened.attach(&memory)?;
+        let runtime = opened.program.attach(&memory)?;
         let (controls, state) = controls(&runtime, &memory)?;
         let refused = |refusal| complaints::of_refusal(&refusal);
         let dir = JournalDir::standard().map_err(refused)?;

@@ -5,48 +5,40 @@
 
 pub(crate) mod complaints;
 mod facts;
+mod kept;
 mod modules;
+mod program;
 mod reading;
 mod report;
 mod surroundings;
+mod view;
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use letgo_account::{ImageSegment, Sanitizer};
 use letgo_gobin::{BuildInfo, GoBinary, Image};
-use letgo_goruntime::{Light, Runtime, Shape};
-use letgo_linux::process::ExePath;
+use letgo_goruntime::Light;
 use letgo_linux::{LiveMemory, Process, residency};
-use letgo_target::{AddrRange, ReadMemory};
 
 pub use facts::facts;
-pub use reading::{Options, Reading};
+pub use program::Program;
+pub use reading::{Hold, Marked, Options, Reading};
 pub use report::why_report;
 pub(crate) use report::{container, memory_limit, target};
 pub use surroundings::Surroundings;
+pub use view::View;
 
 use crate::complaint::Complaint;
 use modules::Loaded;
 
-/// A running Go program whose binary was read and whose place in memory is known.
+/// A running Go program, recognised.
 #[derive(Debug)]
 pub struct Opened {
     /// The process.
     pub process: Process,
-    /// Where its executable is, if the kernel tells.
-    pub exe: Option<ExePath>,
-    /// What its executable says.
-    pub binary: Arc<GoBinary>,
-    /// What is added to link-time addresses.
-    pub bias: u64,
-    /// Path of the Go library that was opened, where the executable itself is no Go program.
-    pub library: Option<String>,
-    /// Further Go runtimes in the same process, which are not looked into: path and release.
-    pub others: Vec<String>,
-    /// How the binary lays out its runtime, once that is known.
-    shape: Option<Arc<Shape>>,
+    /// The program that it runs.
+    pub program: Program,
 }
 
 impl Opened {
@@ -74,7 +66,7 @@ impl Opened {
             }
         };
         let others = loaded.into_iter();
-        opened.others = others
+        opened.program.others = others
             .map(|other| format!("{} ({})", other.path, other.version))
             .collect();
         Ok(opened)
@@ -84,15 +76,9 @@ impl Opened {
     fn with_library(process: Process, library: Loaded) -> Result<Opened, Complaint> {
         let binary = crate::facts::open(library.image)
             .map_err(|error| complaints::of_binary(&error, process.pid()))?;
-        Ok(Opened {
-            exe: process.exe_path().ok(),
-            process,
-            binary: Arc::new(binary),
-            bias: library.bias,
-            library: Some(library.path),
-            others: Vec::new(),
-            shape: None,
-        })
+        let mut opened = Opened::at(process, Arc::new(binary), library.bias);
+        opened.program.library = Some(library.path);
+        Ok(opened)
     }
 
     /// Joins a process with the binary that it is known to run.
@@ -101,47 +87,16 @@ impl Opened {
     /// A [`Complaint`] where the process is gone or may not be read.
     pub fn with_binary(process: Process, binary: Arc<GoBinary>) -> Result<Opened, Complaint> {
         let bias = load_bias(&process, &binary.image)?;
+        Ok(Opened::at(process, binary, bias))
+    }
+
+    fn at(process: Process, binary: Arc<GoBinary>, bias: u64) -> Opened {
         let exe = process.exe_path().ok();
-        Ok(Opened {
-            process,
-            exe,
-            binary,
-            bias,
-            library: None,
-            others: Vec::new(),
-            shape: None,
-        })
-    }
-
-    /// With what is known of the binary from another process that runs it.
-    #[must_use]
-    pub fn shaped(mut self, shape: Arc<Shape>) -> Opened {
-        self.shape = Some(shape);
-        self
-    }
-
-    /// Recognises the runtime in `memory`; facts that were kept from an earlier run and turn out
-    /// to be wrong are forgotten and found anew.
-    ///
-    /// # Errors
-    /// A [`Complaint`] that says what was not recognised.
-    pub fn attach(&mut self, memory: &dyn ReadMemory) -> Result<Runtime, Complaint> {
-        let shape = match self.shape.take() {
-            Some(shape) => shape,
-            // Facts have no part in it: what is missing here is missing for good.
-            None => Arc::new(Shape::of(&self.binary).map_err(|e| complaints::of_runtime(&e))?),
-        };
-        let shape = self.shape.insert(shape);
-        let first = match Runtime::attach_as(shape, &self.binary, self.bias, memory) {
-            Ok(runtime) => return Ok(runtime),
-            Err(error) => error,
-        };
-        crate::facts::forget(&self.binary.image);
-        let image = self.binary.image.clone();
-        let fresh = GoBinary::open(image, None)
-            .map_err(|error| complaints::of_binary(&error, self.process.pid()))?;
-        (self.binary, self.shape) = (Arc::new(fresh), None);
-        Runtime::attach(&self.binary, self.bias, memory).map_err(|_| complaints::of_runtime(&first))
+        let path = exe.as_ref().map(|exe| exe.path.display().to_string());
+        let name = path.or_else(|| Some(process.stat().ok()?.name));
+        let mut program = Program::new(process.pid(), name.unwrap_or_default(), binary, bias);
+        program.exe_deleted = exe.is_some_and(|exe| exe.deleted);
+        Opened { process, program }
     }
 
     /// The process's memory, all of it.
@@ -167,46 +122,10 @@ impl Opened {
             let scan = residency(&self.process, &mappings).map_err(told)?;
             memory = memory.only_resident(Arc::new(scan.residency), &mappings);
         }
-        let runtime = self.attach(&memory)?;
+        let runtime = self.program.attach(&memory)?;
         runtime
             .light(&memory)
             .map_err(|error| complaints::of_runtime(&error))
-    }
-
-    /// Path of the executable; the command's name where the kernel does not tell the path.
-    pub fn exe_name(&self) -> String {
-        let path = self.exe.as_ref().map(|exe| exe.path.display().to_string());
-        path.or_else(|| Some(self.process.stat().ok()?.name))
-            .unwrap_or_default()
-    }
-
-    /// The program's loadable segments where the process has them.
-    pub fn segments(&self) -> Vec<ImageSegment> {
-        let placed = |range: AddrRange| {
-            AddrRange::new(
-                range.start().biased(self.bias),
-                range.end().biased(self.bias),
-            )
-        };
-        let segments = self.binary.image.segments().iter();
-        segments
-            .map(|segment| ImageSegment {
-                range: placed(segment.range),
-                file_len: segment.file_len,
-                write: segment.write,
-            })
-            .collect()
-    }
-
-    /// The instrumentation that the program was built with.
-    pub fn sanitizer(&self) -> Option<Sanitizer> {
-        let build = &self.binary.build;
-        match (build.race(), build.msan(), build.asan()) {
-            (true, _, _) => Some(Sanitizer::Race),
-            (_, true, _) => Some(Sanitizer::Memory),
-            (_, _, true) => Some(Sanitizer::Address),
-            _ => None,
-        }
     }
 }
 

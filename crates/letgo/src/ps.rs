@@ -163,7 +163,7 @@ fn look(listed: &Listed, executables: &mut Executables) -> Result<Option<PsRow>,
 fn counters(process: Process, executable: Executable) -> Result<RuntimeStats, Complaint> {
     let mut opened = Opened::with_binary(process, executable.binary)?;
     if let Some(shape) = executable.shape {
-        opened = opened.shaped(shape);
+        opened.program = opened.program.shaped(shape);
     }
     opened.light().map(|light| light.stats)
 }

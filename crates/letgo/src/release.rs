@@ -35,7 +35,7 @@ pub fn run(args: &ReleaseArgs, terminal: &Terminal) -> Result<Exit> {
     let text = args.output == Output::Text;
     if args.dry_run {
         let memory = opened.memory()?;
-        let runtime = opened.attach(&memory)?;
+        let runtime = opened.program.attach(&memory)?;
         let (_, state) = control::controls(&runtime, &memory)?;
         let reading = look(&mut opened, &progress)?;
         let counters = control::look_of(&state, 0, 0);

@@ -92,14 +92,14 @@ pub fn resolve(selection: &Selection, host: &dyn Host) -> Result<u32, Complaint>
 
 fn matching(selection: &Selection, host: &dyn Host) -> Result<Vec<Candidate>, Complaint> {
     let mut candidates = host.processes();
-    if let Some(name) = &selection.name {
+    if let Some(name) = &selection.by.name {
         candidates.retain(|one| is_named(one, name));
     }
-    if let Some(path) = &selection.cgroup {
+    if let Some(path) = &selection.by.cgroup {
         candidates.retain(|one| one.cgroups.iter().any(|cgroup| lies_in(cgroup, path)));
     }
-    if let Some(pod) = &selection.pod {
-        let container = selection.container.as_deref();
+    if let Some(pod) = &selection.by.pod {
+        let container = selection.by.container.as_deref();
         retain_pod(&mut candidates, pod, container, host)?;
     }
     Ok(candidates)
@@ -171,10 +171,10 @@ fn retain_pod(
 /// The selection in the words that it was typed in.
 fn words(selection: &Selection) -> String {
     let options = [
-        ("--name", &selection.name),
-        ("--cgroup", &selection.cgroup),
-        ("--pod", &selection.pod),
-        ("--container", &selection.container),
+        ("--name", &selection.by.name),
+        ("--cgroup", &selection.by.cgroup),
+        ("--pod", &selection.by.pod),
+        ("--container", &selection.by.container),
     ];
     let given = options.iter().filter_map(|(option, value)| {
         let value = value.as_ref()?;

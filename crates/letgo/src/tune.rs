@@ -63,7 +63,7 @@ fn begin(opened: &Opened, state: &ControlState) -> out::TuneReport {
     out::TuneReport {
         schema: out::TuneReport::SCHEMA.into(),
         letgo: own::cost(),
-        target: inspect::target(opened, &around),
+        target: inspect::target(&opened.program, &around),
         at: units::rfc3339(SystemTime::now()),
         dry_run: false,
         before: settings(state),
@@ -147,7 +147,7 @@ fn complaint(refused: &Refused) -> Complaint {
 
 fn dry_run(opened: &mut Opened, args: &TuneArgs) -> Result<out::TuneReport, Complaint> {
     let memory = opened.memory()?;
-    let runtime = opened.attach(&memory)?;
+    let runtime = opened.program.attach(&memory)?;
     let (controls, state) = control::controls(&runtime, &memory)?;
     let mut report = begin(opened, &state);
     report.dry_run = true;

@@ -1,14 +1,12 @@
 //! `letgo why`: where every resident page belongs, and what stands out.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use letgo_report::WhyReport;
 
 use crate::cli::WhyArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::inspect::{Opened, Options, Reading, Surroundings, facts, why_report};
+use crate::inspect::{Hold, Opened, Options, Reading, Surroundings, facts, why_report};
 use crate::output;
 use crate::progress::Progress;
 use crate::select::{self, ThisHost};
@@ -19,9 +17,13 @@ use crate::terminal::Terminal;
 /// # Errors
 /// A [`Complaint`], or standard output cannot be written.
 pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
-    let pid = select::resolve(&args.selection, &ThisHost)?;
+    let pid = select::resolve(&args.target.selection(), &ThisHost)?;
     let options = Options {
-        stop: args.stop.map(Duration::from_millis),
+        hold: match args.hold.hold() {
+            Hold::Choose(_) if args.quick => Hold::Nothing,
+            hold => hold,
+        },
+        graph: !args.quick,
         rates: true,
     };
     let progress = Progress::new(terminal);
@@ -39,7 +41,15 @@ pub fn report(pid: u32, options: Options, progress: &Progress) -> Result<WhyRepo
     let mut opened = Opened::open(pid)?;
     let reading = Reading::take(&mut opened, options, progress)?;
     let around = Surroundings::of(&opened.process);
-    let facts = facts(&opened, &reading, &around);
+    let facts = facts(&opened.program, &reading, &around);
     let findings = letgo_diagnose::diagnose(&facts);
-    Ok(why_report(&opened, &reading, &around, &facts, &findings))
+    let process = Some(&opened.process);
+    Ok(why_report(
+        &opened.program,
+        process,
+        &reading,
+        &around,
+        &facts,
+        &findings,
+    ))
 }

@@ -158,7 +158,7 @@ fn grown(patient: &Patient) {
 
 fn read_once_running(patient: &Patient, name: &str) {
     let before = rss(patient.pid()).unwrap().rss;
-    let (output, seen) = read_running(patient, &[]);
+    let (output, seen) = read_running(patient, &["--no-pause"]);
     let after = rss(patient.pid()).unwrap().rss;
     let report = report_of(&output).unwrap_or_else(|error| panic!("{name}: {error}"));
     let coverage = report.at("/taken/coverage").unwrap();

@@ -9,17 +9,17 @@ use letgo_diagnose::{
 };
 use letgo_gobin::BuildInfo;
 
-use super::{Opened, Reading, Surroundings};
+use super::{Program, Reading, Surroundings};
 
 /// Joins a reading with what surrounds the process.
-pub fn facts(opened: &Opened, reading: &Reading, around: &Surroundings) -> Facts {
+pub fn facts(program: &Program, reading: &Reading, around: &Surroundings) -> Facts {
     let census = &reading.census;
     Facts {
-        target: target(opened, around),
-        rss_bytes: reading.rss.rss,
+        target: target(program, around),
+        rss_bytes: reading.rss_bytes(),
         swap_bytes: reading.residency.swapped(),
-        locked_bytes: reading.rss.locked,
-        lazy_free_bytes: reading.rss.lazy_free,
+        locked_bytes: reading.rss.map_or(0, |rss| rss.locked),
+        lazy_free_bytes: reading.rss.map_or(0, |rss| rss.lazy_free),
         leaves: leaves(reading),
         stats: reading.stats(),
         last_gc_age_ns: reading.last_gc_age_ns(),
@@ -56,15 +56,15 @@ pub fn facts(opened: &Opened, reading: &Reading, around: &Surroundings) -> Facts
     }
 }
 
-fn target(opened: &Opened, around: &Surroundings) -> Target {
-    let build = &opened.binary.build;
+fn target(program: &Program, around: &Surroundings) -> Target {
+    let build = &program.binary.build;
     Target {
-        pid: opened.process.pid(),
-        exe: opened.exe_name(),
+        pid: program.pid,
+        exe: program.exe.clone(),
         uptime_ns: around.uptime.map_or(0, nanoseconds),
         go_minor: build.version.minor,
         go_patch: build.version.patch,
-        cgo: opened.binary.cgo(),
+        cgo: program.binary.cgo(),
         modules: modules(build),
         state: around.state,
     }

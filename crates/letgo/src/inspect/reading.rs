@@ -1,54 +1,84 @@
-//! [`Reading`]: one look at a process: what the kernel says is resident, what the runtime says it
-//! is for, and the account that joins the two.
+//! [`Reading`]: one look at a program: what the kernel says is resident, what the runtime says it
+//! is for, which objects are reachable, and the account that joins them.
 //!
-//! Order matters. The page table is read first, so that only resident pages are read afterwards
-//! and no page of the target is faulted in; `smaps` comes right behind it, so that the drift
-//! between the two is small; the runtime's structures come last.
+//! The target is needed until objects and roots are copied; what is held is let go then. Marking
+//! and the account go on without it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use letgo_account::{Account, Inputs, Method, RuntimeSlots, account};
+use letgo_account::{Account, Inputs, Method, NoSlots, RuntimeSlots, SlotSource, account};
 use letgo_goruntime::{Census, CensusOptions, Light, LightDelta, Limits, Runtime, RuntimeStats};
+use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_linux::process::Use;
-use letgo_linux::{LiveMemory, Stop, StopReport, Stopped, residency, system};
-use letgo_target::{Addr, Coverage, Mapping, Residency, ResidentBytes};
+use letgo_report::Method as Taken;
+use letgo_target::{Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
 
-use super::{Opened, complaints};
+use super::kept::{GraphSlots, Keeping, Kept};
+use super::view::{Pause, View};
+use super::{Opened, Program, complaints};
 use crate::complaint::Complaint;
 use crate::progress::Progress;
 
 /// Time between the two light readings that rates are computed from.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// Bytes that a program may allocate while its graph is read, for the graph to be believed: what
+/// is made meanwhile is not in it, and what only that holds would be called garbage.
+const STILL: u64 = 4 << 20;
+
 /// How a reading is taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Stop all threads for at most this long.
-    pub stop: Option<Duration>,
+    /// What is done so that the target does not change meanwhile.
+    pub hold: Hold,
+    /// Find out which objects are reachable.
+    pub graph: bool,
     /// Take a second light reading, a second after the first.
     pub rates: bool,
 }
 
-/// One look at a process.
+/// What is done so that the target does not change while it is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Hold {
+    /// Nothing: it runs on.
+    #[default]
+    Nothing,
+    /// All threads are stopped, for at most this long.
+    Stop(Duration),
+    /// A frozen copy is made.
+    Freeze,
+    /// What is predicted to take the shorter pause, if that is no longer than this; else nothing.
+    Choose(Duration),
+}
+
+/// One look at a program.
 #[derive(Debug)]
 pub struct Reading {
     /// When it began.
     pub at: SystemTime,
     /// How long it took, without the wait for the second light reading.
     pub wall: Duration,
-    /// What the stop did, where there was one.
-    pub stop: Option<StopReport>,
+    /// How it was read.
+    pub method: Taken,
+    /// How long the target stood still.
+    pub pause: Pause,
+    /// How long it was expected to stand still, where that was asked.
+    pub pause_predicted: Option<Duration>,
+    /// Why it was read so and not otherwise, where that was not what was asked for.
+    pub why: Option<String>,
     /// The kernel's list of mappings.
     pub mappings: Vec<Mapping>,
     /// The kernel's page table.
     pub residency: Arc<Residency>,
-    /// The sums of `smaps`.
-    pub rss: Use,
+    /// The sums of `smaps`; a core has none.
+    pub rss: Option<Use>,
     /// What the runtime knows of its memory.
     pub census: Census,
     /// Where every resident byte belongs.
     pub account: Account,
+    /// Which objects are reachable, where that was asked for and can be believed.
+    pub marked: Option<Marked>,
     /// The counters when the reading began.
     pub first: Light,
     /// What moved in the second after, where that was asked for and the target still ran.
@@ -61,8 +91,19 @@ pub struct Reading {
     pub coverage: Coverage,
 }
 
+/// The object graph, and what is reachable in it.
+#[derive(Debug)]
+pub struct Marked {
+    /// Objects, pointers, roots.
+    pub graph: Graph,
+    /// What is reachable.
+    pub reachable: Reachable,
+    /// How long reading and marking took.
+    pub wall: Duration,
+}
+
 impl Reading {
-    /// Takes a reading.
+    /// Takes a reading of a running process.
     ///
     /// # Errors
     /// A [`Complaint`] where no report can be made.
@@ -71,71 +112,133 @@ impl Reading {
         options: Options,
         progress: &Progress,
     ) -> Result<Reading, Complaint> {
-        let begin = Begin::now(opened);
+        let started = Instant::now();
         progress.step("reading the page table");
-        let mut kernel = Kernel::read(opened)?;
-        progress.step("finding the Go runtime");
-        let runtime = opened.attach(&kernel.memory(opened)?)?;
-        // What takes long and does not change is done by now: the stop is for the rest.
-        let stopped = options
-            .stop
-            .map(|most| stop(opened, most, progress))
-            .transpose()?;
-        if stopped.is_some() {
-            kernel = Kernel::read(opened)?;
+        let mut view = View::running(opened)?;
+        if options.hold != Hold::Nothing {
+            // What takes long and does not change is done before anything is held.
+            progress.step("finding the Go runtime");
+            opened.program.attach(&*view.memory)?;
+            progress.step("stopping all threads");
+            view = View::held(opened, options.hold)?;
         }
-        let memory = kernel.memory(opened)?;
-        let first_at = Instant::now();
-        let first = light(&runtime, &memory)?;
-        progress.step("reading spans and goroutines");
-        let options_of_census = CensusOptions {
-            functions: Some(&opened.binary.functions),
-            ..CensusOptions::default()
-        };
-        let census = runtime
-            .census(&memory, &options_of_census)
-            .map_err(|error| complaints::of_runtime(&error))?;
-        progress.step("attributing pages");
-        let account = attribute(
-            opened,
-            &kernel,
-            &runtime,
-            &memory,
-            &census,
-            stopped.as_ref(),
-        )?;
-        let stop = stopped.map(Stopped::release);
-        let wall = begin.started.elapsed();
+        let began = Instant::now();
+        let mut reading = Reading::of(&mut opened.program, view, options.graph, progress)?;
+        reading.wall = started.elapsed();
         opened
             .process
             .verify()
             .map_err(|error| complaints::of_process(&error))?;
-        let rates = || second_light(&runtime, &memory, first_at, progress);
-        let second = options.rates.then(rates).flatten();
+        if options.rates {
+            reading.watch(opened, began, progress);
+        }
+        Ok(reading)
+    }
+
+    /// Reads what `view` shows of `program`.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where no report can be made.
+    pub fn of(
+        program: &mut Program,
+        mut view: View,
+        graph: bool,
+        progress: &Progress,
+    ) -> Result<Reading, Complaint> {
+        let started = Instant::now();
+        progress.step("finding the Go runtime");
+        let runtime = program.attach(&*view.memory)?;
+        let told = |error| complaints::of_runtime(&error);
+        let first = runtime.light(&*view.memory).map_err(told)?;
+        progress.step("reading spans and goroutines");
+        let options = CensusOptions {
+            functions: Some(&program.binary.functions),
+            ..CensusOptions::default()
+        };
+        let census = runtime.census(&*view.memory, &options).map_err(told)?;
         let mut coverage = census.coverage.clone();
+        let mut marked = None;
+        if graph {
+            progress.step("copying objects and roots");
+            marked = copy(program, &runtime, &view, &census, &first, &mut coverage);
+        }
+        progress.step("attributing pages");
+        let method = match view.stands() {
+            true => Method::Frozen,
+            false => Method::Running,
+        };
+        let slots = RuntimeSlots {
+            runtime: &runtime,
+            memory: &*view.memory,
+            limits: Limits::default(),
+        };
+        let kept = Kept::default();
+        let parts = Parts {
+            program,
+            view: &view,
+            census: &census,
+            method,
+        };
+        let mut account = match marked {
+            None => parts.attribute(&*view.memory, &slots)?,
+            // For what it reads: the bits of slots are in the graph.
+            Some(_) => parts.attribute(&Keeping(&kept, &*view.memory), &NoSlots)?,
+        };
+        let pause = view.let_go();
+        View::note(pause, &mut coverage);
+        if let Some(marked) = &mut marked {
+            progress.step("marking what is reachable");
+            marked.mark(&mut coverage);
+            let parts = Parts {
+                program,
+                view: &view,
+                census: &census,
+                method,
+            };
+            account = parts.attribute(&kept, &GraphSlots(&marked.graph))?;
+        }
         coverage.merge(account.coverage.clone());
-        note_expired(stop.as_ref(), &mut coverage);
-        note_others(&opened.others, &mut coverage);
+        note_others(&program.others, &mut coverage);
         Ok(Reading {
-            at: begin.at,
-            wall,
-            stop,
-            mappings: kernel.mappings,
-            residency: kernel.residency,
-            rss: kernel.rss,
+            at: view.at,
+            wall: started.elapsed(),
+            method: view.method,
+            pause,
+            pause_predicted: view.pause_predicted,
+            why: view.why,
+            mappings: view.mappings,
+            residency: view.residency,
+            rss: view.rss,
             census,
             account,
-            delta: second.map(|(light, window_ns)| light.since(&first, window_ns)),
-            second: second.map(|(light, _)| light),
+            marked,
+            delta: None,
+            second: None,
             first,
-            monotonic_ns: begin.monotonic_ns,
+            monotonic_ns: view.monotonic_ns,
             coverage,
         })
+    }
+
+    /// Takes the second light reading, a second after the first.
+    fn watch(&mut self, opened: &mut Opened, began: Instant, progress: &Progress) {
+        progress.step("watching what it allocates for a second");
+        std::thread::sleep(WINDOW.saturating_sub(began.elapsed()));
+        let Ok(second) = opened.light() else { return };
+        let window = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.delta = Some(second.since(&self.first, window));
+        self.second = Some(second);
     }
 
     /// The runtime's counters, those of the census: what the mcaches hold is in them.
     pub fn stats(&self) -> RuntimeStats {
         self.census.stats
+    }
+
+    /// `Rss` of `smaps`; of a core, which has none, the bytes that it holds.
+    pub fn rss_bytes(&self) -> u64 {
+        self.rss
+            .map_or_else(|| self.residency.resident().0, |rss| rss.rss)
     }
 
     /// Time since the last GC ended, by the target's own clock; `None` before the first.
@@ -149,7 +252,7 @@ impl Reading {
     /// is not whole: 0.5 % of RSS.
     pub fn drifts(&self) -> bool {
         let drift = self.drift_bytes().unsigned_abs();
-        drift.saturating_mul(200) > self.rss.rss
+        drift.saturating_mul(200) > self.rss_bytes()
     }
 
     /// The sum of the account less the kernel's `Rss`.
@@ -159,151 +262,85 @@ impl Reading {
     }
 }
 
-/// The clocks when a reading began.
-struct Begin {
-    at: SystemTime,
-    started: Instant,
-    monotonic_ns: Option<u64>,
-}
-
-impl Begin {
-    fn now(opened: &Opened) -> Begin {
-        let offset = opened.process.monotonic_offset_ns().ok();
-        let monotonic_ns =
-            offset.and_then(|offset| system::monotonic_ns().checked_add_signed(offset));
-        Begin {
-            at: SystemTime::now(),
-            started: Instant::now(),
-            monotonic_ns,
-        }
-    }
-}
-
-/// How often page table and `smaps` are read at most, until they are of nearly one moment.
-const LOOKS: u32 = 5;
-/// They are where they differ by at most this part of `Rss`: half of what a whole reading may.
-const STEADY_PART: u64 = 400;
-
-/// What the kernel says of the process.
-struct Kernel {
-    mappings: Vec<Mapping>,
-    residency: Arc<Residency>,
-    rss: Use,
-}
-
-impl Kernel {
-    /// The process's memory as far as it is present.
-    fn memory(&self, opened: &Opened) -> Result<LiveMemory, Complaint> {
-        let memory =
-            LiveMemory::new(&opened.process).map_err(|error| complaints::of_process(&error))?;
-        Ok(memory.only_resident(Arc::clone(&self.residency), &self.mappings))
-    }
-
-    /// Page table and `smaps` of nearly one moment: a target that moved much between the two is
-    /// read again, and the closest pair is taken.
-    fn read(opened: &Opened) -> Result<Kernel, Complaint> {
-        let mut closest = Kernel::look(opened)?;
-        for _ in 1..LOOKS {
-            if closest.skew().saturating_mul(STEADY_PART) <= closest.rss.rss {
-                break;
-            }
-            let next = Kernel::look(opened)?;
-            if next.skew() < closest.skew() {
-                closest = next;
-            }
-        }
-        Ok(closest)
-    }
-
-    /// How far the page table's sum is from `Rss` of `smaps`, in bytes.
-    fn skew(&self) -> u64 {
-        self.residency.resident().0.abs_diff(self.rss.rss)
-    }
-
-    fn look(opened: &Opened) -> Result<Kernel, Complaint> {
-        let process = &opened.process;
-        let told = |error| complaints::of_process(&error);
-        let mappings = process.maps().map_err(told)?;
-        let scan = residency(process, &mappings).map_err(told)?;
-        let rss = process.smaps().map_err(told)?.total;
-        Ok(Kernel {
-            mappings,
-            residency: Arc::new(scan.residency),
-            rss,
-        })
-    }
-}
-
-fn stop(opened: &Opened, most: Duration, progress: &Progress) -> Result<Stopped, Complaint> {
-    progress.step("stopping all threads");
-    Stop::all_threads(&opened.process, most).map_err(|error| complaints::of_process(&error))
-}
-
-fn light(runtime: &Runtime, memory: &LiveMemory) -> Result<Light, Complaint> {
-    runtime
-        .light(memory)
-        .map_err(|error| complaints::of_runtime(&error))
-}
-
-/// The light reading that ends the window, and how long the window was.
-fn second_light(
+/// Objects and roots of the target as they are now; nothing, and a note, where a graph cannot be
+/// had.
+fn copy(
+    program: &Program,
     runtime: &Runtime,
-    memory: &LiveMemory,
-    first_at: Instant,
-    progress: &Progress,
-) -> Option<(Light, u64)> {
-    progress.step("watching what it allocates for a second");
-    std::thread::sleep(WINDOW.saturating_sub(first_at.elapsed()));
-    let window = first_at.elapsed();
-    let light = runtime.light(memory).ok()?;
-    Some((light, u64::try_from(window.as_nanos()).ok()?))
-}
-
-fn attribute(
-    opened: &Opened,
-    kernel: &Kernel,
-    runtime: &Runtime,
-    memory: &LiveMemory,
+    view: &View,
     census: &Census,
-    stopped: Option<&Stopped>,
-) -> Result<Account, Complaint> {
-    let stack_pointers: Vec<Addr> = stopped
-        .iter()
-        .flat_map(|stopped| stopped.threads())
-        .filter_map(|thread| Some(Addr(thread.registers.as_ref()?.rsp)))
-        .collect();
-    let standing = stopped.is_some_and(|stopped| !stopped.time_left().is_zero());
-    account(&Inputs {
-        census,
-        slots: &RuntimeSlots {
-            runtime,
-            memory,
-            limits: Limits::default(),
-        },
-        memory,
-        residency: &kernel.residency,
-        mappings: &kernel.mappings,
-        program: &opened.segments(),
-        sanitizer: opened.sanitizer(),
-        stack_pointers: &stack_pointers,
-        rss: Some(ResidentBytes(kernel.rss.rss)),
-        method: if standing {
-            Method::Frozen
-        } else {
-            Method::Running
-        },
+    first: &Light,
+    coverage: &mut Coverage,
+) -> Option<Marked> {
+    let started = Instant::now();
+    let options = GraphOptions {
+        registers: &view.registers,
+        ..GraphOptions::default()
+    };
+    let memory = &*view.memory;
+    let graph = match Graph::read(runtime, &program.binary, memory, census, &options) {
+        Ok(graph) => graph,
+        Err(error) => {
+            coverage.skip("the object graph", error.to_string());
+            return None;
+        }
+    };
+    if !view.stands() && !stood_still(runtime, memory, first) {
+        return None;
+    }
+    Some(Marked {
+        graph,
+        reachable: Reachable::default(),
+        wall: started.elapsed(),
     })
-    .map_err(|error| complaints::of_account(&error))
 }
 
-/// A stop that ran out of time is no stop: what was read after it is of a running target.
-fn note_expired(stop: Option<&StopReport>, coverage: &mut Coverage) {
-    if stop.is_some_and(|stop| stop.expired) {
-        coverage.skip(
-            "--stop",
-            "the time allowed ran out before everything was read; the rest is of the running \
-             program",
-        );
+/// Whether a program that ran on has changed so little that its graph can be believed.
+fn stood_still(runtime: &Runtime, memory: &dyn ReadMemory, first: &Light) -> bool {
+    let Ok(now) = runtime.light(memory) else {
+        return false;
+    };
+    let (now, before) = (now.stats, first.stats);
+    let allocated = now.total_alloc.saturating_sub(before.total_alloc);
+    now.num_gc == before.num_gc && allocated <= STILL
+}
+
+impl Marked {
+    fn mark(&mut self, coverage: &mut Coverage) {
+        let started = Instant::now();
+        self.reachable = self.graph.mark(&GraphOptions::default());
+        self.wall += started.elapsed();
+        coverage.merge(self.reachable.coverage.clone());
+    }
+}
+
+/// What the account is made from, whether or not the target is still held.
+struct Parts<'a> {
+    program: &'a Program,
+    view: &'a View,
+    census: &'a Census,
+    method: Method,
+}
+
+impl Parts<'_> {
+    fn attribute(
+        &self,
+        memory: &dyn ReadMemory,
+        slots: &dyn SlotSource,
+    ) -> Result<Account, Complaint> {
+        account(&Inputs {
+            census: self.census,
+            slots,
+            memory,
+            residency: &self.view.residency,
+            mappings: &self.view.mappings,
+            program: &self.program.segments(),
+            sanitizer: self.program.sanitizer(),
+            stack_pointers: &self.view.stack_pointers(),
+            rss: self.view.rss.map(|rss| ResidentBytes(rss.rss)),
+            method: self.method,
+        })
+        .map_err(|error| complaints::of_account(&error))
     }
 }
 

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use letgo_account::{Node, Source};
 use letgo_diagnose::{Facts, Finding, State};
-use letgo_linux::journal;
+use letgo_linux::{Process, journal};
 use letgo_report as out;
 
-use super::{Opened, Reading, Surroundings};
+use super::{Program, Reading, Surroundings};
 use crate::own;
 
 /// Pieces that a leaf lists.
@@ -17,7 +17,8 @@ const MOST_PIECES: usize = 5;
 
 /// The report of one process.
 pub fn why_report(
-    opened: &Opened,
+    program: &Program,
+    process: Option<&Process>,
     reading: &Reading,
     around: &Surroundings,
     facts: &Facts,
@@ -26,21 +27,20 @@ pub fn why_report(
     out::WhyReport {
         schema: out::WhyReport::SCHEMA.into(),
         letgo: own::cost(),
-        target: target(opened, around),
+        target: target(program, around),
         taken: taken(reading),
         rss: rss(reading),
         runtime: runtime(reading),
         environment: environment(facts),
         size_classes: size_classes(reading),
         equalities: equalities(reading),
-        changes: changes(opened),
+        changes: process.map(changes).unwrap_or_default(),
         findings: findings.iter().map(finding).collect(),
     }
 }
 
 /// What letgo's journals say of the process, as far as we may read them.
-fn changes(opened: &Opened) -> Vec<out::Change> {
-    let process = &opened.process;
+fn changes(process: &Process) -> Vec<out::Change> {
     let lasting = journal::lasting(process).unwrap_or_default();
     let left = journal::orphans(process).unwrap_or_default();
     let change = |entry: &journal::Entry, lasting| out::Change {
@@ -55,13 +55,13 @@ fn changes(opened: &Opened) -> Vec<out::Change> {
 }
 
 /// The process as reports show it.
-pub(crate) fn target(opened: &Opened, around: &Surroundings) -> out::Target {
-    let (binary, build) = (&opened.binary, &opened.binary.build);
+pub(crate) fn target(program: &Program, around: &Surroundings) -> out::Target {
+    let (binary, build) = (&program.binary, &program.binary.build);
     out::Target {
-        pid: opened.process.pid(),
-        exe: opened.exe_name(),
-        exe_deleted: opened.exe.as_ref().is_some_and(|exe| exe.deleted),
-        library: opened.library.clone(),
+        pid: program.pid,
+        exe: program.exe.clone(),
+        exe_deleted: program.exe_deleted,
+        library: program.library.clone(),
         go_version: build.version.raw.clone(),
         module: build.module.as_ref().map(|(path, _)| path.clone()),
         module_version: build.module.as_ref().map(|(_, version)| version.clone()),
@@ -117,17 +117,15 @@ fn taken(reading: &Reading) -> out::Taken {
         why: skip.why.clone(),
         count: skip.count,
     });
-    let stopped = reading.stop.as_ref();
     out::Taken {
         at: out::units::rfc3339(reading.at),
-        method: if stopped.is_some() {
-            out::Method::Stopped
-        } else {
-            out::Method::Running
-        },
-        pause_ns_max: stopped.map_or(0, |stop| stop.pause_ns_max),
+        method: reading.method.clone(),
+        pause_ns_max: reading.pause.ns_max,
         wall_ns: u64::try_from(reading.wall.as_nanos()).unwrap_or(u64::MAX),
-        copied_bytes: None,
+        copied_bytes: reading
+            .marked
+            .as_ref()
+            .map(|marked| marked.graph.copied_bytes()),
         coverage: out::CoverageReport {
             complete: coverage.is_complete() && !reading.drifts(),
             skipped: skipped.collect(),
@@ -143,7 +141,7 @@ fn rss(reading: &Reading) -> out::Rss {
     let total = account.total().resident.0;
     let unattributed = account.leaf(letgo_account::Leaf::Unattributed).resident.0;
     out::Rss {
-        bytes: reading.rss.rss,
+        bytes: reading.rss_bytes(),
         swap_bytes: reading.residency.swapped(),
         os_pages: reading.residency.os_pages(),
         attributed_bytes: total.saturating_sub(unattributed),

@@ -58,9 +58,16 @@ pub(super) fn forecast(
 fn reachable(opened: &mut Opened, reading: &Reading) -> Option<Reachable> {
     let memory = opened.memory().ok()?;
     let memory = memory.only_resident(Arc::clone(&reading.residency), &reading.mappings);
-    let runtime = opened.attach(&memory).ok()?;
+    let runtime = opened.program.attach(&memory).ok()?;
     let options = GraphOptions::default();
-    let graph = Graph::read(&runtime, &opened.binary, &memory, &reading.census, &options).ok()?;
+    let graph = Graph::read(
+        &runtime,
+        &opened.program.binary,
+        &memory,
+        &reading.census,
+        &options,
+    )
+    .ok()?;
     let now = runtime.light(&memory).ok()?.stats;
     let before = &reading.first.stats;
     let allocated = now.total_alloc.saturating_sub(before.total_alloc);

@@ -26,7 +26,7 @@ pub(super) fn begin(
     out::ReleaseReport {
         schema: out::ReleaseReport::SCHEMA.into(),
         letgo: own::cost(),
-        target: inspect::target(opened, around),
+        target: inspect::target(&opened.program, around),
         at,
         dry_run,
         before: out::Memory::default(),
@@ -56,7 +56,7 @@ pub(super) fn begin(
 /// The figures of one moment.
 pub(super) fn memory(reading: &Reading, counters: &Counters) -> out::Memory {
     out::Memory {
-        rss_bytes: reading.rss.rss,
+        rss_bytes: reading.rss_bytes(),
         heap_inuse_bytes: counters.heap_in_use,
         heap_free_bytes: counters.heap_free,
         heap_released_bytes: counters.heap_released,
@@ -124,7 +124,7 @@ pub(super) fn measure(report: &mut out::ReleaseReport, opened: &mut Opened, prog
         return;
     };
     if let Some(after) = &mut report.after {
-        after.rss_bytes = reading.rss.rss;
+        after.rss_bytes = reading.rss_bytes();
         let gone = report.before.rss_bytes.saturating_sub(after.rss_bytes);
         report.page_faults_expected = gone / letgo_target::OS_PAGE;
     }
@@ -141,7 +141,7 @@ pub(super) fn measure(report: &mut out::ReleaseReport, opened: &mut Opened, prog
 /// The size classes whose free slots keep most.
 fn kept_by(reading: &Reading) -> Vec<out::KeptBy> {
     let free = reading.account.leaf(Leaf::HeapFreeSlots).resident.0;
-    if free < KEPT_LEAST || free < reading.rss.rss / KEPT_PART {
+    if free < KEPT_LEAST || free < reading.rss_bytes() / KEPT_PART {
         return Vec::new();
     }
     let mut classes: Vec<out::KeptBy> = Vec::new();

@@ -46,7 +46,7 @@ pub(super) fn watch(
     report.watch = Some(out::Watch {
         watched_ns,
         curve,
-        rss_bytes: reading.rss.rss,
+        rss_bytes: reading.rss_bytes(),
         returned_resident_bytes: reading.account.leaf(Leaf::HeapReturnedResident).resident.0,
     });
 }

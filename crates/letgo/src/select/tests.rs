@@ -1,6 +1,7 @@
 //! Selection on a host that is made up.
 
 use super::*;
+use crate::cli::By;
 use crate::exit::Exit;
 
 const POD_UID: &str = "1b2c3d4e-0000-4111-8222-333344445555";
@@ -87,14 +88,20 @@ fn host() -> Made {
 
 fn named(name: &str) -> Selection {
     Selection {
-        name: Some(name.into()),
+        by: By {
+            name: Some(name.into()),
+            ..By::default()
+        },
         ..Selection::default()
     }
 }
 
 fn in_pod(pod: &str) -> Selection {
     Selection {
-        pod: Some(pod.into()),
+        by: By {
+            pod: Some(pod.into()),
+            ..By::default()
+        },
         ..Selection::default()
     }
 }
@@ -117,11 +124,11 @@ fn a_name_and_a_cgroup_together_choose_one() {
         "/sys/fs/cgroup/system.slice/api.service/",
         "/sys/fs/cgroup/memory/system.slice/api.service",
     ] {
-        selection.cgroup = Some(path.into());
+        selection.by.cgroup = Some(path.into());
         assert_eq!(resolve(&selection, &host()), Ok(12), "{path}");
     }
     for path in ["pi.service", "/", "", "slice"] {
-        selection.cgroup = Some(path.into());
+        selection.by.cgroup = Some(path.into());
         let complaint = resolve(&selection, &host()).unwrap_err();
         assert_eq!(complaint.exit, Exit::NoReport, "{path}");
     }
@@ -155,11 +162,11 @@ fn a_pod_is_found_by_its_containers_by_its_uid_and_by_what_its_processes_say() {
     host.containers = vec![("api-1", "main", "aaaa"), ("api-1", "side", "bbbb")];
     let mut selection = in_pod("shop/api-1");
     assert_eq!(resolve(&selection, &host).unwrap_err().choices.len(), 2);
-    selection.container = Some("side".into());
+    selection.by.container = Some("side".into());
     assert_eq!(resolve(&selection, &host), Ok(13));
 
     let mut by_uid = in_pod(POD_UID);
-    by_uid.name = Some("sidecar".into());
+    by_uid.by.name = Some("sidecar".into());
     assert_eq!(resolve(&by_uid, &host), Ok(13));
 
     host.containers.clear();

@@ -103,7 +103,7 @@ impl State {
 fn controls(pid: u32) -> ControlState {
     let mut opened = Opened::open(pid).unwrap();
     let memory = opened.memory().unwrap();
-    let runtime = opened.attach(&memory).unwrap();
+    let runtime = opened.program.attach(&memory).unwrap();
     let state = runtime.controls().unwrap().read(&memory).unwrap();
     state.check().unwrap();
     state

@@ -1,0 +1,79 @@
+//! [`Kept`]: reads of a target that can be had again once the target has been let go.
+//!
+//! The account reads little of the memory itself: headers of libraries and of glibc's malloc. Those
+//! few pages are read while the target is held, and the account is made when it runs again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use letgo_account::{Error, Slot, SlotBits, SlotSource};
+use letgo_goruntime::Span;
+use letgo_heap::{Graph, SpanSlots};
+use letgo_target::{Addr, Coverage, Fault, ReadMemory};
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    reads: Mutex<HashMap<(Addr, usize), Result<Vec<u8>, Fault>>>,
+}
+
+/// A target that is read, and of which each read is kept.
+pub(super) struct Keeping<'a>(pub(super) &'a Kept, pub(super) &'a dyn ReadMemory);
+
+impl ReadMemory for Keeping<'_> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        let read = self.1.read(addr, buf);
+        let kept = read.clone().map(|()| buf.to_vec());
+        let mut reads = self.0.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.insert((addr, buf.len()), kept);
+        read
+    }
+}
+
+impl ReadMemory for Kept {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        let reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = reads.get(&(addr, buf.len())).cloned();
+        buf.copy_from_slice(&kept.unwrap_or(Err(Fault::Gone))?);
+        Ok(())
+    }
+}
+
+/// The slots of spans as a graph has them.
+pub(super) struct GraphSlots<'a>(pub(super) &'a Graph);
+
+impl SlotSource for GraphSlots<'_> {
+    fn slots(
+        &self,
+        spans: &[Span],
+        each: &mut dyn FnMut(&Span, &dyn SlotBits),
+    ) -> Result<Coverage, Error> {
+        let mut coverage = Coverage::default();
+        for span in spans {
+            match self.0.slots_of(span.base) {
+                Some(slots) if slots.len() == span.nelems => each(span, &Bits(slots)),
+                _ => coverage.skip("mspan.allocBits", "the graph does not know the span"),
+            }
+        }
+        Ok(coverage)
+    }
+}
+
+struct Bits<'a>(SpanSlots<'a>);
+
+impl SlotBits for Bits<'_> {
+    fn slot(&self, index: u32) -> Slot {
+        if !self.0.is_in_use(index) {
+            Slot::Free
+        } else if self.0.is_dead(index) {
+            Slot::Garbage
+        } else {
+            Slot::Object
+        }
+    }
+
+    fn counts(&self) -> (u32, u32) {
+        let (in_use, dead) = self.0.counts();
+        (in_use.saturating_sub(dead), dead)
+    }
+}

@@ -1,0 +1,110 @@
+//! [`Program`]: what is known of a Go program apart from where its memory is.
+//!
+//! A process, its frozen copy, its core and its snapshot all run the same program.
+
+use std::sync::Arc;
+
+use letgo_account::{ImageSegment, Sanitizer};
+use letgo_gobin::GoBinary;
+use letgo_goruntime::{Runtime, Shape};
+use letgo_target::{AddrRange, ReadMemory};
+
+use super::complaints;
+use crate::complaint::Complaint;
+
+/// A Go program whose binary was read and whose place in memory is known.
+#[derive(Debug)]
+pub struct Program {
+    /// The process that runs it, or ran it.
+    pub pid: u32,
+    /// Path of its executable; the command's name where no path is known.
+    pub exe: String,
+    /// The executable was deleted or replaced since.
+    pub exe_deleted: bool,
+    /// What its executable says.
+    pub binary: Arc<GoBinary>,
+    /// What is added to link-time addresses.
+    pub bias: u64,
+    /// Path of the Go library that was opened, where the executable itself is no Go program.
+    pub library: Option<String>,
+    /// Further Go runtimes in the same process, which are not looked into: path and release.
+    pub others: Vec<String>,
+    /// How the binary lays out its runtime, once that is known.
+    shape: Option<Arc<Shape>>,
+}
+
+impl Program {
+    /// A program of which nothing but this is known.
+    pub fn new(pid: u32, exe: String, binary: Arc<GoBinary>, bias: u64) -> Program {
+        Program {
+            pid,
+            exe,
+            exe_deleted: false,
+            binary,
+            bias,
+            library: None,
+            others: Vec::new(),
+            shape: None,
+        }
+    }
+
+    /// With what is known of the binary from another process that runs it.
+    #[must_use]
+    pub fn shaped(mut self, shape: Arc<Shape>) -> Program {
+        self.shape = Some(shape);
+        self
+    }
+
+    /// Recognises the runtime in `memory`; facts that were kept from an earlier run and turn out
+    /// to be wrong are forgotten and found anew.
+    ///
+    /// # Errors
+    /// A [`Complaint`] that says what was not recognised.
+    pub fn attach(&mut self, memory: &dyn ReadMemory) -> Result<Runtime, Complaint> {
+        let shape = match self.shape.take() {
+            Some(shape) => shape,
+            // Facts have no part in it: what is missing here is missing for good.
+            None => Arc::new(Shape::of(&self.binary).map_err(|e| complaints::of_runtime(&e))?),
+        };
+        let shape = self.shape.insert(shape);
+        let first = match Runtime::attach_as(shape, &self.binary, self.bias, memory) {
+            Ok(runtime) => return Ok(runtime),
+            Err(error) => error,
+        };
+        crate::facts::forget(&self.binary.image);
+        let image = self.binary.image.clone();
+        let fresh =
+            GoBinary::open(image, None).map_err(|error| complaints::of_binary(&error, self.pid))?;
+        (self.binary, self.shape) = (Arc::new(fresh), None);
+        Runtime::attach(&self.binary, self.bias, memory).map_err(|_| complaints::of_runtime(&first))
+    }
+
+    /// The program's loadable segments where the process has them.
+    pub fn segments(&self) -> Vec<ImageSegment> {
+        let placed = |range: AddrRange| {
+            AddrRange::new(
+                range.start().biased(self.bias),
+                range.end().biased(self.bias),
+            )
+        };
+        let segments = self.binary.image.segments().iter();
+        segments
+            .map(|segment| ImageSegment {
+                range: placed(segment.range),
+                file_len: segment.file_len,
+                write: segment.write,
+            })
+            .collect()
+    }
+
+    /// The instrumentation that the program was built with.
+    pub fn sanitizer(&self) -> Option<Sanitizer> {
+        let build = &self.binary.build;
+        match (build.race(), build.msan(), build.asan()) {
+            (true, _, _) => Some(Sanitizer::Race),
+            (_, true, _) => Some(Sanitizer::Memory),
+            (_, _, true) => Some(Sanitizer::Address),
+            _ => None,
+        }
+    }
+}

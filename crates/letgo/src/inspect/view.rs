@@ -1,0 +1,234 @@
+//! [`View`]: a target as it is read: its memory, and what the kernel says of it.
+//!
+//! A running process changes while it is read. One whose threads are held does not, and neither
+//! does a frozen copy or a file. What is held is let go as soon as nothing more is read of it.
+//!
+//! Order matters. The page table is read first, so that only resident pages are read afterwards
+//! and no page of the target is faulted in; `smaps` comes right behind it, so that the drift
+//! between the two is small; the runtime's structures come last.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use letgo_heap::Registers;
+use letgo_linux::process::Use;
+use letgo_linux::{LiveMemory, Stop, StopReport, Stopped, StoppedThread, residency, system};
+use letgo_report::Method;
+use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency};
+
+use super::reading::Hold;
+use super::{Opened, complaints};
+use crate::complaint::Complaint;
+
+/// How often page table and `smaps` are read at most, until they are of nearly one moment.
+const LOOKS: u32 = 5;
+/// They are where they differ by at most this part of `Rss`: half of what a whole reading may.
+const STEADY_PART: u64 = 400;
+
+/// A target's memory, and what the kernel says of it.
+pub struct View {
+    /// How it is read.
+    pub method: Method,
+    /// When.
+    pub at: SystemTime,
+    /// The target's monotonic clock then, in nanoseconds.
+    pub monotonic_ns: Option<u64>,
+    /// Its memory, as far as it is present.
+    pub memory: Box<dyn ReadMemory + Send + Sync>,
+    /// The kernel's list of mappings.
+    pub mappings: Vec<Mapping>,
+    /// The kernel's page table.
+    pub residency: Arc<Residency>,
+    /// The sums of `smaps`; a core has none.
+    pub rss: Option<Use>,
+    /// What the threads have in their hands, where they stand still.
+    pub registers: Vec<Registers>,
+    /// How long the target was expected to stand still, where that was asked.
+    pub pause_predicted: Option<Duration>,
+    /// Why it is read so and not otherwise, where that was not what was asked for.
+    pub why: Option<String>,
+    held: Held,
+}
+
+/// What is held while the view is read.
+enum Held {
+    Nothing,
+    Threads(Stopped),
+}
+
+/// What holding took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pause {
+    /// The longest that any thread can have stood still.
+    pub ns_max: u64,
+    /// It was let go before all was read.
+    pub expired: bool,
+}
+
+impl From<&StopReport> for Pause {
+    fn from(report: &StopReport) -> Pause {
+        Pause {
+            ns_max: report.pause_ns_max,
+            expired: report.expired,
+        }
+    }
+}
+
+impl View {
+    /// A process that runs on.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where it is gone or may not be read.
+    pub fn running(opened: &Opened) -> Result<View, Complaint> {
+        View::of_process(opened, Method::Running, Held::Nothing, Vec::new())
+    }
+
+    /// A process whose threads are held for at most `most`, the time that stopping takes included.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where it cannot be stopped or read.
+    pub fn stopped(opened: &Opened, most: Duration) -> Result<View, Complaint> {
+        let told = |error| complaints::of_process(&error);
+        let stopped = Stop::all_threads(&opened.process, most).map_err(told)?;
+        let registers = registers(stopped.threads());
+        View::of_process(opened, Method::Stopped, Held::Threads(stopped), registers)
+    }
+
+    /// A process that is held as asked for.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where it cannot be held or read.
+    pub fn held(opened: &Opened, hold: Hold) -> Result<View, Complaint> {
+        match hold {
+            Hold::Nothing => View::running(opened),
+            Hold::Stop(most) | Hold::Choose(most) => View::stopped(opened, most),
+            Hold::Freeze => View::stopped(opened, Duration::from_secs(10)),
+        }
+    }
+
+    fn of_process(
+        opened: &Opened,
+        method: Method,
+        held: Held,
+        registers: Vec<Registers>,
+    ) -> Result<View, Complaint> {
+        let (at, monotonic_ns) = clocks(opened);
+        let kernel = Kernel::read(opened)?;
+        let memory = kernel.memory(opened)?;
+        Ok(View {
+            method,
+            at,
+            monotonic_ns,
+            memory: Box::new(memory),
+            mappings: kernel.mappings,
+            residency: kernel.residency,
+            rss: Some(kernel.rss),
+            registers,
+            pause_predicted: None,
+            why: None,
+            held,
+        })
+    }
+
+    /// Whether the target stands still, and will for a while.
+    pub fn stands(&self) -> bool {
+        match &self.held {
+            Held::Threads(stopped) => !stopped.time_left().is_zero(),
+            Held::Nothing => self.method != Method::Running,
+        }
+    }
+
+    /// Stack pointers of the threads, where they are known.
+    pub fn stack_pointers(&self) -> Vec<Addr> {
+        self.registers.iter().map(|thread| thread.sp).collect()
+    }
+
+    /// Lets go of what is held: the memory is not read any more.
+    pub fn let_go(&mut self) -> Pause {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Nothing => Pause::default(),
+            Held::Threads(stopped) => Pause::from(&stopped.release()),
+        }
+    }
+
+    /// Notes what holding did not reach.
+    pub fn note(pause: Pause, coverage: &mut Coverage) {
+        if pause.expired {
+            coverage.skip(
+                "--stop",
+                "the time allowed ran out before everything was read; the rest is of the running \
+                 program",
+            );
+        }
+    }
+}
+
+/// Our clock and the target's.
+fn clocks(opened: &Opened) -> (SystemTime, Option<u64>) {
+    let offset = opened.process.monotonic_offset_ns().ok();
+    let monotonic_ns = offset.and_then(|offset| system::monotonic_ns().checked_add_signed(offset));
+    (SystemTime::now(), monotonic_ns)
+}
+
+/// What threads have in their hands, of those that can be asked.
+fn registers(threads: &[StoppedThread]) -> Vec<Registers> {
+    let known = threads
+        .iter()
+        .filter_map(|thread| thread.registers.as_ref());
+    known
+        .map(|own| Registers {
+            pc: Addr(own.rip),
+            sp: Addr(own.rsp),
+            general: own.words().to_vec(),
+        })
+        .collect()
+}
+
+/// What the kernel says of a process.
+struct Kernel {
+    mappings: Vec<Mapping>,
+    residency: Arc<Residency>,
+    rss: Use,
+}
+
+impl Kernel {
+    /// The process's memory as far as it is present.
+    fn memory(&self, opened: &Opened) -> Result<LiveMemory, Complaint> {
+        let memory = opened.memory()?;
+        Ok(memory.only_resident(Arc::clone(&self.residency), &self.mappings))
+    }
+
+    /// Page table and `smaps` of nearly one moment: a target that moved much between the two is
+    /// read again, and the closest pair is taken.
+    fn read(opened: &Opened) -> Result<Kernel, Complaint> {
+        let mut closest = Kernel::look(opened)?;
+        for _ in 1..LOOKS {
+            if closest.skew().saturating_mul(STEADY_PART) <= closest.rss.rss {
+                break;
+            }
+            let next = Kernel::look(opened)?;
+            if next.skew() < closest.skew() {
+                closest = next;
+            }
+        }
+        Ok(closest)
+    }
+
+    /// How far the page table's sum is from `Rss` of `smaps`, in bytes.
+    fn skew(&self) -> u64 {
+        self.residency.resident().0.abs_diff(self.rss.rss)
+    }
+
+    fn look(opened: &Opened) -> Result<Kernel, Complaint> {
+        let process = &opened.process;
+        let told = |error| complaints::of_process(&error);
+        let mappings = process.maps().map_err(told)?;
+        let scan = residency(process, &mappings).map_err(told)?;
+        let rss = process.smaps().map_err(told)?.total;
+        Ok(Kernel {
+            mappings,
+            residency: Arc::new(scan.residency),
+            rss,
+        })
+    }
+}
