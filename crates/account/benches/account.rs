@@ -99,6 +99,7 @@ fn bench(criterion: &mut Criterion) {
     let inputs = Inputs {
         census: &census,
         slots: &Alternating,
+        reach: None,
         memory: &SliceMemory::default(),
         residency: &residency,
         mappings: &mappings,

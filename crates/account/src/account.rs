@@ -13,6 +13,7 @@ use letgo_target::{
 use crate::claims::{Claim, Claims};
 use crate::cursor::Cursor;
 use crate::malloc::MallocArenas;
+use crate::reach::{Reach, Reached};
 use crate::slots::SlotSource;
 use crate::tally::{Tallies, Tally};
 use crate::thread_stack::{Proof, ThreadStack};
@@ -41,6 +42,9 @@ pub struct Inputs<'a> {
     pub census: &'a Census,
     /// Where allocation and mark bits of single spans come from.
     pub slots: &'a dyn SlotSource,
+    /// What is reachable, where there is a graph of the same moment. Where it is not whole, what
+    /// it says to be garbage is an upper bound.
+    pub reach: Option<&'a dyn Reach>,
     /// The target's memory, for headers of libraries and of glibc's malloc. Only resident pages
     /// are read.
     pub memory: &'a dyn ReadMemory,
@@ -80,6 +84,8 @@ pub struct Account {
     pub tree: Node,
     /// How well each size class is used.
     pub size_classes: Vec<SizeClass>,
+    /// What the graph adds, where there is one.
+    pub reached: Option<Reached>,
     /// Bytes of heap spans in use that are neither resident nor swapped: allocated, never
     /// touched, or given back by the kernel.
     pub untouched: VirtBytes,
@@ -119,7 +125,7 @@ impl Account {
 /// Of a running target, census, residency and mappings are of different moments; each resident
 /// byte has one owner all the same, by what the census said.
 pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
-    let heap = heap::walk(inputs.census, inputs.residency, inputs.slots)?;
+    let heap = heap::walk(inputs.census, inputs.residency, inputs.slots, inputs.reach)?;
     let Claimed {
         claims,
         stacks,
@@ -146,7 +152,7 @@ pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
         Method::Frozen => Source::WalkFrozen,
         Method::Running => Source::WalkRunning,
     };
-    let tree = tree::build(&tallies, walk);
+    let tree = tree::build(&tallies, walk, heap.reached.is_some());
     let drift = inputs
         .rss
         .map(|rss| i128::from(tree.tally.resident.0) - i128::from(rss.0));
@@ -154,6 +160,7 @@ pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
         untouched: untouched(&tallies),
         tree,
         size_classes: heap.size_classes,
+        reached: heap.reached,
         largest: largest(large),
         thread_stacks: with_residency(stacks, inputs.residency),
         malloc_arenas,
@@ -235,6 +242,7 @@ fn unattributed(residency: &Residency, claims: &[Claim]) -> Tally {
 
 fn untouched(tallies: &Tallies) -> VirtBytes {
     let in_use = [
+        Leaf::HeapReachable,
         Leaf::HeapObjects,
         Leaf::HeapGarbage,
         Leaf::HeapFreeSlots,

@@ -29,6 +29,7 @@ impl Equality {
 }
 
 const IN_USE: &[Leaf] = &[
+    Leaf::HeapReachable,
     Leaf::HeapObjects,
     Leaf::HeapGarbage,
     Leaf::HeapFreeSlots,
@@ -37,6 +38,7 @@ const IN_USE: &[Leaf] = &[
 ];
 const IDLE: &[Leaf] = &[Leaf::HeapIdle, Leaf::HeapReturnedResident];
 const HEAP: &[Leaf] = &[
+    Leaf::HeapReachable,
     Leaf::HeapObjects,
     Leaf::HeapGarbage,
     Leaf::HeapFreeSlots,
@@ -50,7 +52,7 @@ const HEAP: &[Leaf] = &[
 pub fn reconcile(account: &Account, stats: &RuntimeStats) -> Vec<Equality> {
     let rows: [(&[Leaf], &str, u64); 11] = [
         (
-            &[Leaf::HeapObjects, Leaf::HeapGarbage],
+            &[Leaf::HeapReachable, Leaf::HeapObjects, Leaf::HeapGarbage],
             "HeapAlloc",
             stats.heap_alloc,
         ),

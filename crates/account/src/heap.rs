@@ -2,15 +2,18 @@
 //!
 //! A span in use is split into objects, unswept garbage, free slots, tail and in-span bitmaps.
 //! Whole resident swept spans are split by `mspan.allocCount`, without touching their bits; the
-//! others wait for a second pass with bits (see [`crate::slots`]). Free pages are split by the
-//! page allocator's bits, and those of the per-P page caches.
+//! others wait for a second pass with bits (see [`crate::slots`]). Spans that the object graph
+//! knows are split by its bits instead, into what is reachable and what is not (see
+//! [`crate::reach`]). Free pages are split by the page allocator's bits, and those of the per-P
+//! page caches.
 //!
 //! Memory outside of the heap is not looked at here (see [`crate::claims`]).
 
 use letgo_goruntime::{CHUNK_PAGES, Census, Chunk, PageCache, RUNTIME_PAGE, Span, SpanUse};
-use letgo_target::{Addr, AddrRange, Coverage, PageRun, Residency};
+use letgo_target::{Addr, AddrRange, Coverage, PageRun, Residency, ResidentBytes};
 
 use crate::cursor::{Cover, Cursor};
+use crate::reach::{Reach, Reached, SpanSlots, SpanSum, Verdict};
 use crate::size_class::SizeClasses;
 use crate::slots::{ByCounters, Slot, SlotBits, SlotSource};
 use crate::stacks::OwnedStacks;
@@ -28,13 +31,15 @@ const MOST_SLOTS: u32 = 1 << 14;
 pub(crate) struct Heap {
     pub(crate) tallies: Tallies,
     pub(crate) size_classes: Vec<SizeClass>,
+    /// Where there is a graph.
+    pub(crate) reached: Option<Reached>,
     pub(crate) coverage: Coverage,
 }
 
 /// The address space that the heap walk splits, for [`crate::claims`].
 pub(crate) fn space(census: &Census) -> Vec<AddrRange> {
     let mut ranges: Vec<AddrRange> = census.pages.in_use.clone();
-    for span in spans(census) {
+    for (_, span) in spans(census) {
         let range = span.range();
         match ranges.last_mut() {
             Some(last) if last.end() == range.start() => {
@@ -46,10 +51,11 @@ pub(crate) fn space(census: &Census) -> Vec<AddrRange> {
     ranges
 }
 
-/// The spans that hold memory, without any that starts inside of the one before.
-fn spans(census: &Census) -> impl Iterator<Item = &Span> {
+/// The spans that hold memory, without any that starts inside of the one before, with their
+/// numbers in the census.
+fn spans(census: &Census) -> impl Iterator<Item = (u32, &Span)> {
     let mut floor = Addr::NULL;
-    census.spans.iter().filter(move |span| {
+    (0u32..).zip(&census.spans).filter(move |(_, span)| {
         let keep = is_heap(span) && span.base >= floor && !span.range().is_empty();
         if keep {
             floor = span.range().end();
@@ -86,20 +92,24 @@ pub(crate) fn walk(
     census: &Census,
     residency: &Residency,
     slots: &dyn SlotSource,
+    reach: Option<&dyn Reach>,
 ) -> Result<Heap, Error> {
     let in_use = disjoint(&census.pages.in_use);
     let mut walk = Walk::new(census, &in_use, residency);
+    walk.reach = reach;
     let mut at = Addr::NULL;
-    for span in spans(census) {
+    for (number, span) in spans(census) {
         walk.free_pages(AddrRange::new(at, span.base));
-        walk.span(span);
+        walk.span(number, span);
         at = span.range().end();
     }
     walk.free_pages(AddrRange::new(at, Addr(u64::MAX)));
     walk.read_bits(residency, slots)?;
+    walk.reached.unknown.resident = walk.sums.tallies.of(Leaf::HeapObjects).resident;
     Ok(Heap {
-        tallies: walk.tallies,
-        size_classes: walk.size_classes.finish(),
+        reached: reach.map(|_| walk.reached.finish()),
+        tallies: walk.sums.tallies,
+        size_classes: walk.sums.size_classes.finish(),
         coverage: walk.coverage,
     })
 }
@@ -112,9 +122,65 @@ struct Walk<'a> {
     caches: &'a [PageCache],
     /// Spans whose bits are needed.
     pending: Vec<Span>,
+    reach: Option<&'a dyn Reach>,
+    /// What the graph says of the span that is walked.
+    slots: SpanSlots,
+    reached: Reached,
+    sums: Sums,
+    coverage: Coverage,
+}
+
+/// Where bytes are counted.
+#[derive(Default)]
+struct Sums {
     tallies: Tallies,
     size_classes: SizeClasses,
-    coverage: Coverage,
+    /// What is in the span that is walked.
+    own: SpanSum,
+}
+
+impl Sums {
+    /// Counts pages of a heap span.
+    fn add(&mut self, span: &Span, kind: Kind, run: PageRun) {
+        self.tallies.add_run(kind.leaf, run);
+        if !run.kind.is_resident() {
+            return;
+        }
+        let bytes = ResidentBytes(run.range.len());
+        if let Some(class) = self.size_classes.of(span) {
+            class.add(kind.leaf, bytes);
+        }
+        self.own.add(kind.leaf, kind.verdict, bytes);
+    }
+}
+
+/// What a slot counts as, and why.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    leaf: Leaf,
+    verdict: Verdict,
+}
+
+impl From<Leaf> for Kind {
+    fn from(leaf: Leaf) -> Kind {
+        Kind {
+            leaf,
+            verdict: Verdict::default(),
+        }
+    }
+}
+
+impl From<Verdict> for Kind {
+    fn from(verdict: Verdict) -> Kind {
+        let leaf = match verdict {
+            Verdict { in_use: false, .. } => Leaf::HeapFreeSlots,
+            Verdict {
+                reachable: true, ..
+            } => Leaf::HeapReachable,
+            _ => Leaf::HeapGarbage,
+        };
+        Kind { leaf, verdict }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -126,29 +192,36 @@ impl<'a> Walk<'a> {
             chunks: &census.pages.chunks,
             caches: &census.pages.caches,
             pending: Vec::new(),
-            tallies: Tallies::default(),
-            size_classes: SizeClasses::default(),
+            reach: None,
+            slots: SpanSlots::default(),
+            reached: Reached::default(),
+            sums: Sums::default(),
             coverage: Coverage::default(),
         }
     }
 
     /// Adds `range` to `leaf`, with its pages.
     fn take(&mut self, leaf: Leaf, range: AddrRange) {
-        self.tallies.add_virt(leaf, range.len());
-        let tallies = &mut self.tallies;
+        self.sums.tallies.add_virt(leaf, range.len());
+        let tallies = &mut self.sums.tallies;
         self.cursor.visit(range, |run| tallies.add_run(leaf, run));
     }
 
-    fn span(&mut self, span: &Span) {
+    fn span(&mut self, number: u32, span: &Span) {
         match span.used_for {
-            SpanUse::Heap => self.heap_span(span),
+            SpanUse::Heap => {
+                self.sums.size_classes.add_span(span);
+                if !self.reached_span(number, span) {
+                    self.heap_span(span);
+                }
+            }
             SpanUse::Stack => self.stack_span(span),
             SpanUse::WorkBuf | SpanUse::PtrScalarBits => self.take(Leaf::RuntimeGc, span.range()),
         }
     }
 
     fn stack_span(&mut self, span: &Span) {
-        let (cursor, tallies) = (&mut self.cursor, &mut self.tallies);
+        let (cursor, tallies) = (&mut self.cursor, &mut self.sums.tallies);
         self.stacks.split(span.range(), |part, owned| {
             let leaf = if owned {
                 Leaf::StacksGoroutine
@@ -160,8 +233,40 @@ impl<'a> Walk<'a> {
         });
     }
 
+    /// Splits a span by the graph; `false` where the graph does not know it.
+    fn reached_span(&mut self, number: u32, span: &Span) -> bool {
+        let Some(reach) = self.reach else {
+            return false;
+        };
+        let mut slots = std::mem::take(&mut self.slots);
+        let known = slots.read(reach, number, span);
+        if known {
+            let own = slots.sum(span);
+            let counts = [
+                (Leaf::HeapReachable, own.shares.reachable.objects),
+                (Leaf::HeapGarbage, own.shares.garbage.objects),
+            ];
+            self.sums.own = own;
+            match self.cursor.cover(span.range()) {
+                Cover::Whole(run) => {
+                    self.count_slots(span, Some(run), counts);
+                    self.sums.own.fill(run.kind);
+                }
+                Cover::Nothing => self.count_slots(span, None, counts),
+                Cover::Partly => self.split_slots(span, &|slot| slots.verdict(slot).into()),
+            }
+            let awaits_finalizer = reach.awaits_finalizer(number);
+            self.reached
+                .add_span(span, awaits_finalizer, &self.sums.own);
+        } else {
+            let objects = span.alloc_count.min(span.nelems);
+            self.reached.unknown.count(objects, span.elem_size);
+        }
+        self.slots = slots;
+        known
+    }
+
     fn heap_span(&mut self, span: &Span) {
-        self.size_classes.add_span(span);
         let uniform = span.alloc_count == 0 || span.alloc_count >= span.nelems;
         if span.needs_sweep && span.nelems > 0 {
             self.pending.push(*span);
@@ -173,49 +278,44 @@ impl<'a> Walk<'a> {
             Leaf::HeapObjects
         };
         match self.cursor.cover(span.range()) {
-            Cover::Whole(run) => self.count_slots(span, Some(run), &ByCounters(span)),
-            Cover::Nothing => self.count_slots(span, None, &ByCounters(span)),
+            Cover::Whole(run) => self.count_slots(span, Some(run), counts(&ByCounters(span))),
+            Cover::Nothing => self.count_slots(span, None, counts(&ByCounters(span))),
             Cover::Partly if uniform => {
                 let parts = Parts::of(span);
-                self.add_part(span, leaf, parts.slots);
-                self.add_part(span, Leaf::HeapSpanTail, parts.tail);
-                self.add_part(span, Leaf::HeapSpanBitmap, parts.bitmap);
+                self.add_part(span, leaf.into(), parts.slots);
+                self.add_part(span, Leaf::HeapSpanTail.into(), parts.tail);
+                self.add_part(span, Leaf::HeapSpanBitmap.into(), parts.bitmap);
             }
             Cover::Partly => self.pending.push(*span),
         }
     }
 
     /// Splits a span that is of one piece by its counts; `run` is its pages, if any.
-    fn count_slots(&mut self, span: &Span, run: Option<PageRun>, bits: &dyn SlotBits) {
+    fn count_slots(&mut self, span: &Span, run: Option<PageRun>, counts: [(Leaf, u64); 2]) {
         let parts = Parts::of(span);
-        let (objects, garbage) = bits.counts();
-        let slots = parts.slots.len();
-        let objects = (u64::from(objects).saturating_mul(span.elem_size)).min(slots);
-        let garbage = (u64::from(garbage).saturating_mul(span.elem_size)).min(slots - objects);
-        let split = [
-            (Leaf::HeapObjects, objects),
-            (Leaf::HeapGarbage, garbage),
-            (Leaf::HeapFreeSlots, slots - objects - garbage),
+        let mut left = parts.slots.len();
+        let slots = counts.map(|(leaf, count)| {
+            let len = count.saturating_mul(span.elem_size).min(left);
+            left -= len;
+            (leaf, len)
+        });
+        let rest = [
+            (Leaf::HeapFreeSlots, left),
             (Leaf::HeapSpanTail, parts.tail.len()),
             (Leaf::HeapSpanBitmap, parts.bitmap.len()),
         ];
-        for (leaf, len) in split {
-            self.tallies.add_virt(leaf, len);
+        for (leaf, len) in slots.into_iter().chain(rest) {
+            self.sums.tallies.add_virt(leaf, len);
             let Some(run) = run else { continue };
             let range = AddrRange::sized(span.base, len);
-            let run = PageRun { range, ..run };
-            self.tallies.add_run(leaf, run);
-            add_to_class(&mut self.size_classes, span, leaf, run);
+            self.sums.add(span, leaf.into(), PageRun { range, ..run });
         }
     }
 
-    fn add_part(&mut self, span: &Span, leaf: Leaf, part: AddrRange) {
-        self.tallies.add_virt(leaf, part.len());
-        let (tallies, classes) = (&mut self.tallies, &mut self.size_classes);
-        self.cursor.visit(part, |run| {
-            tallies.add_run(leaf, run);
-            add_to_class(classes, span, leaf, run);
-        });
+    fn add_part(&mut self, span: &Span, kind: Kind, part: AddrRange) {
+        self.sums.tallies.add_virt(kind.leaf, part.len());
+        let sums = &mut self.sums;
+        self.cursor.visit(part, |run| sums.add(span, kind, run));
     }
 
     /// The second pass: spans that need their bits.
@@ -246,14 +346,14 @@ impl<'a> Walk<'a> {
     fn with_bits(&mut self, residency: &'a Residency, span: &Span, bits: &dyn SlotBits) {
         self.cursor = Cursor::new_at(residency, span.base);
         match self.cursor.cover(span.range()) {
-            Cover::Whole(run) => self.count_slots(span, Some(run), bits),
-            Cover::Nothing => self.count_slots(span, None, bits),
-            Cover::Partly => self.split_slots(span, bits),
+            Cover::Whole(run) => self.count_slots(span, Some(run), counts(bits)),
+            Cover::Nothing => self.count_slots(span, None, counts(bits)),
+            Cover::Partly => self.split_slots(span, &|slot| bits.slot(slot).leaf().into()),
         }
     }
 
     /// Splits a span slot by slot, joining neighbours of one kind.
-    fn split_slots(&mut self, span: &Span, bits: &dyn SlotBits) {
+    fn split_slots(&mut self, span: &Span, kind_of: &dyn Fn(u32) -> Kind) {
         let slots_end = Parts::of(span).slots.end();
         let nelems = span.nelems.min(MOST_SLOTS);
         if nelems < span.nelems {
@@ -263,9 +363,9 @@ impl<'a> Walk<'a> {
         let mut first = 0;
         let mut at = span.base;
         while first < nelems {
-            let kind = bits.slot(first);
+            let kind = kind_of(first);
             let mut next = first + 1;
-            while next < nelems && bits.slot(next) == kind {
+            while next < nelems && kind_of(next) == kind {
                 next += 1;
             }
             let len = u64::from(next).saturating_mul(span.elem_size);
@@ -274,13 +374,17 @@ impl<'a> Walk<'a> {
             } else {
                 span.base.add(len).min(slots_end)
             };
-            self.add_part(span, kind.leaf(), AddrRange::new(at, end));
+            self.add_part(span, kind, AddrRange::new(at, end));
             (first, at) = (next, end.max(at));
         }
         let parts = Parts::of(span);
-        self.add_part(span, Leaf::HeapObjects, AddrRange::new(at, slots_end));
-        self.add_part(span, Leaf::HeapSpanTail, parts.tail);
-        self.add_part(span, Leaf::HeapSpanBitmap, parts.bitmap);
+        self.add_part(
+            span,
+            Leaf::HeapObjects.into(),
+            AddrRange::new(at, slots_end),
+        );
+        self.add_part(span, Leaf::HeapSpanTail.into(), parts.tail);
+        self.add_part(span, Leaf::HeapSpanBitmap.into(), parts.bitmap);
     }
 
     /// Splits what the page allocator owns of `range`, in which no span lies.
@@ -388,6 +492,15 @@ fn free_leaf(returned: bool) -> Leaf {
     }
 }
 
+/// Objects and garbage, by bits.
+fn counts(bits: &dyn SlotBits) -> [(Leaf, u64); 2] {
+    let (objects, garbage) = bits.counts();
+    [
+        (Leaf::HeapObjects, objects.into()),
+        (Leaf::HeapGarbage, garbage.into()),
+    ]
+}
+
 impl Slot {
     fn leaf(self) -> Leaf {
         match self {
@@ -395,23 +508,6 @@ impl Slot {
             Slot::Garbage => Leaf::HeapGarbage,
             Slot::Free => Leaf::HeapFreeSlots,
         }
-    }
-}
-
-fn add_to_class(classes: &mut SizeClasses, span: &Span, leaf: Leaf, run: PageRun) {
-    if !run.kind.is_resident() {
-        return;
-    }
-    let bytes = letgo_target::ResidentBytes(run.range.len());
-    let Some(class) = classes.of(span) else {
-        return;
-    };
-    match leaf {
-        Leaf::HeapObjects => class.object_bytes += bytes,
-        Leaf::HeapGarbage => class.garbage_bytes += bytes,
-        Leaf::HeapFreeSlots => class.free_bytes += bytes,
-        Leaf::HeapSpanTail => class.tail_bytes += bytes,
-        _ => {}
     }
 }
 

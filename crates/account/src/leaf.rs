@@ -5,9 +5,13 @@
 /// A kind of owner. Every resident byte belongs to exactly one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Leaf {
-    /// Allocated slots, reachable or not: without the graph nobody can tell.
+    /// Allocated slots that are reachable, where there is a graph.
+    HeapReachable,
+    /// Allocated slots, reachable or not: without the graph nobody can tell. With it, those of
+    /// spans that it does not know.
     HeapObjects,
-    /// Slots that the last GC found dead and the sweeper has not reached.
+    /// With the graph, allocated slots that are not reachable. Without, those that the last GC
+    /// found dead and the sweeper has not reached.
     HeapGarbage,
     /// Free slots in spans in use.
     HeapFreeSlots,
@@ -64,7 +68,8 @@ pub enum Leaf {
 
 impl Leaf {
     /// All leaves, in the order of the tree.
-    pub const ALL: [Leaf; 27] = [
+    pub const ALL: [Leaf; 28] = [
+        Leaf::HeapReachable,
         Leaf::HeapObjects,
         Leaf::HeapGarbage,
         Leaf::HeapFreeSlots,
@@ -97,6 +102,7 @@ impl Leaf {
     /// The id in JSON, stable.
     pub fn id(self) -> &'static str {
         match self {
+            Leaf::HeapReachable => "heap.reachable",
             Leaf::HeapObjects => "heap.objects",
             Leaf::HeapGarbage => "heap.garbage",
             Leaf::HeapFreeSlots => "heap.free_slots",
@@ -130,7 +136,8 @@ impl Leaf {
     /// The branch of the tree that it hangs on.
     pub fn group(self) -> Group {
         match self {
-            Leaf::HeapObjects
+            Leaf::HeapReachable
+            | Leaf::HeapObjects
             | Leaf::HeapGarbage
             | Leaf::HeapFreeSlots
             | Leaf::HeapSpanTail
@@ -163,6 +170,7 @@ impl Leaf {
     /// The words that a person reads.
     pub fn label(self) -> &'static str {
         match self {
+            Leaf::HeapReachable => "reachable objects",
             Leaf::HeapObjects => "objects",
             Leaf::HeapGarbage => "garbage, not yet swept",
             Leaf::HeapFreeSlots => "free slots in used spans",

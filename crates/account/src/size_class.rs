@@ -3,6 +3,8 @@
 use letgo_goruntime::{RUNTIME_PAGE, Span};
 use letgo_target::ResidentBytes;
 
+use crate::Leaf;
+
 /// All spans in use of one size class, pointerful or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SizeClass {
@@ -20,14 +22,28 @@ pub struct SizeClass {
     pub slots: u64,
     /// Slots in use, dead ones that were not swept included.
     pub used: u64,
-    /// Bytes of objects, resident.
+    /// Bytes of objects, resident; with the graph, of those that are reachable.
     pub object_bytes: ResidentBytes,
-    /// Bytes of dead objects that were not swept, resident.
+    /// Bytes of dead objects that were not swept, resident; with the graph, of all that are not
+    /// reachable.
     pub garbage_bytes: ResidentBytes,
     /// Bytes of free slots, resident.
     pub free_bytes: ResidentBytes,
     /// Bytes behind the last slot (without bitmaps), resident.
     pub tail_bytes: ResidentBytes,
+}
+
+impl SizeClass {
+    /// Counts resident bytes of a leaf.
+    pub(crate) fn add(&mut self, leaf: Leaf, bytes: ResidentBytes) {
+        match leaf {
+            Leaf::HeapReachable | Leaf::HeapObjects => self.object_bytes += bytes,
+            Leaf::HeapGarbage => self.garbage_bytes += bytes,
+            Leaf::HeapFreeSlots => self.free_bytes += bytes,
+            Leaf::HeapSpanTail => self.tail_bytes += bytes,
+            _ => {}
+        }
+    }
 }
 
 /// Every size class that has spans, by class and then pointerful before noscan.

@@ -1,6 +1,7 @@
 //! Hand-made censuses and page tables: each way of splitting, and hostile ones.
 
 mod hostile;
+mod reached;
 mod splits;
 
 use letgo_goruntime::{Census, Chunk, Span, SpanUse};
@@ -97,6 +98,7 @@ fn take(census: &Census, residency: &Residency, mappings: &[Mapping]) -> Account
     let inputs = Inputs {
         census,
         slots: &Pattern,
+        reach: None,
         memory: &SliceMemory::default(),
         residency,
         mappings,

@@ -33,18 +33,38 @@ pub struct Node {
     pub children: Vec<Node>,
 }
 
-/// Builds the whole tree; `walk` is the source of what was walked.
-pub(crate) fn build(tallies: &Tallies, walk: Source) -> Node {
-    let children = Group::ALL.map(|group| build_group(group, tallies, walk));
+/// Builds the whole tree; `walk` is the source of what was walked, `reached` says that the graph
+/// told objects and garbage apart.
+pub(crate) fn build(tallies: &Tallies, walk: Source, reached: bool) -> Node {
+    let children = Group::ALL.map(|group| build_group(group, tallies, walk, reached));
     parent("rss", "resident", children.into())
 }
 
-fn build_group(group: Group, tallies: &Tallies, walk: Source) -> Node {
+/// Whether a leaf is in the tree: of objects and reachable objects there is one, unless the graph
+/// did not know all spans.
+fn is_shown(leaf: Leaf, tallies: &Tallies, reached: bool) -> bool {
+    match leaf {
+        Leaf::HeapReachable => reached,
+        Leaf::HeapObjects => !reached || tallies.of(leaf) != Tally::default(),
+        _ => true,
+    }
+}
+
+fn label(leaf: Leaf, reached: bool) -> &'static str {
+    match leaf {
+        Leaf::HeapGarbage if reached => "garbage, next GC takes it",
+        Leaf::HeapObjects if reached => "objects the graph does not know",
+        _ => leaf.label(),
+    }
+}
+
+fn build_group(group: Group, tallies: &Tallies, walk: Source, reached: bool) -> Node {
     let leaves = Leaf::ALL.into_iter().filter(|leaf| leaf.group() == group);
     let mut nodes: Vec<Node> = leaves
+        .filter(|leaf| is_shown(*leaf, tallies, reached))
         .map(|leaf| Node {
             id: leaf.id(),
-            label: leaf.label(),
+            label: label(leaf, reached),
             tally: tallies.of(leaf),
             source: source(leaf, walk),
             children: Vec::new(),

@@ -40,7 +40,7 @@ impl GraphOptions<'_> {
 /// The object graph of a heap.
 #[derive(Debug)]
 pub struct Graph {
-    pub(crate) objects: Objects,
+    objects: Objects,
     contents: Contents,
     roots: Roots,
     coverage: Coverage,

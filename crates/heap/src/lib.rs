@@ -31,13 +31,11 @@ mod prefetch;
 mod program;
 mod reachable;
 mod roots;
-mod slots;
 mod types;
 
 pub use error::Error;
 pub use graph::{Graph, GraphOptions};
 pub use limits::Limits;
 pub use objects::ObjectId;
-pub use reachable::{ClassReach, Count, Reachable, SpanReach};
+pub use reachable::{ClassReach, Count, Reachable, SlotWord, SpanReach};
 pub use roots::{Registers, Root, RootKind};
-pub use slots::SpanSlots;

@@ -6,7 +6,7 @@ use letgo_goruntime::Span;
 use letgo_target::Coverage;
 
 use crate::ObjectId;
-use crate::bits::BitSet;
+use crate::bits::{BitSet, low};
 use crate::objects::Objects;
 
 /// How much of a span is reachable.
@@ -27,6 +27,19 @@ impl SpanReach {
     pub fn is_free_after_gc(&self) -> bool {
         self.reachable == 0 && !self.awaits_finalizer
     }
+}
+
+/// 64 slots of a span, a bit each, the first slot lowest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SlotWord {
+    /// Slots in use.
+    pub in_use: u64,
+    /// Of these, the reachable ones.
+    pub reachable: u64,
+    /// Of the reachable ones, those that only guessed roots lead to.
+    pub guessed: u64,
+    /// Slots in use that the last GC found dead.
+    pub dead: u64,
 }
 
 /// What the spans of one class will be after the next GC.
@@ -73,6 +86,11 @@ pub struct Reachable {
     /// What was left out, of the graph and of marking.
     pub coverage: Coverage,
     set: BitSet,
+    only_guessed: BitSet,
+    used: BitSet,
+    found_dead: BitSet,
+    /// First slot and number of slots of each of `spans`.
+    slots: Vec<(u32, u32)>,
 }
 
 impl Reachable {
@@ -88,6 +106,7 @@ impl Reachable {
         for (span, census) in objects.spans.iter().zip(&objects.census) {
             let count = |set: &BitSet| set.count(span.first, span.nelems);
             let (in_use, found) = (count(&objects.in_use), count(&guess));
+            reachable.slots.push((span.first, span.nelems));
             reachable.spans.push(SpanReach {
                 census: *census,
                 in_use,
@@ -111,7 +130,38 @@ impl Reachable {
         reachable.dead = dead(objects, for_sure);
         reachable.dead_guessed = dead(objects, &only_guessed);
         reachable.set = guess;
+        reachable.only_guessed = only_guessed;
+        reachable.used = objects.in_use.clone();
+        reachable.found_dead = objects.dead.clone();
         reachable
+    }
+
+    /// What is known of a span, by its number in the census; nothing of one that is not the heap's.
+    pub fn span(&self, census: u32) -> Option<&SpanReach> {
+        self.spans.get(self.number(census)?)
+    }
+
+    /// The slots of a span, 64 at a time, by its number in the census.
+    pub fn words(&self, census: u32) -> Option<impl Iterator<Item = SlotWord> + '_> {
+        let (first, nelems) = *self.slots.get(self.number(census)?)?;
+        Some((0..nelems.div_ceil(64)).map(move |word| {
+            let done = u64::from(word) * 64;
+            let own = low(u64::from(nelems) - done);
+            let of = |set: &BitSet| set.word(u64::from(first) + done) & own;
+            SlotWord {
+                in_use: of(&self.used),
+                reachable: of(&self.set),
+                guessed: of(&self.only_guessed),
+                dead: of(&self.found_dead),
+            }
+        }))
+    }
+
+    /// Which of `spans` has this number in the census.
+    fn number(&self, census: u32) -> Option<usize> {
+        self.spans
+            .binary_search_by_key(&census, |span| span.census)
+            .ok()
     }
 
     /// Whether an object is reachable.

@@ -80,6 +80,7 @@ fn parts(group: &mut BenchmarkGroup<'_, WallTime>, opened: &mut Opened) {
     let inputs = Inputs {
         census: &census,
         slots: &slots,
+        reach: None,
         memory: &memory,
         residency: &resident,
         mappings: &mappings,

@@ -20,7 +20,12 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ),
     (
         "letgo-account",
-        &["letgo-target", "letgo-gobin", "letgo-goruntime"],
+        &[
+            "letgo-target",
+            "letgo-gobin",
+            "letgo-goruntime",
+            "letgo-heap",
+        ],
     ),
     (
         "letgo-diagnose",

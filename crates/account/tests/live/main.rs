@@ -53,6 +53,7 @@ fn read(case: &Case, shape: &str, args: &[&str]) -> Reading {
     let inputs = Inputs {
         census: &census,
         slots: &slots,
+        reach: None,
         memory: &target.memory,
         residency: &target.memory.residency,
         mappings: &target.memory.mappings,

@@ -43,6 +43,7 @@ fn a_busy_programs_account_is_off_by_less_than_half_a_percent() {
                 memory: &memory,
                 limits: Limits::default(),
             },
+            reach: None,
             memory: &memory,
             residency: &pages,
             mappings: &mappings,

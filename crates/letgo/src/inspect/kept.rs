@@ -6,10 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use letgo_account::{Error, Slot, SlotBits, SlotSource};
-use letgo_goruntime::Span;
-use letgo_heap::{Graph, SpanSlots};
-use letgo_target::{Addr, Coverage, Fault, ReadMemory};
+use letgo_target::{Addr, Fault, ReadMemory};
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -36,44 +33,5 @@ impl ReadMemory for Kept {
         let kept = reads.get(&(addr, buf.len())).cloned();
         buf.copy_from_slice(&kept.unwrap_or(Err(Fault::Gone))?);
         Ok(())
-    }
-}
-
-/// The slots of spans as a graph has them.
-pub(super) struct GraphSlots<'a>(pub(super) &'a Graph);
-
-impl SlotSource for GraphSlots<'_> {
-    fn slots(
-        &self,
-        spans: &[Span],
-        each: &mut dyn FnMut(&Span, &dyn SlotBits),
-    ) -> Result<Coverage, Error> {
-        let mut coverage = Coverage::default();
-        for span in spans {
-            match self.0.slots_of(span.base) {
-                Some(slots) if slots.len() == span.nelems => each(span, &Bits(slots)),
-                _ => coverage.skip("mspan.allocBits", "the graph does not know the span"),
-            }
-        }
-        Ok(coverage)
-    }
-}
-
-struct Bits<'a>(SpanSlots<'a>);
-
-impl SlotBits for Bits<'_> {
-    fn slot(&self, index: u32) -> Slot {
-        if !self.0.is_in_use(index) {
-            Slot::Free
-        } else if self.0.is_dead(index) {
-            Slot::Garbage
-        } else {
-            Slot::Object
-        }
-    }
-
-    fn counts(&self) -> (u32, u32) {
-        let (in_use, dead) = self.0.counts();
-        (in_use.saturating_sub(dead), dead)
     }
 }

@@ -7,14 +7,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use letgo_account::{Account, Inputs, Method, NoSlots, RuntimeSlots, SlotSource, account};
+use letgo_account::{
+    Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, SlotSource, account,
+};
 use letgo_goruntime::{Census, CensusOptions, Light, LightDelta, Limits, Runtime, RuntimeStats};
 use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_linux::process::Use;
 use letgo_report::Method as Taken;
 use letgo_target::{Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
 
-use super::kept::{GraphSlots, Keeping, Kept};
+use super::kept::{Keeping, Kept};
 use super::view::{Pause, View};
 use super::{Opened, Program, complaints};
 use crate::complaint::Complaint;
@@ -180,9 +182,9 @@ impl Reading {
             method,
         };
         let mut account = match marked {
-            None => parts.attribute(&*view.memory, &slots)?,
+            None => parts.attribute(&*view.memory, &slots, None)?,
             // For what it reads: the bits of slots are in the graph.
-            Some(_) => parts.attribute(&Keeping(&kept, &*view.memory), &NoSlots)?,
+            Some(_) => parts.attribute(&Keeping(&kept, &*view.memory), &NoSlots, None)?,
         };
         let pause = view.let_go();
         View::note(pause, &mut coverage);
@@ -195,7 +197,7 @@ impl Reading {
                 census: &census,
                 method,
             };
-            account = parts.attribute(&kept, &GraphSlots(&marked.graph))?;
+            account = parts.attribute(&kept, &NoSlots, Some(&marked.reachable))?;
         }
         coverage.merge(account.coverage.clone());
         note_others(&program.others, &mut coverage);
@@ -327,10 +329,12 @@ impl Parts<'_> {
         &self,
         memory: &dyn ReadMemory,
         slots: &dyn SlotSource,
+        reach: Option<&dyn Reach>,
     ) -> Result<Account, Complaint> {
         account(&Inputs {
             census: self.census,
             slots,
+            reach,
             memory,
             residency: &self.view.residency,
             mappings: &self.view.mappings,
