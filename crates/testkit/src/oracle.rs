@@ -73,6 +73,7 @@ const LEAVES_OF: [(&str, &[&str]); 9] = [
 ];
 
 const IN_USE: &[&str] = &[
+    "heap.reachable",
     "heap.objects",
     "heap.garbage",
     "heap.free_slots",
@@ -80,6 +81,7 @@ const IN_USE: &[&str] = &[
     "heap.span_bitmap",
 ];
 const HEAP: &[&str] = &[
+    "heap.reachable",
     "heap.objects",
     "heap.garbage",
     "heap.free_slots",
@@ -181,7 +183,7 @@ impl Report {
         });
         rows.push(Row {
             name: "HeapAlloc",
-            ours: virt(&["heap.objects", "heap.garbage"])?,
+            ours: virt(&["heap.reachable", "heap.objects", "heap.garbage"])?,
             theirs: memstats.get("HeapAlloc"),
             right: (0, ALLOCATED_MEANWHILE.into()),
         });

@@ -1,6 +1,8 @@
 //! Whatever a census claims, every resident byte has exactly one owner and nothing panics.
 
+use super::reached::{Made, take_with};
 use super::*;
+use crate::SlotWord;
 use letgo_goruntime::{Metadata, PageCache, Sys, Thread};
 use proptest::prelude::*;
 
@@ -154,6 +156,47 @@ proptest! {
         prop_assert_eq!(swapped, pages.swapped());
         let huge_pages: u64 = kind(PageKind::AnonHuge).map(|run| run.range.len()).sum();
         prop_assert_eq!(huge, huge_pages);
+    }
+}
+
+/// A graph that fits no census.
+fn any_reach() -> impl Strategy<Value = Made> {
+    let word = any::<(u64, u64, u64, u64)>();
+    let words = prop::collection::vec(word, 0..12);
+    let spans = prop::collection::vec(prop::option::of(words), 0..12);
+    spans.prop_map(|spans| {
+        let word = |(in_use, reachable, guessed, dead)| SlotWord {
+            in_use,
+            reachable,
+            guessed,
+            dead,
+        };
+        let words = |words: Vec<_>| words.into_iter().map(word).collect();
+        Made {
+            spans: spans.into_iter().map(|span| span.map(words)).collect(),
+            awaiting: vec![1, 2],
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_graph_makes_or_loses_a_byte(
+        census in any_census(),
+        pages in any_pages(),
+        reach in any_reach(),
+    ) {
+        let account = take_with(&census, &pages, Some(&reach));
+        prop_assert_eq!(account.total().resident, pages.resident());
+        let reached = account.reached.as_ref().unwrap();
+        let in_spans: u64 = reached.classes.iter().map(|class| class.all().resident.0).sum();
+        prop_assert!(in_spans <= pages.resident().0);
+        for part in [reached.guessed, reached.dead] {
+            prop_assert!(part.resident <= reached.reachable.resident);
+            prop_assert!(part.objects <= reached.reachable.objects);
+        }
+        let leaf = account.leaf(Leaf::HeapReachable).resident;
+        prop_assert_eq!(leaf, reached.reachable.resident);
     }
 }
 

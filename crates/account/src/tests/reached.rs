@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 /// A made-up graph: the words of each span of the census, `None` where it does not know the span.
 #[derive(Clone, Debug, Default)]
-struct Made {
-    spans: Vec<Option<Vec<SlotWord>>>,
-    awaiting: Vec<u32>,
+pub(super) struct Made {
+    pub(super) spans: Vec<Option<Vec<SlotWord>>>,
+    pub(super) awaiting: Vec<u32>,
 }
 
 impl Reach for Made {
@@ -36,7 +36,11 @@ fn known(words: &[SlotWord]) -> Option<Vec<SlotWord>> {
     Some(words.to_vec())
 }
 
-fn take_with(census: &Census, residency: &Residency, reach: Option<&dyn Reach>) -> Account {
+pub(super) fn take_with(
+    census: &Census,
+    residency: &Residency,
+    reach: Option<&dyn Reach>,
+) -> Account {
     let inputs = Inputs {
         census,
         slots: &Pattern,

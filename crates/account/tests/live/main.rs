@@ -12,7 +12,8 @@ use std::fmt::Write as _;
 use letgo_account::{
     Account, Inputs, Leaf, Method, ResidentBytes, RuntimeSlots, Sanitizer, account, reconcile,
 };
-use letgo_goruntime::{CensusOptions, Limits};
+use letgo_goruntime::{CensusOptions, Limits, RuntimeStats};
+use letgo_heap::Reachable;
 use letgo_target::Coverage;
 use letgo_testkit::{Case, Figures, Kind, Recipe, Tier, cases, note_skip, rss};
 
@@ -32,6 +33,53 @@ struct Reading {
     structures: BTreeMap<(&'static str, String), (u64, u64)>,
     /// Every figure that has a counter: its name, ours, the counter's.
     equalities: Vec<(&'static str, u64, u64)>,
+    /// What is wrong with the split by the graph; empty where nothing is.
+    graph: String,
+}
+
+/// Objects in use, reachable or not; the same with and without the graph.
+const USED: [Leaf; 3] = [Leaf::HeapReachable, Leaf::HeapObjects, Leaf::HeapGarbage];
+
+/// The account with the graph beside the one without, and beside what the graph itself counts.
+fn compare(with: &Account, without: &Account, graph: &Reachable, stats: &RuntimeStats) -> String {
+    let mut wrong = String::new();
+    let sum = |account: &Account| {
+        let mut sum = letgo_account::Tally::default();
+        USED.iter().for_each(|leaf| sum += account.leaf(*leaf));
+        sum
+    };
+    let (ours, theirs) = (sum(with), sum(without));
+    if ours != theirs {
+        let _ = write!(
+            wrong,
+            " objects are {ours:?}, without the graph {theirs:?};"
+        );
+    }
+    let others = Leaf::ALL.into_iter().filter(|leaf| !USED.contains(leaf));
+    for leaf in others.filter(|leaf| with.leaf(*leaf) != without.leaf(*leaf)) {
+        let _ = write!(wrong, " {} differs with the graph;", leaf.id());
+    }
+    let reached = with.reached.as_ref().unwrap();
+    for (name, ours, theirs) in [
+        ("reachable", reached.reachable, graph.all),
+        ("guessed", reached.guessed, graph.guessed),
+    ] {
+        if (ours.objects, ours.slot_bytes) != (theirs.objects, theirs.bytes) {
+            let _ = write!(wrong, " {name} {ours:?}, by the graph {theirs:?};");
+        }
+    }
+    let in_use = reached.reachable.objects + reached.garbage.objects;
+    if in_use != graph.in_use.objects || in_use != stats.heap_objects {
+        let _ = write!(
+            wrong,
+            " {in_use} objects, HeapObjects is {};",
+            stats.heap_objects
+        );
+    }
+    if reached.unknown.objects > 0 || with.leaf(Leaf::HeapObjects).virt.0 > 0 {
+        let _ = write!(wrong, " the graph does not know {:?};", reached.unknown);
+    }
+    wrong
 }
 
 fn read(case: &Case, shape: &str, args: &[&str]) -> Reading {
@@ -67,7 +115,14 @@ fn read(case: &Case, shape: &str, args: &[&str]) -> Reading {
         rss: Some(ResidentBytes(rss)),
         method: Method::Frozen,
     };
-    let account = account(&inputs).unwrap();
+    let without = account(&inputs).unwrap();
+    let reachable = target.reachable(&census);
+    let account = account(&Inputs {
+        reach: Some(&reachable),
+        ..inputs
+    })
+    .unwrap();
+    let graph = compare(&account, &without, &reachable, &census.stats);
     let equalities = reconcile(&account, &census.stats)
         .into_iter()
         .map(|equality| (equality.counter, equality.ours, equality.theirs))
@@ -86,12 +141,13 @@ fn read(case: &Case, shape: &str, args: &[&str]) -> Reading {
         rss,
         memstats,
         equalities,
+        graph,
     }
 }
 
 /// What is wrong with a reading; empty where nothing is.
 fn complaints(case: &Case, reading: &Reading) -> String {
-    let mut wrong = String::new();
+    let mut wrong = reading.graph.clone();
     let account = &reading.account;
     let sum = account.total().resident.0;
     if sum != reading.rss {

@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 
 use letgo_account::ImageSegment;
 use letgo_gobin::{GoBinary, Image};
-use letgo_goruntime::Runtime;
+use letgo_goruntime::{Census, Runtime};
+use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_target::{
     Addr, AddrRange, Fault, Mapping, OS_PAGE, PageKind, PageRun, Permissions, ReadMemory, Residency,
 };
@@ -14,6 +15,7 @@ use letgo_target::{
 /// A Go program that stands still.
 pub(crate) struct Target {
     pub(crate) memory: StoppedMemory,
+    pub(crate) binary: GoBinary,
     pub(crate) runtime: Runtime,
     pub(crate) program: Vec<ImageSegment>,
 }
@@ -39,9 +41,18 @@ impl Target {
             .collect();
         Target {
             memory,
+            binary,
             runtime,
             program,
         }
+    }
+
+    /// What is reachable.
+    pub(crate) fn reachable(&self, census: &Census) -> Reachable {
+        let options = GraphOptions::default();
+        let (runtime, memory) = (&self.runtime, &self.memory);
+        let graph = Graph::read(runtime, &self.binary, memory, census, &options).unwrap();
+        graph.mark(&options)
     }
 }
 
