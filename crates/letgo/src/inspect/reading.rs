@@ -7,9 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use letgo_account::{
-    Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, SlotSource, account,
-};
+use letgo_account::{Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, SlotSource, account};
 use letgo_goruntime::{Census, CensusOptions, Light, LightDelta, Limits, Runtime, RuntimeStats};
 use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_linux::process::Use;
