@@ -13,6 +13,7 @@ mod coverage;
 mod gather;
 mod mapping;
 mod memory;
+mod registers;
 mod residency;
 mod units;
 
@@ -21,6 +22,7 @@ pub use coverage::{Coverage, Skip};
 pub use gather::{Gathered, gather};
 pub use mapping::{Mapping, Permissions};
 pub use memory::{Fault, Piece, ReadMemory, SliceMemory, read_bytes, read_u16, read_u32, read_u64};
+pub use registers::Registers;
 pub use residency::{PageKind, PageRun, Residency};
 pub use units::{ResidentBytes, VirtBytes};
 

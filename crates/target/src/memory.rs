@@ -25,6 +25,24 @@ pub enum Fault {
         /// Bytes asked for.
         len: u64,
     },
+    /// Mapped in the target, but the core file or snapshot that we read has no bytes of it.
+    #[error("{len} bytes at {addr} were not kept in the file")]
+    NotKept {
+        /// First address asked for.
+        addr: Addr,
+        /// Bytes asked for.
+        len: u64,
+    },
+    /// A core file or snapshot is damaged there: what it holds is not what was written.
+    #[error("the file is damaged where it holds {len} bytes at {addr}: {why}")]
+    Corrupt {
+        /// First address asked for.
+        addr: Addr,
+        /// Bytes asked for.
+        len: u64,
+        /// How that was noticed.
+        why: String,
+    },
     /// The kernel says no.
     #[error("the kernel does not let us read the target's memory: {reason}")]
     Denied {

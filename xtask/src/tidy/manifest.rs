@@ -9,9 +9,11 @@ use toml::{Table, Value};
 use super::{File, Finding};
 
 /// Each package and which of ours it may depend on, directly.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("letgo-target", &[]),
     ("letgo-linux", &["letgo-target"]),
+    ("letgo-corefile", &["letgo-target"]),
+    ("letgo-snapshot", &["letgo-target"]),
     ("letgo-gobin", &["letgo-target"]),
     ("letgo-goruntime", &["letgo-target", "letgo-gobin"]),
     (
@@ -43,6 +45,8 @@ const MAY_USE: [(&str, &[&str]); 12] = [
         &[
             "letgo-target",
             "letgo-linux",
+            "letgo-corefile",
+            "letgo-snapshot",
             "letgo-gobin",
             "letgo-goruntime",
             "letgo-heap",

@@ -1,0 +1,1 @@
+//! One file that holds a target: facts, program image and memory, checked and compressed.
