@@ -10,6 +10,7 @@ mod modules;
 mod program;
 mod reading;
 mod report;
+mod subject;
 mod surroundings;
 mod view;
 
@@ -26,6 +27,7 @@ pub use program::Program;
 pub use reading::{Hold, Marked, Options, Reading};
 pub use report::why_report;
 pub(crate) use report::{container, memory_limit, target};
+pub use subject::Subject;
 pub use surroundings::Surroundings;
 pub use view::View;
 

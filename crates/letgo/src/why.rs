@@ -6,10 +6,9 @@ use letgo_report::WhyReport;
 use crate::cli::WhyArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::inspect::{Hold, Opened, Options, Reading, Surroundings, facts, why_report};
+use crate::inspect::{Hold, Options, Subject, facts, why_report};
 use crate::output;
 use crate::progress::Progress;
-use crate::select::{self, ThisHost};
 use crate::terminal::Terminal;
 
 /// Reads one process and writes the report.
@@ -17,7 +16,6 @@ use crate::terminal::Terminal;
 /// # Errors
 /// A [`Complaint`], or standard output cannot be written.
 pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
-    let pid = select::resolve(&args.target.selection(), &ThisHost)?;
     let options = Options {
         hold: match args.hold.hold() {
             Hold::Choose(_) if args.quick => Hold::Nothing,
@@ -27,29 +25,28 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
         rates: true,
     };
     let progress = Progress::new(terminal);
-    let report = report(pid, options, &progress)?;
+    let mut subject = Subject::open(&args.target, &progress)?;
+    let report = report(&mut subject, options, &progress)?;
     drop(progress);
     output::why(&report, args, terminal)
 }
 
-/// The whole report of one process.
+/// The whole report.
 ///
 /// # Errors
 /// A [`Complaint`] where no report can be made.
-pub fn report(pid: u32, options: Options, progress: &Progress) -> Result<WhyReport, Complaint> {
-    progress.step("reading the executable");
-    let mut opened = Opened::open(pid)?;
-    let reading = Reading::take(&mut opened, options, progress)?;
-    let around = Surroundings::of(&opened.process);
-    let facts = facts(&opened.program, &reading, &around);
+pub fn report(
+    subject: &mut Subject,
+    options: Options,
+    progress: &Progress,
+) -> Result<WhyReport, Complaint> {
+    let reading = subject.read(options, progress)?;
+    let around = subject.around();
+    let program = subject.program();
+    let facts = facts(program, &reading, &around);
     let findings = letgo_diagnose::diagnose(&facts);
-    let process = Some(&opened.process);
+    let process = subject.process();
     Ok(why_report(
-        &opened.program,
-        process,
-        &reading,
-        &around,
-        &facts,
-        &findings,
+        program, process, &reading, &around, &facts, &findings,
     ))
 }

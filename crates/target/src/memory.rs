@@ -124,6 +124,16 @@ impl<M: ReadMemory + ?Sized> ReadMemory for &M {
     }
 }
 
+impl<M: ReadMemory + Send + ?Sized> ReadMemory for std::sync::Arc<M> {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        (**self).read(addr, buf)
+    }
+
+    fn read_scattered(&self, pieces: &mut [Piece<'_>]) -> Result<(), Fault> {
+        (**self).read_scattered(pieces)
+    }
+}
+
 /// Reads `N` bytes at `addr`.
 fn read_array<const N: usize>(memory: &dyn ReadMemory, addr: Addr) -> Result<[u8; N], Fault> {
     let mut bytes = [0; N];

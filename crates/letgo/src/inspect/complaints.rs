@@ -1,5 +1,7 @@
 //! Errors from below as complaints: what is wrong, and what to do next.
 
+use std::path::Path;
+
 use letgo_linux::process::ExePath;
 use letgo_linux::{Error as ProcessError, Refusal};
 use letgo_target::Fault;
@@ -71,6 +73,20 @@ pub(crate) fn of_binary(error: &letgo_gobin::Error, pid: u32) -> Complaint {
         _ => "Its executable may be damaged; compare it with the one that was deployed".into(),
     };
     Complaint::no_report(wrong, next)
+}
+
+/// What went wrong with a core file.
+pub(crate) fn of_core(error: &letgo_corefile::Error, path: &Path) -> Complaint {
+    use letgo_corefile::Error;
+    let next = match error {
+        Error::OtherFile { .. } | Error::NoSuchFile { .. } => {
+            "Give the executable that dumped the core with --exe FILE"
+        }
+        Error::Denied { .. } => "Run letgo as root, or let the file be read (`chmod +r`)",
+        Error::TooLarge { .. } => "Give the core as it is then",
+        _ => "Give a core file of an x86-64 Go program, a snapshot, or a pid",
+    };
+    Complaint::no_report(format!("{}: {error}", path.display()), next)
 }
 
 /// What went wrong with the runtime in memory.

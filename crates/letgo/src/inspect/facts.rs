@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use letgo_account::Leaf;
 use letgo_diagnose::{
     Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Profile,
-    Rates, SizeClass, Target, Threads,
+    Rates, SizeClass, State, Target, Threads,
 };
 use letgo_gobin::BuildInfo;
 
@@ -66,7 +66,7 @@ fn target(program: &Program, around: &Surroundings) -> Target {
         go_patch: build.version.patch,
         cgo: program.binary.cgo(),
         modules: modules(build),
-        state: around.state,
+        state: around.state.unwrap_or(State::Runs),
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn target(program: &Program, around: &Surroundings) -> out::Target {
         stripped: binary.stripped(),
         pie: binary.pie(),
         cgo: binary.cgo(),
-        state: Some(match around.state {
+        state: around.state.map(|state| match state {
             State::Runs => out::RunState::Runs,
             State::Stopped => out::RunState::Stopped,
             State::Frozen => out::RunState::Frozen,

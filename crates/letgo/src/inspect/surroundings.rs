@@ -24,8 +24,8 @@ pub struct Surroundings {
     pub uptime: Option<Duration>,
     /// Threads now.
     pub threads: u64,
-    /// Whether the kernel lets it run.
-    pub state: State,
+    /// Whether the kernel lets it run; absent of what is no process any more.
+    pub state: Option<State>,
     /// The kernel's setting for transparent huge pages.
     pub thp: Thp,
     /// `MemTotal`, 0 where unknown.
@@ -42,7 +42,7 @@ impl Surroundings {
             environment: environment(process),
             uptime: uptime(process),
             threads: stat.as_ref().map_or(0, |stat| stat.threads),
-            state: state(process, stat.map(|stat| stat.state)),
+            state: Some(state(process, stat.map(|stat| stat.state))),
             thp: thp(),
             host_memory_bytes: system::meminfo().total,
         }

@@ -47,11 +47,11 @@ pub struct View {
     pub pause_predicted: Option<Duration>,
     /// Why it is read so and not otherwise, where that was not what was asked for.
     pub why: Option<String>,
-    held: Held,
+    pub(super) held: Held,
 }
 
 /// What is held while the view is read.
-enum Held {
+pub(super) enum Held {
     Nothing,
     Threads(Stopped),
 }

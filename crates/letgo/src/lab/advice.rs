@@ -11,7 +11,7 @@ use super::bench::Bench;
 use super::huge_pages::HugePages;
 use super::plan::Plan;
 use super::rows::{Rows, drop_permille};
-use crate::inspect::Options;
+use crate::inspect::{Opened, Options, Subject};
 use crate::progress::Progress;
 use crate::terminal::Terminal;
 use crate::why;
@@ -117,7 +117,8 @@ fn once(bench: &Bench, version: &str, setting: &str) -> Result<Measured> {
     patient.command("free")?;
     let after = patient.memory()?;
     let progress = Progress::new(&Terminal::plain());
-    let report = why::report(patient.pid(), Options::default(), &progress)?;
+    let mut subject = Subject::Live(Box::new(Opened::open(patient.pid())?));
+    let report = why::report(&mut subject, Options::default(), &progress)?;
     std::thread::sleep(LATER);
     Ok(Measured {
         before,
