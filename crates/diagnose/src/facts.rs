@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use letgo_account::Leaf;
+use letgo_account::{Leaf, Reached};
 use letgo_goruntime::RuntimeStats;
 
 /// What one reading of one process brought.
@@ -35,6 +35,8 @@ pub struct Facts {
     pub rates: Option<Rates>,
     /// Heap spans in use, by slot size.
     pub size_classes: Vec<SizeClass>,
+    /// What is reachable, by size class; `None` where there is no graph.
+    pub reached: Option<Reached>,
     /// Goroutines.
     pub goroutines: Goroutines,
     /// OS threads.

@@ -2,7 +2,7 @@
 //!
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
-//! `letgo.tune/1`, [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them,
+//! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them,
 //! [`schema`] describes them.
 //!
 //! Does not compute: whatever is shown was found out below, or is a share of two such figures.
@@ -18,6 +18,7 @@
 
 mod doctor;
 mod finding;
+mod heap;
 pub mod lab;
 pub mod markdown;
 mod open;
@@ -34,7 +35,10 @@ mod why;
 
 pub use doctor::{Check, DoctorReport};
 pub use finding::{Finding, Location, Remedy, Share};
-pub use open::{Basis, Confidence, Ending, Method, RunState, Severity, Source, State, Unit};
+pub use heap::{Amount, HeapClass, HeapReport, HeapTotals, HeldObject, Holder, HolderRoot, Rest};
+pub use open::{
+    Basis, Confidence, Ending, HolderKind, Method, RunState, Severity, Source, State, Unit,
+};
 pub use page::Look;
 pub use ps::{PsReport, PsRow};
 pub use release::{
@@ -43,7 +47,7 @@ pub use release::{
 pub use rss::{Equality, Node, Piece, Rss, SizeClass};
 pub use runtime::{GcCpu, Runtime};
 pub use target::{Container, Environment, Pressure, Setting, Target};
-pub use why::{Change, CoverageReport, Own, SkipReport, Taken, WhyReport};
+pub use why::{Change, CoverageReport, GraphReport, Own, SkipReport, Taken, WhyReport};
 
 /// A report as JSON, indented, with a line feed at its end.
 pub fn json<T: serde::Serialize>(report: &T) -> Result<String, serde_json::Error> {

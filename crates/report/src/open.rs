@@ -116,6 +116,34 @@ open_enum! {
 }
 
 open_enum! {
+    /// What leads into a heap.
+    HolderKind {
+        /// An initialised variable.
+        Data = "data",
+        /// A variable that starts as zero.
+        Bss = "bss",
+        /// A word of a goroutine's stack.
+        Stack = "stack",
+        /// A finalizer whose object lives, or what that object holds.
+        Finalizer = "finalizer",
+        /// A finalizer that waits to be run, and its object.
+        FinalizerQueue = "finalizer-queue",
+        /// A cleanup whose object lives.
+        Cleanup = "cleanup",
+        /// A cleanup that waits to be run.
+        CleanupQueue = "cleanup-queue",
+        /// What weak pointers to an object go through.
+        WeakHandle = "weak-handle",
+        /// A word of a stack that may be no pointer.
+        StackWord = "stack-word",
+        /// A register of a thread; it may be no pointer.
+        Register = "register",
+        /// Several roots, none of which holds it alone.
+        Several = "several",
+    }
+}
+
+open_enum! {
     /// Where a number comes from, least trusted first.
     Source {
         /// Estimated.

@@ -5,10 +5,10 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use crate::lab::LabReport;
-use crate::{DoctorReport, PsReport, ReleaseReport, TuneReport, WhyReport};
+use crate::{DoctorReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport};
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 6] = ["why", "ps", "doctor", "release", "tune", "lab"];
+pub const VERBS: [&str; 7] = ["why", "ps", "doctor", "release", "tune", "lab", "heap"];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
 pub fn schema_name(verb: &str) -> Option<&'static str> {
@@ -19,6 +19,7 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "release" => Some(ReleaseReport::SCHEMA),
         "tune" => Some(TuneReport::SCHEMA),
         "lab" => Some(LabReport::SCHEMA),
+        "heap" => Some(HeapReport::SCHEMA),
         _ => None,
     }
 }
@@ -32,6 +33,7 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "release" => Some(generate::<ReleaseReport>(ReleaseReport::SCHEMA)),
         "tune" => Some(generate::<TuneReport>(TuneReport::SCHEMA)),
         "lab" => Some(generate::<LabReport>(LabReport::SCHEMA)),
+        "heap" => Some(generate::<HeapReport>(HeapReport::SCHEMA)),
         _ => None,
     }
 }

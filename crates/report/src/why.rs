@@ -87,13 +87,50 @@ pub struct Taken {
     pub method: Method,
     /// The longest time that the target stood still for us, in nanoseconds; 0 if it never did.
     pub pause_ns_max: u64,
+    /// How long that was expected to be, in nanoseconds, where it was estimated before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_ns_predicted: Option<u64>,
     /// How long the reading took, in nanoseconds.
     pub wall_ns: u64,
     /// Bytes copied while the target stood still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copied_bytes: Option<u64>,
+    /// The object graph, where it was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphReport>,
     /// How complete it is.
     pub coverage: CoverageReport,
+}
+
+/// The object graph, counted. Bytes are those of slots, in RAM or not.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct GraphReport {
+    /// Slots in use.
+    pub objects: u64,
+    /// Of these, the reachable ones.
+    pub reachable_objects: u64,
+    /// Their bytes: what a GC would mark.
+    pub reachable_bytes: u64,
+    /// Of the objects, those that are not reachable.
+    pub garbage_objects: u64,
+    /// Their bytes.
+    pub garbage_bytes: u64,
+    /// Of the reachable objects, those that only words lead to which may be no pointers.
+    pub guessed_objects: u64,
+    /// Their bytes.
+    pub guessed_bytes: u64,
+    /// Objects that pointers for sure lead to, and that the last GC had found dead: 0 in a target
+    /// at rest.
+    pub dead_reachable: u64,
+    /// Objects in use that the graph does not know; neither reachable nor garbage.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown_objects: u64,
+    /// Bytes of spans that were copied.
+    pub copied_bytes: u64,
+    /// How long building and marking took, in nanoseconds.
+    pub wall_ns: u64,
+    /// Nothing was left out. Otherwise garbage is an upper bound.
+    pub complete: bool,
 }
 
 /// A complete reading drifts by this much of RSS at most, in thousandths.

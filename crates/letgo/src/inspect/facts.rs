@@ -26,6 +26,7 @@ pub fn facts(program: &Program, reading: &Reading, around: &Surroundings) -> Fac
         scavenge_goal: None,
         rates: rates(reading),
         size_classes: size_classes(reading),
+        reached: reading.account.reached.clone(),
         goroutines: goroutines(reading),
         threads: Threads {
             count: around.threads,

@@ -3,13 +3,14 @@
 //! Moves figures, computes none.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use letgo_account::{Node, Source};
 use letgo_diagnose::{Facts, Finding, State};
 use letgo_linux::{Process, journal};
 use letgo_report as out;
 
-use super::{Program, Reading, Surroundings};
+use super::{Marked, Program, Reading, Surroundings};
 use crate::own;
 
 /// Pieces that a leaf lists.
@@ -121,11 +122,13 @@ fn taken(reading: &Reading) -> out::Taken {
         at: out::units::rfc3339(reading.at),
         method: reading.method.clone(),
         pause_ns_max: reading.pause.ns_max,
-        wall_ns: u64::try_from(reading.wall.as_nanos()).unwrap_or(u64::MAX),
+        pause_ns_predicted: reading.pause_predicted.map(nanoseconds),
+        wall_ns: nanoseconds(reading.wall),
         copied_bytes: reading
             .marked
             .as_ref()
             .map(|marked| marked.graph.copied_bytes()),
+        graph: reading.marked.as_ref().map(|marked| graph(marked, reading)),
         coverage: out::CoverageReport {
             complete: coverage.is_complete() && !reading.drifts(),
             skipped: skipped.collect(),
@@ -134,6 +137,31 @@ fn taken(reading: &Reading) -> out::Taken {
             drift_bytes: reading.drift_bytes(),
         },
     }
+}
+
+/// What the object graph counted.
+fn graph(marked: &Marked, reading: &Reading) -> out::GraphReport {
+    let reachable = &marked.reachable;
+    let garbage = |all: u64, reachable: u64| all.saturating_sub(reachable);
+    let unknown = reading.account.reached.as_ref();
+    out::GraphReport {
+        objects: reachable.in_use.objects,
+        reachable_objects: reachable.all.objects,
+        reachable_bytes: reachable.all.bytes,
+        garbage_objects: garbage(reachable.in_use.objects, reachable.all.objects),
+        garbage_bytes: garbage(reachable.in_use.bytes, reachable.all.bytes),
+        guessed_objects: reachable.guessed.objects,
+        guessed_bytes: reachable.guessed.bytes,
+        dead_reachable: reachable.dead.objects,
+        unknown_objects: unknown.map_or(0, |reached| reached.unknown.objects),
+        copied_bytes: marked.graph.copied_bytes(),
+        wall_ns: nanoseconds(marked.wall),
+        complete: reachable.coverage.is_complete(),
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn rss(reading: &Reading) -> out::Rss {

@@ -1,0 +1,171 @@
+//! [`HeapReport`]: `letgo.heap/1`, what is in a Go heap and who holds it.
+//!
+//! Plain data. Nothing here is computed, and nothing is read.
+//!
+//! Words: an object *retains* what would be garbage without it; its *children* are what it
+//! dominates directly: every way to them leads through it. A *holder* is an object that no other
+//! dominates, with what leads to it.
+//!
+//! Invariants, kept by whoever fills it:
+//! - `totals.objects` is reachable objects and garbage together;
+//! - the retained bytes of a holder are at least those of its children together, by its own slot;
+//! - holders and what is beside them retain all that is reachable, each object once.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::open::HolderKind;
+use crate::{Own, Taken, Target};
+
+/// The answer of `letgo heap TARGET -o json`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HeapReport {
+    /// `letgo.heap/1`. Fields are added under this name, never changed or removed.
+    pub schema: String,
+    /// What made this report, and what it took.
+    pub letgo: Own,
+    /// The process.
+    pub target: Target,
+    /// When and how it was read.
+    pub taken: Taken,
+    /// All of the heap.
+    pub totals: HeapTotals,
+    /// The heap by size class, those with slots only, most bytes of spans first.
+    pub size_classes: Vec<HeapClass>,
+    /// Who holds most, by retained bytes; absent where dominators were not computed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Holder>,
+    /// Holders that are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holders_rest: Option<Rest>,
+}
+
+impl HeapReport {
+    /// The schema's name.
+    pub const SCHEMA: &'static str = "letgo.heap/1";
+}
+
+/// Objects, or free slots, and their bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Amount {
+    /// How many.
+    pub count: u64,
+    /// Bytes of their slots, in RAM or not.
+    pub slot_bytes: u64,
+    /// Bytes of these that are in RAM; absent where there is no page table, as in a core file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
+}
+
+/// A heap, altogether.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct HeapTotals {
+    /// Spans in use.
+    pub spans: Amount,
+    /// Slots in use: reachable objects and garbage.
+    pub objects: Amount,
+    /// Reachable objects.
+    pub reachable: Amount,
+    /// Objects that are not reachable; the next GC takes them.
+    pub garbage: Amount,
+    /// Free slots in spans in use.
+    pub free_slots: Amount,
+    /// Of the reachable objects, those that only words lead to which may be no pointers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guessed: Option<Amount>,
+    /// Slots in use of spans that the graph does not know: neither reachable nor garbage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<Amount>,
+}
+
+/// All spans in use with slots of one size.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct HeapClass {
+    /// Number of the class; 0 is one object a span, of any size.
+    pub class: u32,
+    /// Bytes of a slot; 0 for class 0.
+    pub slot_bytes: u64,
+    /// Spans in use: how many, and their bytes.
+    pub spans: Amount,
+    /// Of these, spans that the next GC frees as a whole.
+    pub spans_going: u64,
+    /// Slots, in use or not.
+    pub slots: u64,
+    /// Reachable objects.
+    pub reachable: Amount,
+    /// Objects that are not reachable.
+    pub garbage: Amount,
+    /// Free slots.
+    pub free_slots: Amount,
+}
+
+/// An object with all that would be garbage without it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Holder {
+    /// What leads to it; absent where another object does, whose child it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<HolderRoot>,
+    /// Other roots that lead to it directly, beside `root`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub roots_more: u64,
+    /// The object itself.
+    pub object: HeldObject,
+    /// Bytes of the slots of all that it retains, its own included.
+    pub retained_bytes: u64,
+    /// Objects that it retains, itself included.
+    pub retained_objects: u64,
+    /// What of the retained bytes is in RAM, where that was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_resident_bytes: Option<u64>,
+    /// The retained bytes as a share of all reachable bytes, between 0 and 1.
+    pub share: f64,
+    /// The largest of what it dominates directly, down to a few levels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Holder>,
+    /// Children that are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children_rest: Option<Rest>,
+}
+
+/// An object by its place.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct HeldObject {
+    /// Where it starts, as a hex string.
+    pub address: String,
+    /// Bytes of its slot.
+    pub slot_bytes: u64,
+}
+
+/// What leads into the heap. Only what is known of it is there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HolderRoot {
+    /// What it is.
+    pub kind: HolderKind,
+    /// Name of the variable: `main.sessions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it lies: `data+0x1e40`, or an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Number of the goroutine whose stack it lies on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goroutine: Option<u64>,
+    /// The function whose frame it lies in, or that a finalizer would call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+}
+
+/// What is not listed, summed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Rest {
+    /// How many are not listed.
+    pub count: u64,
+    /// What they retain, in bytes of slots.
+    pub retained_bytes: u64,
+    /// Objects that they retain.
+    pub retained_objects: u64,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
