@@ -21,6 +21,7 @@
 mod binary;
 mod buildinfo;
 mod bytes;
+mod calls;
 mod dwarf;
 mod error;
 mod facts;
@@ -39,6 +40,7 @@ mod version;
 
 pub use binary::GoBinary;
 pub use buildinfo::BuildInfo;
+pub use calls::{CallCode, CodePiece};
 pub use error::{Error, Family};
 pub use facts::CachedFacts;
 pub use functions::{Frame, Function, FunctionTable, Line};

@@ -131,6 +131,9 @@ pub enum Verb {
     /// Put everything back when the letgo that started this dies
     #[command(hide = true)]
     Watchdog(WatchdogArgs),
+    /// Make frozen copies of a process and remove them
+    #[command(hide = true)]
+    Copy(CopyArgs),
 }
 
 /// Arguments of `letgo watchdog`.
@@ -140,6 +143,28 @@ pub struct WatchdogArgs {
     pub pid: u32,
     /// When it started, in clock ticks since boot
     pub start_ticks: u64,
+    /// Remove frozen copies, through this code of the process
+    #[arg(long)]
+    pub copies: Option<String>,
+}
+
+/// Arguments of `letgo copy`.
+#[derive(Args, Debug)]
+pub struct CopyArgs {
+    /// The process
+    pub pid: u32,
+    /// How many copies
+    #[arg(long, default_value_t = 1)]
+    pub times: u32,
+    /// How long the process may be held for each, in milliseconds
+    #[arg(long, default_value_t = 2000)]
+    pub most: u64,
+    /// Keep each copy until a line is read
+    #[arg(long)]
+    pub wait: bool,
+    /// Make none, and remove what others have left
+    #[arg(long)]
+    pub clean: bool,
 }
 
 /// Arguments of `letgo ps`.

@@ -3,7 +3,7 @@
 //! [`cli`] is the command line; [`why`], [`ps`], [`release`], [`tune`], [`run`], [`lab`],
 //! [`doctor`], [`schema`], [`completion`] and [`man`] are the verbs. What they share: [`select`]
 //! finds the process that is meant, [`inspect`] reads it, [`control`] writes to it, [`terminal`]
-//! knows what can be drawn, [`progress`] says what takes long, [`output`] writes a report and finds
+//! knows what can be drawn, [`frozen`] makes a frozen copy of it, [`progress`] says what takes long, [`output`] writes a report and finds
 //! the exit code, [`complaint`] says what is wrong and what to do, [`coming`] which verbs are still
 //! to come.
 //!
@@ -15,9 +15,12 @@ pub mod coming;
 pub mod complaint;
 pub mod completion;
 pub mod control;
+pub mod copy;
 pub mod doctor;
 pub mod exit;
 pub mod facts;
+pub mod frozen;
+
 pub mod inspect;
 pub mod lab;
 pub mod man;

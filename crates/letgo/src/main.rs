@@ -6,7 +6,7 @@ use clap::Parser;
 use letgo::cli::{Cli, Verb};
 use letgo::exit::Exit;
 use letgo::terminal::{Color, Terminal};
-use letgo::{coming, complaint};
+use letgo::{coming, complaint, copy};
 use letgo::{completion, doctor, lab, man, ps, release, run, schema, tune, watchdog, why};
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Verb::Tune(args) => tune::run(args, &terminal),
         Verb::Run(args) => run::run(args, &terminal),
         Verb::Watchdog(args) => watchdog::run(args),
+        Verb::Copy(args) => copy::run(args),
         Verb::Lab(args) => lab::run(args, cli.global.quiet, &terminal),
         Verb::Doctor(args) => doctor::run(args, &terminal),
         Verb::Schema(args) => schema::run(args, &terminal),

@@ -11,6 +11,7 @@
 
 mod container;
 mod freezer;
+mod pids;
 mod place;
 mod pressure;
 mod stat;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Process};
 
 pub(crate) use freezer::frozen_by;
+pub(crate) use pids::processes_of;
 
 pub use container::{Container, Runtime, container_of, container_of_path};
 pub use place::{Membership, Mount, Place, Version, find, parse_membership, parse_mounts};

@@ -12,6 +12,7 @@ use letgo_target::Fault;
 use nix::errno::Errno;
 
 use crate::Denial;
+use crate::frozen::Hindrance;
 
 /// Why something could not be had of a live process.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,9 @@ pub enum Error {
         /// The tracer's name, empty where it is not known.
         name: String,
     },
+    /// No frozen copy of it can be made.
+    #[error(transparent)]
+    Hindered(Box<Hindrance>),
     /// Its threads did not stop in time. All of them run again.
     #[error(
         "process {pid} did not stop within {} ms: {running} of {threads} threads still ran",
@@ -166,5 +170,11 @@ impl Error {
             what: what.into(),
             why: why.into(),
         }
+    }
+}
+
+impl From<Hindrance> for Error {
+    fn from(hindrance: Hindrance) -> Error {
+        Error::Hindered(Box::new(hindrance))
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! A [`Writer`] stores single words into it, each written down in a [`journal`] before, after
 //! [`may_write`] has said that nothing stands in the way; a [`watchdog`] puts back what is not to
-//! stay when letgo dies. Nothing else here changes a target.
+//! stay when letgo dies. A [`FrozenCopy`] is made by a call that a thread of the target is led through
+//! and back. Nothing else here changes a target.
 //!
 //! This crate interprets no Go structure. It takes no decision: what is worth reading or writing is
 //! for others to say. Text that comes from the kernel is parsed by public
@@ -24,6 +25,7 @@ pub mod cgroup;
 mod denial;
 pub mod doctor;
 mod error;
+pub mod frozen;
 pub mod hosts;
 pub mod journal;
 mod memory;
@@ -39,6 +41,7 @@ pub mod write;
 
 pub use denial::{Denial, Obstacle};
 pub use error::Error;
+pub use frozen::{FrozenCopy, Gadgets};
 pub use memory::LiveMemory;
 pub use preflight::{Refusal, may_write};
 pub use process::Process;

@@ -175,6 +175,14 @@ pub(crate) fn check_permission(process: &Process) -> Result<(), Refusal> {
 }
 
 fn check_class(process: &Process) -> Result<(), Refusal> {
+    match has_class_64(process)? {
+        true => Ok(()),
+        false => Err(Refusal::ThirtyTwoBit { pid: process.pid() }),
+    }
+}
+
+/// Whether its executable is a 64-bit ELF file.
+pub(crate) fn has_class_64(process: &Process) -> Result<bool, Error> {
     use std::os::unix::fs::FileExt;
 
     let (at, wanted) = CLASS_64;
@@ -183,10 +191,7 @@ fn check_class(process: &Process) -> Result<(), Refusal> {
     let file = process.exe_file()?;
     let read = file.read_exact_at(&mut head, 0);
     read.map_err(|error| Error::from_io(pid, "reading the executable", error))?;
-    match head.get(at) {
-        Some(class) if *class == wanted => Ok(()),
-        _ => Err(Refusal::ThirtyTwoBit { pid }),
-    }
+    Ok(head.get(at) == Some(&wanted))
 }
 
 fn check_locked(process: &Process, status: &Status) -> Result<(), Refusal> {

@@ -21,7 +21,7 @@
 //!
 //! Source: ptrace(2), kernel/ptrace.c, kernel/signal.c.
 
-mod holder;
+pub(crate) mod holder;
 mod registers;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -1,4 +1,4 @@
-//! [`Writer`]: the only thing that writes into a live process.
+//! [`Writer`]: the only thing that writes to the variables of a live process.
 //!
 //! A store goes this way, and no other:
 //!
@@ -20,7 +20,8 @@
 //! writer is dropped, by a watchdog (see [`crate::watchdog`]), or by the next writer.
 //!
 //! Invariants:
-//! - no byte of a target is written but by `Writer::put` and `Writer::wake_now`;
+//! - no byte of a target is written but by `Writer::put` and `Writer::wake_now` (and, where nothing
+//!   lives, below the stack pointer of a stopped thread: see [`crate::frozen`]);
 //! - nothing is written that is not in the journal, on the disk;
 //! - a value that is neither the one we wrote nor the one we found is the program's own, and stays.
 //!

@@ -79,7 +79,7 @@ impl Use {
         *field = field.saturating_add(kilobytes(value));
     }
 
-    fn add(&mut self, other: &Use) {
+    pub(crate) fn add(&mut self, other: &Use) {
         let pairs = [
             (&mut self.size, other.size),
             (&mut self.rss, other.rss),

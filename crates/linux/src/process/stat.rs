@@ -40,6 +40,8 @@ pub struct Stat {
     pub start_code: u64,
     /// Where the first thread's stack starts; 0 where we may not know.
     pub start_stack: u64,
+    /// The signal that tells its parent of its end, 0 is none; nothing where there is no number.
+    pub exit_signal: Option<u32>,
 }
 
 impl Stat {
@@ -79,6 +81,7 @@ impl Stat {
             resident_bytes: number(24)?.saturating_mul(OS_PAGE),
             start_code: number(26)?,
             start_stack: number(28)?,
+            exit_signal: number(38).ok().and_then(|signal| signal.try_into().ok()),
         })
     }
 }

@@ -44,6 +44,10 @@ pub struct Status {
     pub rss_shmem: u64,
     /// Huge pages of hugetlbfs in bytes: not counted in Rss.
     pub hugetlb: u64,
+    /// Blocked signals of this thread, bit `n - 1` for signal `n`.
+    pub blocked: u64,
+    /// A shadow stack guards its returns (x86, Linux 6.6 and later).
+    pub shadow_stack: bool,
     /// 0 none, 1 strict, 2 filter.
     pub seccomp: u32,
     /// Permitted capabilities.
@@ -91,6 +95,10 @@ impl Status {
             "RssFile" => self.rss_file = kilobytes(value),
             "RssShmem" => self.rss_shmem = kilobytes(value),
             "HugetlbPages" => self.hugetlb = kilobytes(value),
+            "SigBlk" => self.blocked = hex(value),
+            "x86_Thread_features" => {
+                self.shadow_stack = value.split_whitespace().any(|word| word == "shstk");
+            }
             "Seccomp" => self.seccomp = number(value),
             "CapPrm" => self.cap_permitted = hex(value),
             "CapEff" => self.cap_effective = hex(value),
@@ -154,9 +162,11 @@ VmLck:\t      12 kB
 HugetlbPages:\t       0 kB
 THP_enabled:\t1
 Threads:\t13
+SigBlk:\tfffffffe7ffbfeff
 CapPrm:\t000001fffeffffff
 CapEff:\t0000000000080000
 NoNewPrivs:\t1
+x86_Thread_features:\t
 Seccomp:\t2
 ";
 
@@ -173,6 +183,9 @@ Seccomp:\t2
         assert!(!status.has_capability(200));
         assert!(status.no_new_privs && status.seccomp == 2);
         assert_eq!(status.thp_enabled, Some(true));
+        assert_eq!(status.blocked, 0xffff_fffe_7ffb_feff);
+        assert!(!status.shadow_stack);
+        assert!(Status::parse("x86_Thread_features:\tshstk \n").shadow_stack);
     }
 
     #[test]

@@ -40,7 +40,8 @@ enum State {
     Ended,
 }
 
-struct Holder<'a> {
+/// The threads of a process, and how far each is.
+pub(crate) struct Holder<'a> {
     process: &'a Process,
     threads: BTreeMap<u32, State>,
     most: Duration,
@@ -125,7 +126,7 @@ fn refused(process: &Process, errno: Errno) -> Error {
 }
 
 impl<'a> Holder<'a> {
-    fn new(process: &'a Process, most: Duration, until: Instant) -> Holder<'a> {
+    pub(crate) fn new(process: &'a Process, most: Duration, until: Instant) -> Holder<'a> {
         Holder {
             process,
             threads: BTreeMap::new(),
@@ -137,7 +138,7 @@ impl<'a> Holder<'a> {
     }
 
     /// What stopping took so far.
-    fn report(&self) -> StopReport {
+    pub(crate) fn report(&self) -> StopReport {
         StopReport {
             seize_ns: self.seize_ns,
             stop_ns: self.since_request(),
@@ -148,7 +149,7 @@ impl<'a> Holder<'a> {
         }
     }
 
-    fn stop_all(&mut self) -> Result<(), Error> {
+    pub(crate) fn stop_all(&mut self) -> Result<(), Error> {
         let started = Instant::now();
         self.seize_new()?;
         self.seize_ns = nanoseconds(started.elapsed());
@@ -270,7 +271,7 @@ impl<'a> Holder<'a> {
         }
     }
 
-    fn describe(&self) -> Vec<StoppedThread> {
+    pub(crate) fn describe(&self) -> Vec<StoppedThread> {
         self.threads
             .iter()
             .filter(|(_, state)| **state != State::Ended)
@@ -286,7 +287,7 @@ impl<'a> Holder<'a> {
 
     /// Lets every stopped thread go. Those that had not stopped are asked for a last report, so
     /// that a signal they trapped for meanwhile is given back too.
-    fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         while let Ok(Some((tid, report))) = ptrace::next_report() {
             self.note(tid, report);
         }
@@ -297,6 +298,23 @@ impl<'a> Holder<'a> {
                 *state = State::Ended;
             }
         }
+    }
+
+    /// Whether a thread has stopped, and not on its way to a signal.
+    pub(crate) fn has_trapped(&self, tid: u32) -> bool {
+        self.threads.get(&tid) == Some(&State::Stopped(0))
+    }
+
+    /// Keeps a signal that a stopped thread met meanwhile, to be given back to it.
+    pub(crate) fn give_back(&mut self, tid: u32, signal: i32) {
+        if let Some(state) = self.threads.get_mut(&tid) {
+            *state = State::Stopped(signal);
+        }
+    }
+
+    /// Whether there are threads that could not be let go yet.
+    pub(crate) fn has_stragglers(&self) -> bool {
+        self.held() > 0
     }
 
     fn count(&self, wanted: impl Fn(State) -> bool) -> usize {
@@ -310,7 +328,7 @@ impl<'a> Holder<'a> {
         self.count(|state| state != State::Ended)
     }
 
-    fn since_request(&self) -> u64 {
+    pub(crate) fn since_request(&self) -> u64 {
         let first = self.first_request;
         first.map_or(0, |first| nanoseconds(first.elapsed()))
     }
@@ -321,7 +339,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// Gives the processor away at first, then sleeps: the target's threads need it to stop.
-fn pause(idle: u32) {
+pub(crate) fn pause(idle: u32) {
     if idle < SPINS {
         thread::yield_now();
     } else {

@@ -2,7 +2,8 @@
 //!
 //! The call honours the page protection of the target, unlike `/proc/PID/mem` and ptrace: a page
 //! that the target itself may not write is refused with EFAULT. Who may call this, and with what,
-//! is decided in [`crate::write`], the only caller; [`is_allowed`] stores nothing.
+//! is decided in [`crate::write`] and, for bytes below the stack pointer of a stopped thread,
+//! in [`crate::frozen`], the only callers; [`is_allowed`] stores nothing.
 //!
 //! Source: process_vm_writev(2), mm/process_vm_access.c.
 
