@@ -37,10 +37,10 @@ pub fn gadgets(opened: &Opened) -> Result<Gadgets, Error> {
         let pid = opened.process.pid();
         Error::from(Hindrance::Code { pid, what })
     };
-    let code = opened.binary.call_code().ok().flatten();
+    let code = opened.program.binary.call_code().ok().flatten();
     let code: CallCode = code.ok_or_else(unrecognised)?;
     let place = |piece: CodePiece| Snippet {
-        addr: piece.addr.biased(opened.bias),
+        addr: piece.addr.biased(opened.program.bias),
         bytes: piece.bytes,
     };
     Ok(Gadgets {

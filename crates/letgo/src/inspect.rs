@@ -3,6 +3,7 @@
 //! Joins what the crates below read of one process, and turns their errors into complaints. Does
 //! not judge (see `letgo_diagnose`) and does not write (see [`crate::output`]).
 
+mod choice;
 pub(crate) mod complaints;
 mod facts;
 mod kept;

@@ -119,7 +119,7 @@ impl Reading {
             // What takes long and does not change is done before anything is held.
             progress.step("finding the Go runtime");
             opened.program.attach(&*view.memory)?;
-            progress.step("stopping all threads");
+            progress.step("making it stand still for a moment");
             view = View::held(opened, options.hold)?;
         }
         let began = Instant::now();
@@ -158,7 +158,11 @@ impl Reading {
         let census = runtime.census(&*view.memory, &options).map_err(told)?;
         let mut coverage = census.coverage.clone();
         let mut marked = None;
-        if graph {
+        let room = view.check();
+        if let Err(why) = &room {
+            coverage.skip("the object graph", why);
+        }
+        if graph && room.is_ok() {
             progress.step("copying objects and roots");
             marked = copy(program, &runtime, &view, &census, &first, &mut coverage);
         }

@@ -11,19 +11,27 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use letgo_heap::Registers;
+use letgo_linux::frozen::{joined_residency, joined_smaps};
 use letgo_linux::process::Use;
 use letgo_linux::{LiveMemory, Stop, StopReport, Stopped, StoppedThread, residency, system};
 use letgo_report::Method;
 use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency};
 
+use super::choice;
 use super::reading::Hold;
 use super::{Opened, complaints};
 use crate::complaint::Complaint;
+use crate::frozen::Frozen;
 
 /// How often page table and `smaps` are read at most, until they are of nearly one moment.
 const LOOKS: u32 = 5;
 /// They are where they differ by at most this part of `Rss`: half of what a whole reading may.
 const STEADY_PART: u64 = 400;
+
+/// The most that threads are held for while a copy is made, the kernel's own part left out.
+const COPY_STOP: Duration = Duration::from_secs(1);
+/// Memory that must be left where the target runs, for a copy to be kept.
+const ROOM: u64 = 16 << 20;
 
 /// A target's memory, and what the kernel says of it.
 pub struct View {
@@ -54,6 +62,7 @@ pub struct View {
 pub(super) enum Held {
     Nothing,
     Threads(Stopped),
+    Copy(Box<Frozen>),
 }
 
 /// What holding took.
@@ -98,12 +107,45 @@ impl View {
     ///
     /// # Errors
     /// A [`Complaint`] where it cannot be held or read.
-    pub fn held(opened: &Opened, hold: Hold) -> Result<View, Complaint> {
+    pub fn held(opened: &mut Opened, hold: Hold) -> Result<View, Complaint> {
         match hold {
             Hold::Nothing => View::running(opened),
-            Hold::Stop(most) | Hold::Choose(most) => View::stopped(opened, most),
-            Hold::Freeze => View::stopped(opened, Duration::from_secs(10)),
+            Hold::Stop(most) => View::stopped(opened, most),
+            Hold::Freeze => View::frozen(opened),
+            Hold::Choose(most) => choice::choose(opened, most),
         }
+    }
+
+    /// A frozen copy of a process.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where it cannot be made or read.
+    pub fn frozen(opened: &Opened) -> Result<View, Complaint> {
+        let told = |error| complaints::of_process(&error);
+        let target = &opened.process;
+        // What a letgo that was killed has left. Where it cannot be seen to, the watchdog will.
+        let _ = crate::frozen::clean(opened);
+        let (at, monotonic_ns) = clocks(opened);
+        let frozen = Frozen::make(opened, COPY_STOP).map_err(told)?;
+        let child = frozen.copy.process();
+        let mappings = child.maps().map_err(told)?;
+        let scan = joined_residency(child, target, &mappings).map_err(told)?;
+        let smaps = (child.smaps().map_err(told)?, target.smaps().map_err(told)?);
+        let residency = Arc::new(scan.residency);
+        let memory = LiveMemory::new(child).map_err(told)?;
+        Ok(View {
+            method: Method::Frozen,
+            at,
+            monotonic_ns,
+            memory: Box::new(memory.only_resident(Arc::clone(&residency), &mappings)),
+            mappings,
+            residency,
+            rss: Some(joined_smaps(&smaps.0, &smaps.1).total),
+            registers: registers(frozen.copy.threads()),
+            pause_predicted: None,
+            why: None,
+            held: Held::Copy(Box::new(frozen)),
+        })
     }
 
     fn of_process(
@@ -134,6 +176,7 @@ impl View {
     pub fn stands(&self) -> bool {
         match &self.held {
             Held::Threads(stopped) => !stopped.time_left().is_zero(),
+            Held::Copy(_) => true,
             Held::Nothing => self.method != Method::Running,
         }
     }
@@ -143,11 +186,30 @@ impl View {
         self.registers.iter().map(|thread| thread.sp).collect()
     }
 
+    /// Whether there is room to go on reading: what the target writes to is held twice meanwhile.
+    ///
+    /// # Errors
+    /// Why there is not, as a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        match &self.held {
+            Held::Copy(frozen) => frozen.copy.check(ROOM).map_err(|error| error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
     /// Lets go of what is held: the memory is not read any more.
     pub fn let_go(&mut self) -> Pause {
         match std::mem::replace(&mut self.held, Held::Nothing) {
             Held::Nothing => Pause::default(),
             Held::Threads(stopped) => Pause::from(&stopped.release()),
+            Held::Copy(frozen) => {
+                let made = frozen.copy.report().stop.pause_ns_max;
+                let removed = frozen.release().pause_ns_max;
+                Pause {
+                    ns_max: made.max(removed),
+                    expired: false,
+                }
+            }
         }
     }
 
