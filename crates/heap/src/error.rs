@@ -19,4 +19,13 @@ pub enum Error {
         /// The most that there may be.
         limit: u64,
     },
+    /// Dominators would take more memory than they may.
+    #[error("dominators need more than the {limit} bytes of memory that they may take")]
+    DominatorBytes {
+        /// The limit.
+        limit: u64,
+    },
+    /// There was no time for dominators.
+    #[error("there was no time to find all dominators")]
+    DominatorTime,
 }

@@ -40,8 +40,8 @@ impl GraphOptions<'_> {
 /// The object graph of a heap.
 #[derive(Debug)]
 pub struct Graph {
-    objects: Objects,
-    contents: Contents,
+    pub(crate) objects: Objects,
+    pub(crate) contents: Contents,
     roots: Roots,
     coverage: Coverage,
 }

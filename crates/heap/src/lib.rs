@@ -20,6 +20,7 @@ mod arena_bits;
 mod bits;
 mod census_use;
 mod copy;
+mod dominators;
 mod error;
 mod gc_program;
 mod graph;
@@ -33,6 +34,7 @@ mod reachable;
 mod roots;
 mod types;
 
+pub use dominators::{Dominators, Held, Holder};
 pub use error::Error;
 pub use graph::{Graph, GraphOptions};
 pub use limits::Limits;

@@ -23,6 +23,11 @@ pub struct Limits {
     pub copy_time: Duration,
     /// Time for marking.
     pub mark_time: Duration,
+    /// Bytes that dominators may take beside the graph, at most 16 GiB: about 30 for an object
+    /// that may hold pointers, 4 for any other.
+    pub dominator_bytes: u64,
+    /// Time for dominators.
+    pub dominator_time: Duration,
 }
 
 impl Default for Limits {
@@ -36,6 +41,8 @@ impl Default for Limits {
             list: 16 << 20,
             copy_time: Duration::from_secs(60),
             mark_time: Duration::from_secs(120),
+            dominator_bytes: 16 << 30,
+            dominator_time: Duration::from_secs(300),
         }
     }
 }

@@ -169,6 +169,11 @@ impl Reachable {
         self.set.has(object.0)
     }
 
+    /// The slots whose objects are reachable.
+    pub(crate) fn members(&self) -> &BitSet {
+        &self.set
+    }
+
     /// What each class of spans will be after the next GC, by class; `spans` are the census's.
     pub fn classes(&self, spans: &[Span]) -> Vec<ClassReach> {
         let mut classes = vec![ClassReach::default(); 256];

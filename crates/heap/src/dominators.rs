@@ -1,0 +1,200 @@
+//! [`Dominators`]: who holds what.
+//!
+//! An object *dominates* another if every way from a root to that one leads through it; the
+//! nearest one that does is its *holder*. All that an object dominates, it *retains*: if nothing
+//! led to it any more, the collector would free all of that.
+//!
+//! Roots come in groups (a variable, a goroutine, or each word on its own). An object that only
+//! one group leads to is held by that group; one that several lead to is held by the top, which
+//! leads to all groups. What a finalizer keeps of an unreachable object is a group as well. Of an
+//! object that is reachable the finalizer keeps nothing that the object does not hold itself.
+//!
+//! The parts: `heap` turns a graph into what `walk` goes over once; `tree` finds dominators among
+//! those objects that others are reached through; `holders` finds those of all others, and sums up.
+//! Objects that lead to no further object with pointers take 4 bytes each, all others 28.
+//!
+//! Does not know names of roots or types.
+
+mod heap;
+mod holders;
+mod ranks;
+mod state;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod walk;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use letgo_target::AddrRange;
+
+use crate::{Count, Error, Graph, GraphOptions, ObjectId, Reachable};
+use heap::{Groups, HeapSource};
+use holders::Holders;
+use ranks::Ranks;
+use walk::Bounds;
+
+/// Most bytes, whatever the limits say: edges have numbers of 32 bits.
+const MOST_BYTES: u64 = 16 << 30;
+
+/// What holds objects.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Holder {
+    /// An object.
+    Object(ObjectId),
+    /// A group of roots.
+    Group(u32),
+    /// Finalizers, of objects that nothing else leads to.
+    Finalizers,
+    /// No object and no group alone.
+    Top,
+}
+
+/// What a holder retains.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// The holder.
+    pub holder: Holder,
+    /// What it retains, itself included.
+    pub retained: Count,
+}
+
+/// The holders of all reachable objects.
+pub struct Dominators<'a> {
+    graph: &'a Graph,
+    weigh: &'a dyn Fn(AddrRange) -> u64,
+    followed: Ranks,
+    others: Ranks,
+    groups: u32,
+    holders: Holders,
+}
+
+impl<'a> Dominators<'a> {
+    /// Finds who holds what is `reachable`.
+    ///
+    /// `groups` has the group of each root of [`Graph::roots`], numbered from 0 without large
+    /// gaps; without, each root is a group of that number. `weigh` says how many bytes an object
+    /// counts for: those of its slot ([`AddrRange::len`]), or those of them that are resident.
+    ///
+    /// # Errors
+    /// Where the limits were hit ([`Error::DominatorBytes`], [`Error::DominatorTime`]), or for
+    /// more than 2^30 objects ([`Error::TooLarge`]): there is no partial answer.
+    pub fn of(
+        graph: &'a Graph,
+        reachable: &Reachable,
+        options: &GraphOptions<'_>,
+        groups: Option<&[u32]>,
+        weigh: &'a dyn Fn(AddrRange) -> u64,
+    ) -> Result<Dominators<'a>, Error> {
+        let now = Instant::now();
+        let limits = &options.limits;
+        let bounds = Bounds {
+            bytes: limits.dominator_bytes.min(MOST_BYTES),
+            until: now.checked_add(limits.dominator_time).unwrap_or(now),
+        };
+        let groups = Groups::of(graph.roots().len(), groups);
+        let source = HeapSource::new(graph, reachable, &groups);
+        let holders = Holders::of(&source, bounds, |add| {
+            source.each_object(&mut |id, range| add(id, weigh(range)));
+        })?;
+        let (followed, others) = source.into_ranks();
+        Ok(Dominators {
+            graph,
+            weigh,
+            followed,
+            others,
+            groups: groups.len(),
+            holders,
+        })
+    }
+
+    /// Who holds an object: what dominates it with nothing between. Nothing for objects that are
+    /// not reachable.
+    pub fn holder(&self, object: ObjectId) -> Option<Holder> {
+        let above = self.holders.above(self.id(Holder::Object(object))?)?;
+        self.holder_of(above)
+    }
+
+    /// What is freed if nothing leads to the holder any more. Nothing for an object that is not
+    /// reachable.
+    pub fn retained(&self, holder: Holder) -> Option<Count> {
+        let id = self.id(holder)?;
+        self.holders.retained(id).or_else(|| self.leaf(holder))
+    }
+
+    /// The largest `most` of what a holder holds with nothing between, by retained bytes, and how
+    /// many there are altogether. Looks at all objects.
+    pub fn largest(&self, of: Holder, most: usize) -> (Vec<Held>, u64) {
+        let Some(own) = self.id(of) else {
+            return (Vec::new(), 0);
+        };
+        let mut largest = BinaryHeap::new();
+        let mut count = 0;
+        for id in self.holders.children(own) {
+            let Some(held) = self.held(id) else {
+                continue;
+            };
+            count += u64::from(held.retained.objects > 0);
+            let key = (held.retained.bytes, Reverse(held.holder));
+            largest.push(Reverse((key, held.retained.objects)));
+            if largest.len() > most {
+                largest.pop();
+            }
+        }
+        let largest = largest.into_sorted_vec();
+        let held = |Reverse(((bytes, Reverse(holder)), objects))| Held {
+            holder,
+            retained: Count { objects, bytes },
+        };
+        (largest.into_iter().map(held).collect(), count)
+    }
+
+    fn held(&self, id: u32) -> Option<Held> {
+        let holder = self.holder_of(id)?;
+        let retained = self.holders.retained(id).or_else(|| self.leaf(holder))?;
+        Some(Held { holder, retained })
+    }
+
+    /// What an object counts for that holds nothing.
+    fn leaf(&self, holder: Holder) -> Option<Count> {
+        let Holder::Object(object) = holder else {
+            return None;
+        };
+        let bytes = (self.weigh)(self.graph.range_of(object)?);
+        Some(Count { objects: 1, bytes })
+    }
+
+    fn id(&self, holder: Holder) -> Option<u32> {
+        let top = self.holders.top();
+        match holder {
+            Holder::Object(object) => {
+                let others = || self.others.rank(object.0);
+                let beyond = |rank| self.followed.len() + rank;
+                self.followed
+                    .rank(object.0)
+                    .or_else(|| others().map(beyond))
+            }
+            Holder::Group(group) => (group < self.groups).then(|| self.holders.objects() + group),
+            Holder::Finalizers => top.checked_sub(1),
+            Holder::Top => Some(top),
+        }
+    }
+
+    fn holder_of(&self, id: u32) -> Option<Holder> {
+        let top = self.holders.top();
+        if let Some(group) = id.checked_sub(self.holders.objects()) {
+            return Some(match top - id {
+                0 => Holder::Top,
+                1 => Holder::Finalizers,
+                _ => Holder::Group(group),
+            });
+        }
+        let number = match id.checked_sub(self.followed.len()) {
+            None => self.followed.member(id),
+            Some(rank) => self.others.member(rank),
+        };
+        number.map(|number| Holder::Object(ObjectId(number)))
+    }
+}

@@ -1,0 +1,354 @@
+//! [`Walk`]: one depth-first walk over all that is reachable, and what dominators need of it.
+//!
+//! *Inner* objects lead to another one that may hold pointers; they are numbered in the order in
+//! which they are visited, the top (which leads to all groups of roots) being 0. All others are
+//! *settled*: nothing is reached through them but leaves, so they are no nodes of the search for
+//! dominators, and only who leads to them is kept.
+//!
+//! Of an edge to a number that is higher, only the lowest source matters (see `tree`): that is the
+//! first one, and no list is needed. Edges to lower numbers, and second ones to settled objects,
+//! are kept.
+//!
+//! Invariants: the walk is depth first (who leads to an object last, before it is visited, is its
+//! parent); an object is visited once; a parent's number is below its child's.
+//!
+//! Does not know heaps (see `heap`).
+#![allow(
+    clippy::indexing_slicing,
+    reason = "ids and numbers are our own, below the lengths of the arrays they index"
+)]
+
+use std::time::Instant;
+
+use super::Error;
+use super::state::{Known, MOST, State};
+use crate::prefetch::prefetch;
+
+/// Entries of the stack that are asked for ahead.
+const AHEAD: usize = 6;
+/// Visits between two looks at the clock and at the memory.
+const LOOK: u32 = 4096;
+/// No edge; a part of an object that goes on.
+const NONE: u32 = u32::MAX;
+
+/// An object that another leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Child<P> {
+    pub(crate) place: P,
+    pub(crate) id: u32,
+}
+
+/// What is walked over. Ids below [`Source::followed`] lead to others, those from there to
+/// [`Source::objects`] do not; then come the groups of roots.
+pub(crate) trait Source {
+    /// Where an object, or a part of a large one, is.
+    type Place: Copy;
+
+    fn followed(&self) -> u32;
+    fn objects(&self) -> u32;
+    fn groups(&self) -> u32;
+
+    /// Hands what an object (the part of it that lies at `place`) leads to to `take`.
+    fn each(&self, place: Self::Place, take: &mut impl FnMut(Child<Self::Place>));
+
+    /// Hands what a group of roots leads to to `take`.
+    fn each_of_group(&self, group: u32, take: &mut impl FnMut(Child<Self::Place>));
+
+    /// Hands what is kept by finalizers of objects to `take`; called last, with a test for what
+    /// was reached otherwise.
+    fn each_finalized(
+        &self,
+        is_reached: &impl Fn(u32) -> bool,
+        take: &mut impl FnMut(Child<Self::Place>),
+    );
+
+    /// The next part of a large object.
+    fn rest(&self, place: Self::Place) -> Option<Self::Place>;
+
+    /// Asks for the memory that `each` will read.
+    fn ask(&self, place: Self::Place);
+}
+
+/// Edges, by the number that they lead to.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    /// The last edge to each number, plus 1.
+    heads: Vec<u32>,
+    /// Source, and the edge before to the same number.
+    edges: Vec<(u32, u32)>,
+}
+
+impl Edges {
+    fn add(&mut self, to: u32, from: u32) {
+        let head = self.heads[to as usize];
+        // The same pointer again and again, as in a slice of equal ones.
+        if head != 0 && self.edges[head as usize - 1].0 == from {
+            return;
+        }
+        self.edges.push((from, head));
+        self.heads[to as usize] = u32::try_from(self.edges.len()).unwrap_or(0);
+    }
+
+    /// Where edges to a number come from.
+    #[inline]
+    pub(crate) fn sources(&self, to: u32) -> impl Iterator<Item = u32> + '_ {
+        let mut next = self.heads[to as usize];
+        std::iter::from_fn(move || {
+            let (from, before) = *self.edges.get(next.checked_sub(1)? as usize)?;
+            next = before;
+            Some(from)
+        })
+    }
+}
+
+/// What a walk may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) bytes: u64,
+    pub(crate) until: Instant,
+}
+
+impl Bounds {
+    pub(crate) fn check(&self, bytes: u64) -> Result<(), Error> {
+        if bytes > self.bytes {
+            return Err(Error::DominatorBytes { limit: self.bytes });
+        }
+        if Instant::now() > self.until {
+            return Err(Error::DominatorTime);
+        }
+        Ok(())
+    }
+}
+
+/// To be visited.
+#[derive(Clone, Copy, Debug)]
+struct Entry<P> {
+    place: P,
+    id: u32,
+    /// Number of who led here; [`NONE`] for a further part.
+    parent: u32,
+}
+
+/// The walk and what came of it.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    /// Of each id.
+    pub(crate) states: Vec<State>,
+    /// Ids by number.
+    pub(crate) ids: Vec<u32>,
+    /// Who led to it last, by number.
+    pub(crate) parents: Vec<u32>,
+    /// The lowest number that leads to it, by number.
+    pub(crate) lowest: Vec<u32>,
+    /// Edges from higher numbers.
+    pub(crate) late: Edges,
+    /// Further edges to settled objects: their id, and the id of the source.
+    pub(crate) shared: Vec<(u32, u32)>,
+}
+
+impl Walk {
+    /// Walks over all.
+    ///
+    /// # Errors
+    /// [`Error::DominatorBytes`], [`Error::DominatorTime`], [`Error::TooLarge`].
+    pub(crate) fn over<S: Source>(source: &S, bounds: Bounds) -> Result<Walk, Error> {
+        let ids = u64::from(source.objects()) + u64::from(source.groups()) + 2;
+        if ids >= u64::from(MOST) {
+            return Err(Error::TooLarge {
+                slots: ids,
+                limit: MOST.into(),
+            });
+        }
+        bounds.check(ids * 4)?;
+        // The arrays are as long as they can become: memory is taken when it is written to.
+        let most = (source.followed() + source.groups() + 2) as usize;
+        let walk = Walk {
+            states: vec![State::UNSEEN; usize::try_from(ids).unwrap_or(0)],
+            ids: Vec::with_capacity(most),
+            parents: Vec::with_capacity(most),
+            lowest: Vec::with_capacity(most),
+            late: Edges {
+                heads: vec![0; most],
+                edges: Vec::new(),
+            },
+            shared: Vec::new(),
+        };
+        let mut walker = Walker {
+            source,
+            walk,
+            stack: Vec::new(),
+            children: Vec::new(),
+            bounds,
+            until_look: LOOK,
+        };
+        walker.all()?;
+        Ok(walker.walk)
+    }
+
+    /// Gives an id the next number.
+    fn number(&mut self, id: u32, parent: u32, lowest: u32) -> u32 {
+        let number = u32::try_from(self.ids.len()).unwrap_or(NONE);
+        self.ids.push(id);
+        self.parents.push(parent);
+        self.lowest.push(lowest);
+        self.states[id as usize] = State::inner(number);
+        number
+    }
+}
+
+struct Walker<'a, S: Source> {
+    source: &'a S,
+    walk: Walk,
+    stack: Vec<Entry<S::Place>>,
+    /// What the object that is visited leads to.
+    children: Vec<Child<S::Place>>,
+    bounds: Bounds,
+    until_look: u32,
+}
+
+impl<S: Source> Walker<'_, S> {
+    /// Visits the top, each group in turn, and what only finalizers keep.
+    fn all(&mut self) -> Result<(), Error> {
+        let first = self.source.objects();
+        let finalizers = first + self.source.groups();
+        let top = self.walk.number(finalizers + 1, 0, 0);
+        for group in 0..self.source.groups() {
+            let number = self.walk.number(first + group, top, top);
+            let children = &mut self.children;
+            children.clear();
+            self.source
+                .each_of_group(group, &mut |child| children.push(child));
+            self.enter(number, first + group);
+            self.drain()?;
+        }
+        let number = self.walk.number(finalizers, top, top);
+        let (states, children) = (&self.walk.states, &mut self.children);
+        children.clear();
+        let is_reached = |id: u32| states[id as usize] != State::UNSEEN;
+        self.source
+            .each_finalized(&is_reached, &mut |child| children.push(child));
+        self.enter(number, finalizers);
+        self.drain()
+    }
+
+    /// Visits all that is on the stack.
+    fn drain(&mut self) -> Result<(), Error> {
+        while let Some(entry) = self.stack.pop() {
+            let ahead = self.stack.len().wrapping_sub(AHEAD);
+            if let Some(entry) = self.stack.get(ahead) {
+                self.source.ask(entry.place);
+            }
+            self.visit(entry);
+            self.until_look -= 1;
+            if self.until_look == 0 {
+                self.until_look = LOOK;
+                self.bounds.check(self.bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that are held, with those that `tree` will need.
+    fn bytes(&self) -> u64 {
+        let walk = &self.walk;
+        let edges = walk.late.edges.len() + walk.shared.len();
+        let stack = self.stack.len() * size_of::<Entry<S::Place>>();
+        (walk.states.len() * 4 + walk.ids.len() * 24 + edges * 8 + stack) as u64
+    }
+
+    fn visit(&mut self, entry: Entry<S::Place>) {
+        let own = entry.id;
+        let number = match self.walk.states[own as usize].known() {
+            Known::Pending(first) => Err(first),
+            Known::Inner(number) if entry.parent == NONE => Ok(number),
+            _ => return,
+        };
+        let (states, children) = (&self.walk.states, &mut self.children);
+        children.clear();
+        self.source.each(entry.place, &mut |child| {
+            if child.id != own {
+                prefetch(states, child.id as usize);
+                children.push(child);
+            }
+        });
+        let rest = self.source.rest(entry.place);
+        let followed = self.source.followed();
+        let number = match number {
+            Ok(number) => number,
+            Err(first)
+                if rest.is_none() && self.children.iter().all(|child| child.id >= followed) =>
+            {
+                return self.settle(own, first, entry.parent);
+            }
+            Err(first) => self.walk.number(own, entry.parent, first),
+        };
+        if let Some(place) = rest {
+            self.stack.push(Entry {
+                place,
+                id: own,
+                parent: NONE,
+            });
+        }
+        self.enter(number, own);
+    }
+
+    /// An object that leads to leaves only. All who led to it up to now lie on one path of the
+    /// walk, so that the first and the last of them tell which object dominates it.
+    fn settle(&mut self, own: u32, first: u32, last: u32) {
+        let first_id = self.walk.ids[first as usize];
+        self.walk.states[own as usize] = State::settled(first_id);
+        if first != last {
+            self.walk.shared.push((own, self.walk.ids[last as usize]));
+        }
+        for at in 0..self.children.len() {
+            self.leaf(self.children[at].id, own);
+        }
+    }
+
+    /// An edge from `own` to what leads nowhere.
+    #[inline]
+    fn leaf(&mut self, id: u32, own: u32) {
+        match self.walk.states[id as usize].known() {
+            Known::Settled(first) if first == own => {}
+            Known::Settled(_) => self.walk.shared.push((id, own)),
+            _ => self.walk.states[id as usize] = State::settled(own),
+        }
+    }
+
+    /// The edges from the object with this number and id to its children.
+    fn enter(&mut self, number: u32, own: u32) {
+        let followed = self.source.followed();
+        for at in 0..self.children.len() {
+            let child = self.children[at];
+            if child.id >= followed {
+                self.leaf(child.id, own);
+                continue;
+            }
+            match self.walk.states[child.id as usize].known() {
+                Known::Unseen => {
+                    self.walk.states[child.id as usize] = State::pending(number);
+                    self.push(child, number);
+                }
+                Known::Pending(_) => self.push(child, number),
+                Known::Inner(known) if known < number => self.walk.late.add(known, number),
+                Known::Inner(known) => {
+                    let lowest = &mut self.walk.lowest[known as usize];
+                    *lowest = number.min(*lowest);
+                }
+                Known::Settled(first) if first == own => {}
+                Known::Settled(_) => self.walk.shared.push((child.id, own)),
+            }
+        }
+        for entry in self.stack.iter().rev().take(AHEAD.min(self.children.len())) {
+            self.source.ask(entry.place);
+        }
+    }
+
+    fn push(&mut self, child: Child<S::Place>, parent: u32) {
+        self.stack.push(Entry {
+            place: child.place,
+            id: child.id,
+            parent,
+        });
+    }
+}
