@@ -51,6 +51,23 @@ impl Case<'_> {
             .is_some_and(|filled| filled >= self.thresholds.limit_near)
     }
 
+    /// The leaf that objects which are held count for.
+    pub(crate) fn objects(&self) -> Leaf {
+        match self.facts.reached {
+            Some(_) => Leaf::HeapReachable,
+            None => Leaf::HeapObjects,
+        }
+    }
+
+    /// What a GC that does not run would look at: by the graph what it would take; else what was
+    /// allocated since the last one.
+    pub(crate) fn uncollected(&self) -> (Leaf, u64) {
+        match self.facts.reached {
+            Some(_) => (Leaf::HeapGarbage, self.facts.resident(Leaf::HeapGarbage)),
+            None => (Leaf::HeapObjects, self.pacer.unexamined()),
+        }
+    }
+
     /// A command of letgo on this process.
     pub(crate) fn letgo(&self, verb: &str) -> String {
         format!("letgo {verb} {}", self.facts.target.pid)

@@ -17,6 +17,7 @@ mod pacer;
 mod properties;
 mod rules;
 mod settings;
+mod slack;
 #[cfg(test)]
 mod testing;
 mod thresholds;

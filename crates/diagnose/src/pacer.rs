@@ -37,7 +37,8 @@ const LIMIT_PER_CONTAINER: f64 = 0.9;
 
 /// Memory that GOMEMLIMIT counts, leaf by leaf. What was returned it does not count, resident or
 /// not.
-const COUNTED: [Leaf; 13] = [
+const COUNTED: [Leaf; 14] = [
+    Leaf::HeapReachable,
     Leaf::HeapObjects,
     Leaf::HeapGarbage,
     Leaf::HeapFreeSlots,
@@ -95,7 +96,7 @@ impl<'a> Pacer<'a> {
         }
     }
 
-    /// Objects allocated since the last GC: live or garbage, nobody has looked.
+    /// Objects allocated since the last GC: live or garbage, the runtime has not looked.
     pub(crate) fn unexamined(self) -> u64 {
         let stats = &self.facts.stats;
         stats.heap_live.saturating_sub(stats.heap_marked)
@@ -134,7 +135,11 @@ impl<'a> Pacer<'a> {
 
     /// The heap goal that a GOGC gives.
     pub(crate) fn goal_at(self, gogc: u64) -> u64 {
-        let live = self.live();
+        self.goal_of(self.live(), gogc)
+    }
+
+    /// The heap goal that a GOGC gives when so much is live.
+    pub(crate) fn goal_of(self, live: u64, gogc: u64) -> u64 {
         let goal = live.saturating_add(scaled(live, float(gogc) / 100.0));
         goal.max(scaled(HEAP_MINIMUM, float(gogc) / 100.0))
     }

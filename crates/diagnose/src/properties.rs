@@ -1,11 +1,12 @@
 //! What holds for any facts, nonsense from a hostile target included.
 
-use letgo_account::Leaf;
+use letgo_account::{Leaf, ReachClass, Reached, ResidentBytes, Shares};
 use letgo_goruntime::RuntimeStats;
 use proptest::prelude::*;
 
 use crate::facts::{Container, Facts, Goroutines, LeafBytes, Rates, SizeClass, Threads};
 use crate::finding::Severity;
+use crate::testing::held;
 use crate::{diagnose, rule_ids};
 
 /// Sizes from nothing to the absurd, the ordinary ones most often.
@@ -93,6 +94,40 @@ fn container() -> impl Strategy<Value = Option<Container>> {
     }))
 }
 
+/// Spans of one class in every share, some of which may be.
+fn reached() -> impl Strategy<Value = Option<Reached>> {
+    let part = prop::collection::vec(0..(1u64 << 40), 6);
+    let class = prop::collection::vec(part, letgo_account::SHARES + 1);
+    let classes = prop::collection::vec(class, 0..4);
+    prop::option::of(classes.prop_map(|classes| {
+        let share = |part: &Vec<u64>| Shares {
+            spans: part[0],
+            slots: part[1],
+            resident: ResidentBytes(part[2]),
+            reachable: held(part[3] >> 20, 1 << 10),
+            garbage: held(part[4] >> 20, 1 << 10),
+            free: ResidentBytes(part[5]),
+            ..Shares::default()
+        };
+        let class = |parts: Vec<Vec<u64>>| {
+            let mut class = ReachClass {
+                class: 1,
+                elem_size: 1 << 10,
+                awaiting_finalizer: share(&parts[letgo_account::SHARES]),
+                ..ReachClass::default()
+            };
+            let shares = class.shares.iter_mut().zip(&parts);
+            shares.for_each(|(into, part)| *into = share(part));
+            class
+        };
+        Reached {
+            classes: classes.into_iter().map(class).collect(),
+            reachable: held(1 << 10, 1 << 10),
+            ..Reached::default()
+        }
+    }))
+}
+
 prop_compose! {
     fn facts()(
         rss_bytes in size(),
@@ -105,11 +140,12 @@ prop_compose! {
         locked_bytes in prop_oneof![Just(0), size()],
         lazy_free_bytes in size(),
         go_minor in 19u32..30,
+        reached in reached(),
     ) -> Facts {
         let [count, dead, g_bytes, threads, host] = counts;
         let mut facts = Facts {
             rss_bytes, leaves, stats, rates, container, last_gc_age_ns, locked_bytes,
-            lazy_free_bytes,
+            lazy_free_bytes, reached,
             goroutines: Goroutines { count, dead, g_bytes, stack_bytes: 0 },
             threads: Threads { count: threads, runtime_count: threads },
             host_memory_bytes: host,

@@ -17,6 +17,9 @@ mod graveyard;
 mod headroom;
 mod idle;
 mod limit;
+mod pinned;
+#[cfg(test)]
+mod reached;
 mod returned;
 mod sentry;
 mod stale;
@@ -45,6 +48,7 @@ macro_rules! rules {
 rules! {
     "idle-not-returned" => idle::not_returned,
     "returned-still-resident" => returned::still_resident,
+    "pinned-spans" => pinned::spans,
     "fragmentation" => fragmentation::free_slots,
     "profile-buckets" => buckets::profile_buckets,
     "thread-stacks" => threads::stacks,

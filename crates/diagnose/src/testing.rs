@@ -1,6 +1,6 @@
 //! Facts for tests: a healthy server, to be made sick in one way at a time.
 
-use letgo_account::Leaf;
+use letgo_account::{Held, Leaf, ReachClass, Reached, ResidentBytes, Shares};
 use letgo_goruntime::RuntimeStats;
 
 use crate::diagnose;
@@ -147,4 +147,55 @@ pub(crate) fn spiral(goal: u64, cost: f64) -> Facts {
         rates.gc_idle_cpu_fraction = Some(0.0);
         rates.gc_cycles_per_s = 4.0;
     })
+}
+
+/// Objects of one size that are resident as a whole.
+pub(crate) fn held(objects: u64, elem_size: u64) -> Held {
+    Held {
+        objects,
+        slot_bytes: objects * elem_size,
+        resident: ResidentBytes(objects * elem_size),
+    }
+}
+
+/// Resident spans of 8 slots of 1 KiB, each with so many reachable and so many garbage.
+pub(crate) fn spans(number: u64, reachable: u64, garbage: u64) -> ReachClass {
+    let mut class = ReachClass {
+        class: 35,
+        elem_size: 1024,
+        ..ReachClass::default()
+    };
+    class.shares[usize::try_from(reachable).unwrap()] = Shares {
+        spans: number,
+        span_bytes: number * 8192,
+        resident: ResidentBytes(number * 8192),
+        slots: number * 8,
+        reachable: held(number * reachable, 1024),
+        garbage: held(number * garbage, 1024),
+        free: ResidentBytes(number * (8 - reachable - garbage) * 1024),
+    };
+    class
+}
+
+/// The healthy server with a graph, its heap made of these spans and nothing idle.
+pub(crate) fn with_graph(classes: Vec<ReachClass>) -> Facts {
+    let mut all = Shares::default();
+    classes.iter().for_each(|class| all.add(&class.all()));
+    let mut facts = healthy()
+        .with(Leaf::HeapObjects, 0)
+        .with(Leaf::HeapIdle, 0)
+        .with(Leaf::HeapReachable, all.reachable.resident.0)
+        .with(Leaf::HeapGarbage, all.garbage.resident.0)
+        .with(Leaf::HeapFreeSlots, all.free.0);
+    facts.stats.heap_inuse = all.span_bytes;
+    facts.stats.heap_alloc = all.reachable.slot_bytes + all.garbage.slot_bytes;
+    facts.stats.heap_live = facts.stats.heap_alloc;
+    facts.stats.heap_marked = all.reachable.slot_bytes;
+    facts.reached = Some(Reached {
+        reachable: all.reachable,
+        garbage: all.garbage,
+        classes,
+        ..Reached::default()
+    });
+    facts
 }

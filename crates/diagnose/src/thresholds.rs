@@ -16,6 +16,10 @@ pub struct Thresholds {
     /// Fewer bytes never stand out by themselves. Twice the runtime's minimal heap of 4 MiB: the
     /// smallest Go server has idle spans and free slots of that order.
     pub least_bytes: u64,
+    /// Eighths of a span's slots: with at most so many reachable, few objects pin it. At one
+    /// eighth, seven of eight bytes are kept for nothing, and a program has to have spread its
+    /// survivors thinly; right after a GC the spans of an ordinary one are about half used.
+    pub pinned_eighths: usize,
     /// Working set over limit from which a container's limit is near. The kubelet evicts and the
     /// kernel reclaims in earnest in the last tenth.
     pub limit_near: f64,
@@ -69,6 +73,7 @@ impl Default for Thresholds {
             medium_bytes: 16 * MIB,
             low_share: 0.01,
             least_bytes: 8 * MIB,
+            pinned_eighths: 1,
             limit_near: 0.90,
             limit_missing: 0.80,
             limit_stale: 0.60,

@@ -6,7 +6,7 @@ use letgo_account::Leaf;
 
 use crate::diagnose;
 use crate::facts::{Container, Facts, Goroutines, Profile, SizeClass, Thp};
-use crate::testing::{MIB, healthy};
+use crate::testing::{MIB, healthy, spans, with_graph};
 
 /// All findings as text, plain and whole.
 fn text(facts: &Facts) -> String {
@@ -168,5 +168,23 @@ fn a_program_of_many_small_sins() {
         .virtual_bytes = 5000 * MIB;
     facts.threads.count = 640;
     facts.threads.runtime_count = 630;
+    insta::assert_snapshot!(text(&facts));
+}
+
+/// 412 MiB of sessions that are used, beside the survivors of a burst, and spans half used.
+#[test]
+fn a_server_whose_survivors_keep_spans() {
+    let mut few = spans(51_200, 1, 4);
+    (few.elem_size, few.class) = (48, 5);
+    few.noscan = true;
+    let facts = with_graph(vec![spans(6_400, 8, 0), few, spans(25_600, 4, 1)]);
+    insta::assert_snapshot!(text(&facts));
+}
+
+#[test]
+fn a_program_with_gc_off_and_a_graph() {
+    let mut facts = with_graph(vec![spans(12_800, 7, 0), spans(25_600, 0, 8)]);
+    facts.stats.gc_percent = -1;
+    facts.stats.next_gc = u64::MAX;
     insta::assert_snapshot!(text(&facts));
 }

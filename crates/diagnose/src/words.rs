@@ -65,6 +65,21 @@ pub(crate) fn count(count: u64) -> String {
     out
 }
 
+/// A count with its noun: `1 span`, `5,150 spans`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
+/// The slots of a size class: `48 B slots`, `256 B slots, no pointers`.
+pub(crate) fn slots(slot_bytes: u64, noscan: bool) -> String {
+    let pointers = if noscan { ", no pointers" } else { "" };
+    match slot_bytes {
+        0 => format!("large objects{pointers}"),
+        bytes => format!("{bytes} B slots{pointers}"),
+    }
+}
+
 /// A time in its largest unit: `9 min`, `3 h`, `12 s`.
 pub(crate) fn age(ns: u64) -> String {
     let seconds = ns / 1_000_000_000;

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use letgo_account::{
-    Account, Inputs, Leaf, Method, ResidentBytes, RuntimeSlots, Sanitizer, account, reconcile,
+    Account, Inputs, Leaf, Method, ReachClass, ResidentBytes, RuntimeSlots, Sanitizer, account,
+    reconcile,
 };
 use letgo_goruntime::{CensusOptions, Limits, RuntimeStats};
 use letgo_heap::Reachable;
@@ -29,6 +30,8 @@ struct Reading {
     rss: u64,
     /// What the program itself says.
     memstats: Figures,
+    /// What it built.
+    truth: Figures,
     /// The runtime's structures, by kind.
     structures: BTreeMap<(&'static str, String), (u64, u64)>,
     /// Every figure that has a counter: its name, ours, the counter's.
@@ -140,6 +143,7 @@ fn read(case: &Case, shape: &str, args: &[&str]) -> Reading {
         coverage: census.coverage.clone(),
         rss,
         memstats,
+        truth: patient.truth().clone(),
         equalities,
         graph,
     }
@@ -330,6 +334,30 @@ fn other_shapes_are_explained() {
         };
         check(&chosen(vec![case]), shape, &[]);
     }
+}
+
+/// Spans that one object of 170 keeps, told apart by their share of reachable slots.
+#[test]
+fn survivors_of_a_burst_are_found_in_the_spans_that_they_pin() {
+    let case = Case {
+        version: letgo_testkit::NEWEST_GO,
+        kind: Kind::plain(),
+    };
+    let pinned = |args: &[&str]| {
+        let reading = read(&case, "pinned", args);
+        assert_eq!(complaints(&case, &reading), "", "{args:?}");
+        let classes = &reading.account.reached.as_ref().unwrap().classes;
+        let size = reading.truth.get("size");
+        let of = |class: &&ReachClass| class.elem_size == size && !class.noscan;
+        let class = classes.iter().find(of).unwrap();
+        (class.shares[1], reading.truth.get("spans"))
+    };
+    let (few, spans) = pinned(&[]);
+    assert!(few.spans >= spans * 98 / 100, "{few:?} of {spans}");
+    assert!(few.reachable.objects <= few.spans * 2, "{few:?}");
+    assert!(few.free.0 >= few.resident.0 * 9 / 10, "{few:?}");
+    let (few, spans) = pinned(&["-copy"]);
+    assert!(few.spans <= spans / 100, "{few:?} of {spans}");
 }
 
 /// Race, msan and asan builds have their shadow as a leaf. A compiler that has the sanitizer may be

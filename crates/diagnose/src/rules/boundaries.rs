@@ -1,15 +1,24 @@
 //! Every rule at its boundary: it fires just beyond, and is silent just before.
 
-use letgo_account::Leaf;
+use letgo_account::{Leaf, ResidentBytes};
 
 use super::sentry::tests::sentry;
 use crate::facts::Facts;
-use crate::testing::{MIB, container, edited, find, healthy, rates, spiral};
+use crate::testing::{MIB, container, edited, find, healthy, rates, spans, spiral, with_graph};
 
 const SECOND: u64 = 1_000_000_000;
 
 /// A rule, facts on which it fires, and facts just before that.
 type Boundary = (&'static str, Facts, Facts);
+
+/// 100 MiB in spans that are full, and so many free bytes in spans of some eighths.
+fn with_free(eighths: usize, free: u64) -> Facts {
+    let mut class = spans(12_800, 8, 0);
+    class.shares[eighths].free = ResidentBytes(free);
+    let facts = with_graph(vec![class]);
+    assert_eq!(facts.rss_bytes - free, 121 * MIB);
+    facts
+}
 
 fn boundaries_by_bytes() -> Vec<Boundary> {
     let still = |leaf: Leaf, bytes: u64| {
@@ -39,6 +48,17 @@ fn boundaries_by_bytes() -> Vec<Boundary> {
             "fragmentation",
             at(Leaf::HeapFreeSlots, 60 * MIB + 281 * MIB / 19 + 1),
             at(Leaf::HeapFreeSlots, 60 * MIB + 281 * MIB / 19),
+        ),
+        // 100 MiB are reachable, so 120 MiB are headroom; beside free slots there are 121 MiB.
+        (
+            "pinned-spans",
+            with_free(1, 2521 * MIB / 19 + 1),
+            with_free(1, 2521 * MIB / 19),
+        ),
+        (
+            "fragmentation",
+            with_free(2, 2521 * MIB / 19 + 1),
+            with_free(2, 2521 * MIB / 19),
         ),
         (
             "profile-buckets",

@@ -3,8 +3,6 @@
 //! Source: src/runtime/mgc.go, `gcTrigger.test`: the GC that is forced every 2 min needs
 //! `gcPercent >= 0` and one earlier cycle; go1.19 to go1.27.
 
-use letgo_account::Leaf;
-
 use crate::draft::{Case, Draft};
 use crate::facts::State;
 use crate::finding::{Confidence, Severity};
@@ -23,11 +21,8 @@ pub(crate) fn off(case: &Case<'_>) -> Option<Draft> {
         None => without_limit(case, objects),
         Some(limit) => under_limit(case, objects, limit),
     };
-    Some(
-        draft
-            .claim(Leaf::HeapObjects, objects)
-            .maybe(case.origin("GOGC")),
-    )
+    let (leaf, bytes) = case.uncollected();
+    Some(draft.claim(leaf, bytes).maybe(case.origin("GOGC")))
 }
 
 fn without_limit(case: &Case<'_>, objects: u64) -> Draft {
@@ -48,7 +43,10 @@ fn without_limit(case: &Case<'_>, objects: u64) -> Draft {
         .remedy(
             "for good",
             case.tune(Some(advice.gogc), advice.limit),
-            "GC runs again; how much of it is garbage shows after the first cycle",
+            match case.facts.reached {
+                Some(_) => "GC runs again, and takes the garbage",
+                None => "GC runs again; how much of it is garbage shows after the first cycle",
+            },
         )
         .remedy(
             "for good",
@@ -95,10 +93,17 @@ fn examined(case: &Case<'_>, objects: u64) -> String {
         Some(age) => format!("since the last GC {} ago", words::age(age)),
         None => "since the start, without any GC".into(),
     };
-    format!(
-        "{} of objects were allocated {since}; how much of it is garbage, nobody has looked.",
-        words::bytes(objects)
-    )
+    let objects = words::bytes(objects);
+    match case.facts.reached {
+        Some(_) => format!(
+            "{objects} of objects were allocated {since}; {} in the heap are garbage now.",
+            words::bytes(case.uncollected().1)
+        ),
+        None => format!(
+            "{objects} of objects were allocated {since}; how much of it is garbage, nobody has \
+             looked."
+        ),
+    }
 }
 
 /// GC is on, and none has ended for longer than the runtime allows.
@@ -116,13 +121,14 @@ pub(crate) fn stalled(case: &Case<'_>) -> Option<Draft> {
         words::age(age)
     );
     let (confidence, cause) = cause(case);
+    let (leaf, bytes) = case.uncollected();
     let draft = Draft::new(confidence, title)
         .least(if facts.target.state == State::Runs {
             Severity::Medium
         } else {
             Severity::Low
         })
-        .claim(Leaf::HeapObjects, objects)
+        .claim(leaf, bytes)
         .evidence(cause)
         .evidence(examined(case, objects));
     Some(match facts.target.state {

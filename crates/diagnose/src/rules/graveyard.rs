@@ -45,7 +45,7 @@ pub(crate) fn dead_goroutines(case: &Case<'_>) -> Option<Draft> {
         words::bytes(bytes)
     );
     let draft = Draft::new(Confidence::Proven, title)
-        .claim(Leaf::HeapObjects, bytes)
+        .claim(case.objects(), bytes)
         .claim(Leaf::StacksFree, stacks)
         .count(goroutines.dead)
         .holder("runtime.allgs")

@@ -36,11 +36,16 @@ pub(crate) fn high(case: &Case<'_>) -> Option<Draft> {
 }
 
 /// Claims what is resident beyond what GOGC=100 would keep: first free spans, then garbage, then
-/// what was allocated since the last GC and may be garbage.
+/// (without the graph) what was allocated since the last GC and may be garbage.
 fn claims(case: &Case<'_>, draft: Draft) -> Draft {
     let facts = case.facts;
     let normal = scaled(case.pacer.goal_at(100), case.pacer.spread() * 1.1);
-    let leaves = [Leaf::HeapIdle, Leaf::HeapGarbage, Leaf::HeapObjects];
+    let leaves = [
+        Leaf::HeapIdle,
+        Leaf::HeapGarbage,
+        Leaf::HeapObjects,
+        Leaf::HeapReachable,
+    ];
     let heap = words::total(leaves.iter().map(|leaf| facts.resident(*leaf)));
     let mut beyond = heap.saturating_sub(normal);
     let free = [
