@@ -36,6 +36,7 @@ mod pclntab;
 mod symbols;
 #[cfg(test)]
 mod synthetic;
+mod variables;
 mod version;
 
 pub use binary::GoBinary;
@@ -48,4 +49,5 @@ pub use globals::{Disagreement, Found, Globals, Rule, WANTED};
 pub use image::{Image, Section, Segment};
 pub use layouts::{Field, Layouts, StructLayout};
 pub use moduledata::Moduledata;
+pub use variables::Variables;
 pub use version::GoVersion;

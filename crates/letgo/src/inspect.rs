@@ -6,11 +6,14 @@
 mod choice;
 pub(crate) mod complaints;
 mod facts;
+mod heap;
+mod holders;
 mod kept;
 mod modules;
 mod program;
 mod reading;
 mod report;
+mod roots;
 mod subject;
 mod surroundings;
 mod view;
@@ -24,6 +27,8 @@ use letgo_goruntime::Light;
 use letgo_linux::{LiveMemory, Process, residency};
 
 pub use facts::facts;
+pub use heap::heap_report;
+pub use holders::Depth;
 pub use program::Program;
 pub use reading::{Hold, Marked, Options, Reading};
 pub use report::why_report;

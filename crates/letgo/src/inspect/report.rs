@@ -111,7 +111,8 @@ pub(crate) fn container(around: &Surroundings) -> Option<out::Container> {
     })
 }
 
-fn taken(reading: &Reading) -> out::Taken {
+/// When and how it was read.
+pub(super) fn taken(reading: &Reading) -> out::Taken {
     let coverage = &reading.coverage;
     let skipped = coverage.skipped.iter().map(|skip| out::SkipReport {
         what: skip.what.clone(),

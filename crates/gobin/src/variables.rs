@@ -1,0 +1,65 @@
+//! [`Variables`]: names of package-level variables by address, from `.symtab`.
+//!
+//! A stripped binary has none. Addresses are link-time ones.
+
+use letgo_target::Addr;
+
+use crate::{Error, GoBinary, symbols};
+
+/// Most symbols that are kept: the largest Go programs have some hundred thousand.
+const MOST: usize = 4 << 20;
+
+/// Variables, by address.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    sorted: Vec<(Addr, String)>,
+}
+
+impl GoBinary {
+    /// The symbols of the data of this program, sorted; none where it is stripped.
+    ///
+    /// # Errors
+    /// Where a section cannot be read.
+    pub fn variables(&self) -> Result<Variables, Error> {
+        let mut sorted = Vec::new();
+        let writable = |addr: Addr| {
+            let mut segments = self.image.segments().iter();
+            segments.any(|segment| segment.write && segment.range.contains(addr))
+        };
+        let any = |_: &[u8]| true;
+        symbols::each(&self.image, &any, &mut |name, addr| {
+            if writable(addr) && sorted.len() < MOST {
+                sorted.push((addr, String::from_utf8_lossy(name).into_owned()));
+            }
+        })?;
+        sorted.sort();
+        Ok(Variables { sorted })
+    }
+}
+
+impl Variables {
+    /// The variable that an address lies in or behind, and how far in.
+    pub fn at(&self, addr: Addr) -> Option<(&str, u64)> {
+        let next = self.sorted.partition_point(|(start, _)| *start <= addr);
+        let (start, name) = self.sorted.get(next.checked_sub(1)?)?;
+        Some((name.as_str(), addr.since(*start)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_finds_the_variable_that_it_lies_in() {
+        let variables = Variables {
+            sorted: vec![
+                (Addr(0x100), "main.keep".into()),
+                (Addr(0x118), "main.m".into()),
+            ],
+        };
+        assert_eq!(variables.at(Addr(0xff)), None);
+        assert_eq!(variables.at(Addr(0x110)), Some(("main.keep", 0x10)));
+        assert_eq!(variables.at(Addr(0x118)), Some(("main.m", 0)));
+    }
+}

@@ -1,0 +1,141 @@
+//! [`heap_report`]: a reading as `letgo.heap/1`.
+//!
+//! Moves figures, computes none but sums.
+
+use std::collections::BTreeMap;
+
+use letgo_account::{Held, ReachClass, Reached};
+use letgo_report as out;
+use letgo_target::ResidentBytes;
+
+use super::holders::{Depth, holders};
+use super::report::taken;
+use super::roots::RootNames;
+use super::{Marked, Program, Reading, Surroundings, target};
+use crate::own;
+
+/// What is in a heap and who holds it. Where dominators cannot be had, the coverage says why.
+pub fn heap_report(
+    program: &Program,
+    reading: &mut Reading,
+    around: &Surroundings,
+    depth: Depth,
+) -> out::HeapReport {
+    let mut listed = (Vec::new(), None);
+    if let Some(marked) = reading.marked.take() {
+        match of(program, reading, &marked, depth) {
+            Ok((holders, rest)) => listed = (holders, Some(rest)),
+            Err(error) => reading.coverage.skip("who holds what", error.to_string()),
+        }
+        reading.marked = Some(marked);
+    }
+    let reached = reading.account.reached.clone().unwrap_or_default();
+    let resident = reading.rss.is_some();
+    out::HeapReport {
+        schema: out::HeapReport::SCHEMA.into(),
+        letgo: own::cost(),
+        target: target(program, around),
+        taken: taken(reading),
+        totals: totals(&reached, resident),
+        size_classes: size_classes(&reached, resident),
+        holders: listed.0,
+        holders_rest: listed.1,
+    }
+}
+
+fn of(
+    program: &Program,
+    reading: &Reading,
+    marked: &Marked,
+    depth: Depth,
+) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
+    let names = RootNames::new(program, &reading.census);
+    holders(&marked.graph, &marked.reachable, &names, depth)
+}
+
+fn amount(held: Held, resident: bool) -> out::Amount {
+    out::Amount {
+        count: held.objects,
+        slot_bytes: held.slot_bytes,
+        resident_bytes: resident.then_some(held.resident.0),
+    }
+}
+
+fn some(held: Held, resident: bool) -> Option<out::Amount> {
+    (held.objects > 0).then(|| amount(held, resident))
+}
+
+fn both(a: Held, b: Held) -> Held {
+    Held {
+        objects: a.objects + b.objects,
+        slot_bytes: a.slot_bytes + b.slot_bytes,
+        resident: ResidentBytes(a.resident.0 + b.resident.0),
+    }
+}
+
+fn totals(reached: &Reached, resident: bool) -> out::HeapTotals {
+    let classes: Vec<out::HeapClass> = size_classes(reached, resident);
+    let sum = |of: fn(&out::HeapClass) -> out::Amount| {
+        let parts = classes.iter().map(of);
+        parts.fold(out::Amount::default(), |sum, part| out::Amount {
+            count: sum.count + part.count,
+            slot_bytes: sum.slot_bytes + part.slot_bytes,
+            resident_bytes: resident
+                .then(|| sum.resident_bytes.unwrap_or(0) + part.resident_bytes.unwrap_or(0)),
+        })
+    };
+    out::HeapTotals {
+        spans: sum(|class| class.spans),
+        objects: amount(both(reached.reachable, reached.garbage), resident),
+        reachable: amount(reached.reachable, resident),
+        garbage: amount(reached.garbage, resident),
+        free_slots: sum(|class| class.free_slots),
+        guessed: some(reached.guessed, resident),
+        unknown: some(reached.unknown, resident),
+    }
+}
+
+/// Classes with and without pointers together, most bytes of spans first.
+fn size_classes(reached: &Reached, resident: bool) -> Vec<out::HeapClass> {
+    let mut joined: BTreeMap<u8, Vec<&ReachClass>> = BTreeMap::new();
+    for class in &reached.classes {
+        joined.entry(class.class).or_default().push(class);
+    }
+    let mut classes: Vec<out::HeapClass> = joined
+        .into_iter()
+        .map(|(number, classes)| heap_class(number, &classes, resident))
+        .collect();
+    classes.sort_by_key(|class| std::cmp::Reverse(class.spans.slot_bytes));
+    classes
+}
+
+fn heap_class(number: u8, classes: &[&ReachClass], resident: bool) -> out::HeapClass {
+    let mut all = letgo_account::Shares::default();
+    let mut going = 0;
+    let mut slot_bytes = 0;
+    for class in classes {
+        all.add(&class.all());
+        going += class.going().spans;
+        slot_bytes = class.elem_size;
+    }
+    let used = all.reachable.objects + all.garbage.objects;
+    let free = all.slots.saturating_sub(used);
+    out::HeapClass {
+        class: u32::from(number),
+        slot_bytes,
+        spans: out::Amount {
+            count: all.spans,
+            slot_bytes: all.span_bytes,
+            resident_bytes: resident.then_some(all.resident.0),
+        },
+        spans_going: going,
+        slots: all.slots,
+        reachable: amount(all.reachable, resident),
+        garbage: amount(all.garbage, resident),
+        free_slots: out::Amount {
+            count: free,
+            slot_bytes: free.saturating_mul(slot_bytes),
+            resident_bytes: resident.then_some(all.free.0),
+        },
+    }
+}

@@ -1,0 +1,176 @@
+//! [`Holders`]: the largest holders of a heap, with what leads to them and what they hold.
+//!
+//! A goroutine's stack is one group of roots: an object that only one goroutine leads to is held
+//! by it, through however many words. Every other root is a group of its own.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use letgo_heap::{Count, Dominators, Graph, GraphOptions, Held, Holder, ObjectId, Reachable, Root};
+use letgo_report as out;
+use letgo_target::AddrRange;
+
+use super::roots::RootNames;
+
+/// How many holders are listed, and how many of what each holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Depth {
+    /// Holders.
+    pub most: usize,
+    /// Children of each.
+    pub children: usize,
+    /// Levels of children.
+    pub levels: usize,
+}
+
+/// What dominators are asked for.
+pub(super) struct Holders<'a> {
+    graph: &'a Graph,
+    names: &'a RootNames<'a>,
+    dominators: Dominators<'a>,
+    /// By object: its first root, and how many there are.
+    roots: HashMap<ObjectId, (usize, u64)>,
+    reachable: Count,
+    depth: Depth,
+}
+
+/// Slot bytes.
+fn slot(range: AddrRange) -> u64 {
+    range.len()
+}
+
+/// The holders of a heap, and what is beside those that are listed.
+pub(super) fn holders(
+    graph: &Graph,
+    reachable: &Reachable,
+    names: &RootNames<'_>,
+    depth: Depth,
+) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
+    let groups = groups(graph.roots(), names);
+    let options = GraphOptions::default();
+    let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &slot)?;
+    let mut roots = HashMap::new();
+    for (number, root) in graph.roots().iter().enumerate() {
+        if let Some(object) = graph.object_at(root.value) {
+            roots.entry(object).or_insert((number, 0)).1 += 1;
+        }
+    }
+    let holders = Holders {
+        graph,
+        names,
+        dominators,
+        roots,
+        reachable: reachable.all,
+        depth,
+    };
+    let (mut top, mut count) = holders.dominators.largest(Holder::Top, depth.most * 4);
+    let mut objects = Vec::new();
+    top.retain(|held| {
+        matches!(
+            held.holder,
+            Holder::Group(_) | Holder::Finalizers | Holder::Object(_)
+        )
+    });
+    for held in top {
+        match held.holder {
+            Holder::Object(_) => objects.push(held),
+            group => {
+                let (own, within) = holders.dominators.largest(group, depth.most);
+                objects.extend(own);
+                count = count.saturating_add(within).saturating_sub(1);
+            }
+        }
+    }
+    objects.sort_by_key(|held| (Reverse(held.retained.bytes), held.holder));
+    objects.truncate(depth.most);
+    let listed = objects.iter().filter_map(|held| holders.holder(held, 0));
+    let listed: Vec<out::Holder> = listed.collect();
+    let sum = |of: fn(&out::Holder) -> u64| listed.iter().map(of).sum::<u64>();
+    let rest = out::Rest {
+        count: count.saturating_sub(listed.len() as u64),
+        retained_bytes: reachable
+            .all
+            .bytes
+            .saturating_sub(sum(|one| one.retained_bytes)),
+        retained_objects: reachable
+            .all
+            .objects
+            .saturating_sub(sum(|one| one.retained_objects)),
+    };
+    Ok((listed, rest))
+}
+
+/// The group of each root: a number for each goroutine, then one for each other root.
+fn groups(roots: &[Root], names: &RootNames<'_>) -> Vec<u32> {
+    let mut known = HashMap::new();
+    let mut next = 0u32;
+    let mut fresh = || {
+        let own = next;
+        next = next.saturating_add(1);
+        own
+    };
+    let group = |root: &Root| match names.goroutine_at(root.at) {
+        Some(goroutine) => *known.entry(goroutine).or_insert_with(&mut fresh),
+        None => fresh(),
+    };
+    roots.iter().map(group).collect()
+}
+
+impl Holders<'_> {
+    fn holder(&self, held: &Held, level: usize) -> Option<out::Holder> {
+        let Holder::Object(object) = held.holder else {
+            return None;
+        };
+        let range = self.graph.range_of(object)?;
+        let (root, roots) = match self.roots.get(&object) {
+            Some((root, count)) => (self.graph.roots().get(*root), *count),
+            None => (None, 0),
+        };
+        let (children, children_rest) = self.children(held, level, range);
+        Some(out::Holder {
+            root: root
+                .filter(|_| level == 0)
+                .map(|root| self.names.name(root)),
+            roots_more: if level == 0 {
+                roots.saturating_sub(1)
+            } else {
+                0
+            },
+            object: out::HeldObject {
+                address: range.start().to_string(),
+                slot_bytes: range.len(),
+            },
+            retained_bytes: held.retained.bytes,
+            retained_objects: held.retained.objects,
+            retained_resident_bytes: None,
+            share: held.retained.bytes as f64 / self.reachable.bytes.max(1) as f64,
+            children,
+            children_rest,
+        })
+    }
+
+    fn children(
+        &self,
+        held: &Held,
+        level: usize,
+        own: AddrRange,
+    ) -> (Vec<out::Holder>, Option<out::Rest>) {
+        if level >= self.depth.levels || held.retained.objects < 2 {
+            return (Vec::new(), None);
+        }
+        let (largest, count) = self.dominators.largest(held.holder, self.depth.children);
+        let listed = largest
+            .iter()
+            .filter_map(|held| self.holder(held, level + 1));
+        let listed: Vec<out::Holder> = listed.collect();
+        let beside = count.saturating_sub(listed.len() as u64);
+        let bytes: u64 = listed.iter().map(|one| one.retained_bytes).sum();
+        let objects: u64 = listed.iter().map(|one| one.retained_objects).sum();
+        let rest = (beside > 0).then(|| out::Rest {
+            count: beside,
+            retained_bytes: held.retained.bytes.saturating_sub(bytes + own.len()),
+            retained_objects: held.retained.objects.saturating_sub(objects + 1),
+        });
+        (listed, rest)
+    }
+}
