@@ -10,7 +10,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
-use letgo_target::{Addr, Coverage, Skip};
+use letgo_target::{Addr, AddrRange, Coverage, Skip};
 
 use crate::files::{self, Attached};
 use crate::headers::{Headers, Segment};
@@ -92,11 +92,19 @@ impl CoreFile {
         let notes = Notes::read(&*source, &headers.notes);
         Ok(CoreFile {
             source,
-            segments: headers.segments,
+            segments: with_files(headers.segments, &notes.files),
             notes,
             attached: Vec::new(),
             torn: None,
         })
+    }
+
+    /// Whether gdb wrote it, and not the kernel, which always tells the signal in a note.
+    ///
+    /// gdb's program headers say of every mapping that it could be read, reservations of address
+    /// space included; those are then full of zeros.
+    pub fn is_from_gdb(&self) -> bool {
+        self.notes.gdb || self.notes.signal.is_none()
     }
 
     /// The process, where the core says anything of it.
@@ -255,4 +263,27 @@ impl CoreFile {
         }
         coverage
     }
+}
+
+/// `segments`, and one without bytes for each mapping of a file that none of them covers: gdb leaves
+/// out whole what was not written to, headers too.
+fn with_files(segments: Vec<Segment>, files: &[FileMapping]) -> Vec<Segment> {
+    let mut left_out = Vec::new();
+    for file in files {
+        let first = segments.partition_point(|known| known.range.end() <= file.range.start());
+        let mut at = file.range.start();
+        for known in segments.get(first..).unwrap_or_default() {
+            if known.range.start() >= file.range.end() {
+                break;
+            }
+            left_out.push(AddrRange::new(at, known.range.start()));
+            at = known.range.end();
+        }
+        left_out.push(AddrRange::new(at, file.range.end()));
+    }
+    left_out.retain(|range| !range.is_empty());
+    let left_out = left_out.into_iter().map(Segment::left_out);
+    let mut all: Vec<Segment> = segments.into_iter().chain(left_out).collect();
+    all.sort_by_key(|segment| segment.range.start());
+    all
 }

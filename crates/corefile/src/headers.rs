@@ -46,6 +46,21 @@ pub(crate) struct Segment {
     pub(crate) execute: bool,
 }
 
+impl Segment {
+    /// A mapping that can be read, of which the core has nothing.
+    pub(crate) fn left_out(range: AddrRange) -> Segment {
+        Segment {
+            range,
+            offset: 0,
+            promised: 0,
+            kept: 0,
+            read: true,
+            write: false,
+            execute: false,
+        }
+    }
+}
+
 /// What the headers say.
 #[derive(Debug, Default)]
 pub(crate) struct Headers {

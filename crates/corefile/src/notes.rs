@@ -92,6 +92,8 @@ pub(crate) struct Notes {
     pub(crate) auxv: Vec<(u64, u64)>,
     /// By address, disjoint.
     pub(crate) files: Vec<FileMapping>,
+    /// Whether gdb has left a note of its own.
+    pub(crate) gdb: bool,
     /// Notes that do not read as what they should be.
     pub(crate) damaged: u64,
     /// Whether the notes end before their segment does.
@@ -138,6 +140,7 @@ impl Notes {
             if desc.checked_add(desc_len)? > end {
                 return None;
             }
+            self.gdb |= owner_len == 4 && header.get(12..16) == Some(b"GDB\0");
             let ours = owner_len == OWNER.len() as u64 && header.get(12..17) == Some(OWNER);
             if ours && is_read(kind) {
                 let len = usize::try_from(desc_len.min(MOST_NOTE_BYTES)).ok()?;

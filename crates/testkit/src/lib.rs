@@ -4,13 +4,14 @@
 //! prints its own truth (`lab/patients/truth/doc.go` has the format). [`Recipe`] builds one for a
 //! Go version and a [`Kind`] of build and starts it; [`Patient`] talks to it; [`cases`] lists the
 //! versions and kinds that letgo promises to read.
-//! [`synthetic`] makes the memory of a Go runtime without any Go, and a [`Recording`] holds what a
-//! reading saw of a real one.
+//! [`synthetic`] makes the memory of a Go runtime without any Go, a [`SyntheticCore`] a core file
+//! without a process, and a [`Recording`] holds what a reading saw of a real one.
 //!
 //! This crate never reads a patient's memory and never uses letgo's own decoders, so that it stays
 //! a second source.
 
 mod cache;
+mod core;
 mod kind;
 mod lines;
 mod matrix;
@@ -23,6 +24,7 @@ pub mod synthetic;
 mod toolchain;
 mod trial;
 
+pub use self::core::SyntheticCore;
 pub use cache::{cache_dir, repository_root, shape_dir};
 pub use kind::{Arch, Kind, Sanitizer, Strip};
 pub use lines::{Figures, Line};
