@@ -76,8 +76,16 @@ impl CoreFile {
             None => CoreFile::from_source(Box::new(file)),
             Some(packing) => {
                 let unpacked = unpack(&file, packing, options)?;
-                let mut core = CoreFile::from_source(Box::new(unpacked.file))?;
-                core.torn = unpacked.torn;
+                let Some(why) = unpacked.torn else {
+                    return CoreFile::from_source(Box::new(unpacked.file));
+                };
+                let made = unpacked.file.size();
+                let opened = CoreFile::from_source(Box::new(unpacked.file));
+                let mut core = opened.map_err(|error| {
+                    let why = format!("{why}; of the {made} bytes that it holds: {error}");
+                    Error::inconsistent("the compressed stream", metadata.len(), why)
+                })?;
+                core.torn = Some(why);
                 Ok(core)
             }
         }
