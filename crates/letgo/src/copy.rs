@@ -31,8 +31,8 @@ pub fn run(args: &CopyArgs) -> Result<Exit> {
         let began = Instant::now();
         let frozen = Frozen::make(&opened, Duration::from_millis(args.most))?;
         let made = began.elapsed();
-        let report = frozen.copy.report().clone();
-        let child = frozen.copy.process().pid();
+        let report = frozen.report().clone();
+        let child = frozen.process().pid();
         if args.wait {
             writeln!(out, "{}", json!({ "child": child }))?;
             out.flush()?;

@@ -5,6 +5,7 @@
 //!
 //! Does not decide whether a copy is worth its price, and reads nothing of it.
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use letgo_gobin::{CallCode, CodePiece};
@@ -22,8 +23,7 @@ const OLD_ORPHANS: Duration = Duration::from_secs(1);
 /// A copy of a process, removed when dropped.
 #[derive(Debug)]
 pub struct Frozen {
-    /// The copy.
-    pub copy: FrozenCopy,
+    copy: FrozenCopy,
     watchdog: Option<Watchdog>,
 }
 
@@ -66,7 +66,7 @@ impl Frozen {
                 watchdog: Some(watchdog),
             }),
             Err(error) => {
-                // It has died, and there was nothing to do for it.
+                // It may have died itself, and had nothing to do in any case.
                 let _ = watchdog.done();
                 Err(error)
             }
@@ -75,14 +75,35 @@ impl Frozen {
 
     /// Removes the copy.
     pub fn release(mut self) -> Released {
+        self.remove()
+    }
+
+    fn remove(&mut self) -> Released {
         let released = self.copy.release();
+        // Where something is left, the end of the pipe without a word tells the watchdog to see
+        // to it.
         if let Some(watchdog) = self.watchdog.take()
-            && released.whole
+            && (released.whole || self.copy.target().verify().is_err())
         {
             let _ = watchdog.done();
         }
-        // Else the end of the pipe tells it to see to what is left.
         released
+    }
+}
+
+impl Deref for Frozen {
+    type Target = FrozenCopy;
+
+    fn deref(&self) -> &FrozenCopy {
+        &self.copy
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        if self.watchdog.is_some() {
+            self.remove();
+        }
     }
 }
 

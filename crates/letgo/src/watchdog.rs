@@ -31,9 +31,18 @@ pub fn run(args: &WatchdogArgs) -> Result<Exit> {
 /// As [`run`], for the frozen copies of a process.
 fn remove_copies(args: &WatchdogArgs, gadgets: &str) -> Result<Exit> {
     let gadgets = Gadgets::decode(gadgets).context("no gadgets")?;
-    let process = Process::open(args.pid)?;
-    if process.start_ticks() == args.start_ticks && wait_for_parent() == Ending::Died {
-        reap_orphans(&process, &gadgets, Instant::now() + ORPHANS)?;
+    if wait_for_parent() == Ending::Done {
+        return Ok(Exit::Whole);
     }
-    Ok(Exit::Whole)
+    let removed = Process::open(args.pid).and_then(|process| {
+        match process.start_ticks() == args.start_ticks {
+            true => reap_orphans(&process, &gadgets, Instant::now() + ORPHANS),
+            false => Ok(0),
+        }
+    });
+    match removed {
+        // Its children went to somebody who waits for all.
+        Err(error) if error.is_gone() => Ok(Exit::Whole),
+        removed => Ok(removed.map(|_| Exit::Whole)?),
+    }
 }

@@ -66,6 +66,7 @@ pub struct FrozenCopy {
     /// Its end tells the holder to remove the child.
     release: Option<Sender<()>>,
     end: Receiver<Released>,
+    released: Released,
     holder: Option<JoinHandle<()>>,
 }
 
@@ -173,6 +174,7 @@ impl FrozenCopy {
             report,
             release: Some(release),
             end,
+            released: Released::default(),
             holder: Some(holder),
         })
     }
@@ -222,28 +224,23 @@ impl FrozenCopy {
         .into())
     }
 
-    /// Removes the copy. Takes some milliseconds, five seconds at most where no thread of the
-    /// target comes to rest.
-    pub fn release(mut self) -> Released {
-        self.remove()
-    }
-
-    fn remove(&mut self) -> Released {
+    /// Removes the copy; from then on there is nothing to read. Takes some milliseconds, ten seconds
+    /// at most where it does not end or no thread of the target comes to rest.
+    pub fn release(&mut self) -> Released {
+        let Some(holder) = self.holder.take() else {
+            return self.released;
+        };
         self.release = None;
-        let released = self.end.recv().unwrap_or_default();
-        if let Some(holder) = self.holder.take() {
-            // One that panicked has let go all the same, and the child died with it.
-            let _ = holder.join();
-        }
-        released
+        self.released = self.end.recv().unwrap_or_default();
+        // One that panicked has let go all the same, and the child died with it.
+        let _ = holder.join();
+        self.released
     }
 }
 
 impl Drop for FrozenCopy {
     fn drop(&mut self) {
-        if self.holder.is_some() {
-            self.remove();
-        }
+        self.release();
     }
 }
 

@@ -33,8 +33,9 @@ use crate::{Error, Process};
 const END: Duration = Duration::from_secs(5);
 /// How often a thread that had not trapped yet is looked for.
 const STRAGGLERS: Duration = Duration::from_micros(200);
-/// How often a copy is looked at without need.
-const IDLE: Duration = Duration::from_secs(3600);
+/// How often it is looked whether the target still lives. Its files live as long as the copy: a
+/// port, a lock, a pipe that somebody reads to its end.
+const TARGET: Duration = Duration::from_millis(20);
 
 /// What to copy, and with what.
 pub(super) struct Job {
@@ -88,7 +89,7 @@ pub(super) fn run(
                 report,
             };
             let _ = tell.send(Ok(made));
-            wait(&mut holder, released);
+            wait(&mut holder, &job.process, released);
             let _ = tell_end.send(end(job, child));
         }
         Err(error) => {
@@ -178,16 +179,20 @@ fn take_over(child: Child) -> Result<Process, Error> {
     Process::open(child.pid)
 }
 
-/// Waits for the release, and lets go meanwhile who could not be let go before.
-fn wait(holder: &mut Holder<'_>, released: &Receiver<()>) {
+/// Waits for the release or the end of the target, and lets go meanwhile who could not be let go
+/// before.
+fn wait(holder: &mut Holder<'_>, target: &Process, released: &Receiver<()>) {
     loop {
         let time = match holder.has_stragglers() {
             true => STRAGGLERS,
-            false => IDLE,
+            false => TARGET,
         };
         match released.recv_timeout(time) {
             Err(RecvTimeoutError::Timeout) => holder.let_go(),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if target.verify().is_err() {
+            return;
         }
     }
 }
