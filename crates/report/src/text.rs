@@ -6,7 +6,9 @@
 mod doctor;
 mod explain;
 mod findings;
+mod head;
 mod healthy;
+mod heap;
 mod lab;
 mod ps;
 mod release;
@@ -16,6 +18,7 @@ mod tune;
 mod why;
 
 pub use doctor::doctor;
+pub use heap::heap;
 pub use lab::lab;
 pub(crate) use lab::setting as lab_setting;
 pub use ps::{PsColumns, ps};

@@ -3,13 +3,17 @@
 use jsonschema::Validator;
 use letgo_report::lab::LabReport;
 use letgo_report::schema::{VERBS, schema_name, schema_of};
-use letgo_report::{DoctorReport, PsReport, ReleaseReport, TuneReport, WhyReport, json};
+use letgo_report::{
+    DoctorReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport, json,
+};
 use serde_json::{Value, json as value};
 
-const SAMPLES: [(&str, &str); 8] = [
+const SAMPLES: [(&str, &str); 10] = [
     ("why", include_str!("../samples/why-idle.json")),
     ("why", include_str!("../samples/why-healthy.json")),
     ("why", include_str!("../samples/why-torn.json")),
+    ("why", include_str!("../samples/why-graph.json")),
+    ("heap", include_str!("../samples/heap.json")),
     ("ps", include_str!("../samples/ps.json")),
     ("doctor", include_str!("../samples/doctor.json")),
     ("release", include_str!("../samples/release.json")),
@@ -29,6 +33,7 @@ fn parsed(sample: &str) -> Value {
 fn rewritten(verb: &str, sample: &str) -> Value {
     let written = match verb {
         "why" => json(&serde_json::from_str::<WhyReport>(sample).unwrap()),
+        "heap" => json(&serde_json::from_str::<HeapReport>(sample).unwrap()),
         "ps" => json(&serde_json::from_str::<PsReport>(sample).unwrap()),
         "release" => json(&serde_json::from_str::<ReleaseReport>(sample).unwrap()),
         "tune" => json(&serde_json::from_str::<TuneReport>(sample).unwrap()),
@@ -141,6 +146,38 @@ fn the_keys_of_a_release_are_there() {
     }
     for key in ["after", "curve"] {
         assert!(schema["properties"].get(key).is_some(), "{key}");
+    }
+}
+
+/// As above, of the heap.
+#[test]
+fn the_keys_of_a_heap_are_there() {
+    let schema = schema_of("heap").unwrap();
+    for (of, keys) in [
+        (
+            "HeapTotals",
+            "spans objects reachable garbage free_slots guessed?",
+        ),
+        ("Amount", "count slot_bytes resident_bytes?"),
+        (
+            "Holder",
+            "root? object retained_bytes retained_objects share children?",
+        ),
+        ("HolderRoot", "kind name? place? goroutine? function?"),
+        (
+            "GraphReport",
+            "objects reachable_objects reachable_bytes garbage_objects garbage_bytes \
+             guessed_objects guessed_bytes dead_reachable copied_bytes wall_ns complete",
+        ),
+    ] {
+        let definition = &schema["$defs"][of];
+        for key in keys.split_whitespace() {
+            let name = key.trim_end_matches('?');
+            assert!(definition["properties"].get(name).is_some(), "{of}.{name}");
+            let required = definition["required"].as_array().unwrap();
+            let is = required.iter().any(|required| required == name);
+            assert_eq!(is, !key.ends_with('?'), "{of}.{name}");
+        }
     }
 }
 

@@ -5,8 +5,10 @@
 
 use letgo_report::lab::LabReport;
 use letgo_report::markdown;
-use letgo_report::text::{PsColumns, doctor, lab, ps, release, tune, why};
-use letgo_report::{DoctorReport, Look, PsReport, ReleaseReport, TuneReport, WhyReport};
+use letgo_report::text::{PsColumns, doctor, heap, lab, ps, release, tune, why};
+use letgo_report::{
+    DoctorReport, HeapReport, Look, Method, PsReport, ReleaseReport, TuneReport, WhyReport,
+};
 use unicode_width::UnicodeWidthStr as _;
 
 const IDLE: &str = include_str!("../samples/why-idle.json");
@@ -16,6 +18,8 @@ const PS: &str = include_str!("../samples/ps.json");
 const RELEASE: &str = include_str!("../samples/release.json");
 const TUNE: &str = include_str!("../samples/tune.json");
 const DOCTOR: &str = include_str!("../samples/doctor.json");
+const GRAPH: &str = include_str!("../samples/why-graph.json");
+const HEAP: &str = include_str!("../samples/heap.json");
 const LAB: &str = include_str!("../samples/lab.json");
 
 fn sample<T: serde::de::DeserializeOwned>(json: &str) -> T {
@@ -45,6 +49,84 @@ fn why_of_a_program_that_keeps_idle_spans() {
     insta::assert_snapshot!("why_idle_ascii", why(&report, Look::PLAIN, false));
     insta::assert_snapshot!("why_idle_color", why(&report, colored(100), false));
     insta::assert_snapshot!("why_idle_explain_100", why(&report, look(100), true));
+}
+
+#[test]
+fn why_with_the_object_graph() {
+    let report: WhyReport = sample(GRAPH);
+    insta::assert_snapshot!("why_graph_80", why(&report, look(80), false));
+    insta::assert_snapshot!("why_graph_120", why(&report, look(120), false));
+    let explained = why(&report, look(100), true);
+    let reading = explained.split("This reading").nth(1).unwrap();
+    insta::assert_snapshot!("why_graph_explain_reading", reading);
+}
+
+/// The first line says how it was read, what that cost, and what it was expected to cost.
+#[test]
+fn the_first_line_says_what_the_reading_cost() {
+    let mut report: WhyReport = sample(GRAPH);
+    let mut first = |method: Method, copied, predicted| {
+        report.taken.method = method;
+        report.taken.copied_bytes = copied;
+        report.taken.pause_ns_predicted = predicted;
+        why(&report, look(160), false)
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let copied = Some(212 << 20);
+    let predicted = Some(38_000_000);
+    for (method, copied, predicted, says) in [
+        (
+            Method::Stopped,
+            copied,
+            predicted,
+            "copied 212 MiB, paused 41 ms (expected 38 ms)",
+        ),
+        (Method::Frozen, copied, None, "copied 212 MiB, paused 41 ms"),
+        (
+            Method::Frozen,
+            None,
+            predicted,
+            "copied, paused 41 ms (expected 38 ms)",
+        ),
+        (Method::Stopped, None, None, "all threads stopped for 41 ms"),
+        (Method::Core, None, None, "from a core file"),
+        (Method::Snapshot, None, None, "from a snapshot"),
+    ] {
+        let line = first(method, copied, predicted);
+        assert!(line.ends_with(says), "{line}");
+    }
+}
+
+#[test]
+fn heap_with_its_holders() {
+    let mut report: HeapReport = sample(HEAP);
+    insta::assert_snapshot!("heap_80", heap(&report, look(80)));
+    insta::assert_snapshot!("heap_100", heap(&report, look(100)));
+    insta::assert_snapshot!("heap_ascii", heap(&report, Look::PLAIN));
+    insta::assert_snapshot!("heap_color", heap(&report, colored(100)));
+    // A core has no page table, and its dominators may have been left out.
+    report.taken.method = Method::Core;
+    report.holders.clear();
+    report.holders_rest = None;
+    report.size_classes.truncate(3);
+    let (totals, classes) = (&mut report.totals, &mut report.size_classes);
+    for amount in [
+        &mut totals.spans,
+        &mut totals.objects,
+        &mut totals.reachable,
+        &mut totals.garbage,
+        &mut totals.free_slots,
+    ] {
+        amount.resident_bytes = None;
+    }
+    totals.guessed = None;
+    for class in classes {
+        class.spans.resident_bytes = None;
+    }
+    insta::assert_snapshot!("heap_of_a_core_80", heap(&report, look(80)));
 }
 
 #[test]
@@ -133,13 +215,19 @@ fn tune_as_it_was_set_and_as_it_would_be() {
 
 #[test]
 fn no_line_of_the_one_screen_is_wider_than_the_terminal() {
-    for json in [IDLE, HEALTHY, TORN] {
+    for json in [IDLE, HEALTHY, TORN, GRAPH] {
         let report: WhyReport = sample(json);
         for width in [60, 72, 80, 100, 132, 200] {
             let text = why(&report, look(width), false);
             for line in text.lines() {
                 assert!(line.width() <= width, "{width}: {line}");
             }
+        }
+    }
+    let report: HeapReport = sample(HEAP);
+    for width in [80, 100, 132] {
+        for line in heap(&report, look(width)).lines() {
+            assert!(line.width() <= width, "{width}: {line}");
         }
     }
     let report: ReleaseReport = sample(RELEASE);
@@ -159,7 +247,7 @@ fn no_line_of_the_one_screen_is_wider_than_the_terminal() {
 
 #[test]
 fn color_and_ascii_change_nothing_but_colour_and_characters() {
-    for json in [IDLE, HEALTHY, TORN] {
+    for json in [IDLE, HEALTHY, TORN, GRAPH] {
         let report: WhyReport = sample(json);
         let drawn = why(&report, colored(80), true);
         assert!(drawn.contains('\x1b'));

@@ -3,7 +3,7 @@
 
 use super::table::{Cell, Side, Table, plain};
 use crate::page::{Ink, Line, Page};
-use crate::{Container, Node, WhyReport, units};
+use crate::{Container, GraphReport, Node, WhyReport, units};
 
 /// Size classes that are listed, worst first; the rest is one row.
 const MOST_CLASSES: usize = 20;
@@ -260,8 +260,14 @@ fn reading(page: &mut Page, report: &WhyReport) {
     let mut text = format!("{}, took {}", taken.at, units::time(taken.wall_ns));
     if taken.pause_ns_max > 0 {
         text += &format!(", paused {}", units::time(taken.pause_ns_max));
+        if let Some(predicted) = taken.pause_ns_predicted {
+            text += &format!(" (expected {})", units::time(predicted));
+        }
     }
     page.wrapped(2, Ink::Plain, &text);
+    if let Some(graph) = &taken.graph {
+        page.wrapped(2, Ink::Plain, &graph_text(graph));
+    }
     let torn = match taken.coverage.torn {
         0 => "nothing changed under it".into(),
         torn => format!("{} repeated or repaired", units::counted(torn, "torn read")),
@@ -280,4 +286,31 @@ fn reading(page: &mut Page, report: &WhyReport) {
         cost += &format!(", {} resident at most", units::bytes(rss));
     }
     page.wrapped(2, Ink::Plain, &cost);
+}
+
+/// What the object graph counted.
+fn graph_text(graph: &GraphReport) -> String {
+    let amount = |objects, bytes| {
+        let objects = units::counted(objects, "object");
+        format!("{objects} ({})", units::bytes(bytes))
+    };
+    let mut text = format!(
+        "object graph: {} reachable, {} garbage",
+        amount(graph.reachable_objects, graph.reachable_bytes),
+        amount(graph.garbage_objects, graph.garbage_bytes)
+    );
+    if graph.guessed_objects > 0 {
+        let guessed = amount(graph.guessed_objects, graph.guessed_bytes);
+        text += &format!(", {guessed} of the reachable by a guess");
+    }
+    if graph.dead_reachable > 0 {
+        let dead = units::count(graph.dead_reachable);
+        text += &format!(", {dead} that the last GC had found dead");
+    }
+    if graph.unknown_objects > 0 {
+        text += &format!(", {} not known", units::count(graph.unknown_objects));
+    }
+    let whole = if graph.complete { "" } else { ", with gaps" };
+    let (copied, took) = (units::bytes(graph.copied_bytes), units::time(graph.wall_ns));
+    text + &format!("; {copied} copied, {took}{whole}")
 }

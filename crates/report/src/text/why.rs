@@ -2,23 +2,26 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::head::{self, flow, right, share_of};
 use super::{explain, findings, healthy, rows};
-use crate::page::{Ink, Line, Look, Page, bar, trim, trim_start};
-use crate::{Container, Method, RunState, Severity, WhyReport, units};
-
-/// Most reasons for incompleteness on the one screen.
-const MOST_SKIPS: usize = 3;
+use crate::page::{Ink, Line, Look, Page, bar, trim};
+use crate::{Container, Severity, WhyReport, units};
 
 /// Draws the report: what was read, the account, what stands out.
 ///
 /// With `explain` everything that the report holds, on as many screens as that takes.
 pub fn why(report: &WhyReport, look: Look, explain: bool) -> String {
     let mut page = Page::new(look);
-    header(&mut page, report);
+    head::write(&mut page, "why", &report.target, &report.taken);
     page.gap();
     totals(&mut page, report);
     account(&mut page, report);
-    coverage(&mut page, report, explain);
+    let most = if explain {
+        usize::MAX
+    } else {
+        head::MOST_SKIPS
+    };
+    head::coverage(&mut page, &report.taken.coverage, report.rss.bytes, most);
     changes(&mut page, report);
     page.gap();
     if report.findings.iter().all(|f| f.severity <= Severity::Info) {
@@ -50,96 +53,6 @@ fn changes(page: &mut Page, report: &WhyReport) {
             "A letgo that died has left {left} changed. To put it back: letgo tune {pid} --undo"
         );
         page.wrapped(0, Ink::Red, &text);
-    }
-}
-
-fn header(page: &mut Page, report: &WhyReport) {
-    let target = &report.target;
-    let mut go = target.go_version.clone();
-    if let Some(library) = &target.library {
-        let file = library.rsplit('/').next().unwrap_or(library);
-        go = format!("{go} in {file}");
-    }
-    let traits = [
-        (target.stripped, ", stripped"),
-        (target.pie, ", PIE"),
-        (target.cgo, ", cgo"),
-    ];
-    go.extend(traits.iter().filter(|(has, _)| *has).map(|(_, word)| *word));
-
-    let deleted = if target.exe_deleted { " (deleted)" } else { "" };
-    let room = page.width().saturating_sub(4 + deleted.len());
-    let exe = trim_start(page.look(), &target.exe, room) + deleted;
-    let mut parts = vec![
-        (Ink::Bold, format!("letgo why {}", target.pid)),
-        (Ink::Bold, exe),
-        (Ink::Plain, go),
-    ];
-    if let Some(uptime) = target.uptime_ns {
-        parts.push((Ink::Plain, format!("up {}", units::age(uptime))));
-    }
-    let line = flow(page, parts, "   ");
-    let (long, short) = method(report);
-    let fits = line.width() + 3 + long.width() <= page.width();
-    if fits {
-        right(page, line, Ink::Dim, &long);
-    } else if line.width() + 3 + short.width() <= page.width() {
-        right(page, line, Ink::Dim, &short);
-    } else {
-        page.line(line);
-        right(page, Line::new(), Ink::Dim, &long);
-    }
-}
-
-/// Writes parts one after the other, on further lines where one is full; returns the last line.
-fn flow(page: &mut Page, parts: Vec<(Ink, String)>, gap: &str) -> Line {
-    let mut line = Line::new();
-    for (ink, text) in parts {
-        if line.width() > 0 && line.width() + gap.width() + text.width() > page.width() {
-            page.line(std::mem::take(&mut line));
-            line = line.pad_to(4);
-        } else if line.width() > 0 {
-            line.push(Ink::Plain, gap);
-        }
-        line.push(ink, text);
-    }
-    line
-}
-
-/// Ends a line with text at the right edge, or below it where it does not fit.
-fn right(page: &mut Page, mut line: Line, ink: Ink, text: &str) {
-    let width = page.width();
-    if line.width() + 3 + text.width() > width {
-        page.line(std::mem::take(&mut line));
-        page.wrapped(0, ink, text);
-    } else {
-        page.line(line.right(width, ink, text));
-    }
-}
-
-/// How it was read, in many words and in few.
-fn method(report: &WhyReport) -> (String, String) {
-    let taken = &report.taken;
-    let pause = units::time(taken.pause_ns_max);
-    let paused = format!("paused {pause}");
-    let still = match &report.target.state {
-        Some(RunState::Stopped) => Some("stopped"),
-        Some(RunState::Frozen) => Some("frozen"),
-        _ => None,
-    };
-    match &taken.method {
-        Method::Running if taken.pause_ns_max == 0 => match still {
-            Some(how) => (format!("read as it was, {how}"), how.into()),
-            None => ("read while it ran, no pause".into(), "no pause".into()),
-        },
-        Method::Stopped => (format!("all threads stopped for {pause}"), paused),
-        Method::Frozen => match taken.copied_bytes {
-            Some(copied) => (format!("copied {}, {paused}", units::bytes(copied)), paused),
-            None => (format!("copied, {paused}"), paused),
-        },
-        Method::Core => ("from a core file".into(), "core file".into()),
-        Method::Snapshot => ("from a snapshot".into(), "snapshot".into()),
-        other => (format!("{other}, {paused}"), paused),
     }
 }
 
@@ -239,48 +152,4 @@ fn account(page: &mut Page, report: &WhyReport) {
         }
         page.line(line);
     }
-}
-
-fn coverage(page: &mut Page, report: &WhyReport, explain: bool) {
-    let coverage = &report.taken.coverage;
-    if coverage.complete {
-        return;
-    }
-    if coverage.drift_bytes != 0 {
-        let drift = coverage.drift_bytes.unsigned_abs();
-        let (drift, share) = (units::bytes(drift), share_of(drift, report.rss.bytes));
-        let than = if coverage.drift_bytes > 0 {
-            "more"
-        } else {
-            "less"
-        };
-        let text = format!("together {drift} ({share}) {than} than RSS, which moved meanwhile");
-        page.wrapped(2, Ink::Yellow, &text);
-    }
-    page.gap();
-    page.wrapped(0, Ink::Yellow, "This reading is incomplete:");
-    let most = if explain { usize::MAX } else { MOST_SKIPS };
-    for skip in coverage.skipped.iter().take(most) {
-        let number = match skip.count {
-            1 => String::new(),
-            count => units::count(count) + " ",
-        };
-        let text = format!("{number}{}: {}", skip.what, skip.why);
-        page.wrapped(2, Ink::Yellow, &text);
-    }
-    let unseen = coverage.skipped.iter().skip(most).map(|skip| skip.count);
-    let more: u64 = unseen.sum::<u64>() + coverage.skipped_more;
-    if more > 0 {
-        page.wrapped(2, Ink::Yellow, &format!("and {} more", units::count(more)));
-    }
-    if coverage.skipped.is_empty() && more == 0 {
-        let text = "more than 0.5 % of RSS moved meanwhile; --stop reads with all threads stopped";
-        page.wrapped(2, Ink::Yellow, text);
-    }
-}
-
-/// A share in hundredths of a percent, rounded up.
-fn share_of(part: u64, whole: u64) -> String {
-    let steps = (u128::from(part) * 10_000).div_ceil(u128::from(whole.max(1)));
-    format!("{}.{:02} %", steps / 100, steps % 100)
 }

@@ -1,0 +1,297 @@
+//! [`heap`]: what is in a heap, who holds it, and how well its size classes are used.
+
+use super::head;
+use super::table::{Cell, Side, Table, plain};
+use crate::page::{Ink, Line, Look, Page, bar};
+use crate::{Amount, HeapClass, HeapReport, Holder, HolderKind, HolderRoot, Rest, units};
+
+/// Size classes that are listed; the rest is one row.
+const MOST_CLASSES: usize = 12;
+/// Cells of a bar.
+const BAR: usize = 16;
+
+/// Draws the report.
+pub fn heap(report: &HeapReport, look: Look) -> String {
+    let mut page = Page::new(look);
+    head::write(&mut page, "heap", &report.target, &report.taken);
+    page.gap();
+    totals(&mut page, report);
+    head::coverage(&mut page, &report.taken.coverage, 0, head::MOST_SKIPS);
+    holders(&mut page, report);
+    classes(&mut page, report);
+    page.finish()
+}
+
+fn totals(page: &mut Page, report: &HeapReport) {
+    let totals = &report.totals;
+    let spans = &totals.spans;
+    let resident = match spans.resident_bytes {
+        Some(bytes) => format!(", {} resident", units::bytes(bytes)),
+        None => String::new(),
+    };
+    page.line(
+        Line::new()
+            .add(
+                Ink::Bold,
+                format!("Heap {}", units::bytes(spans.slot_bytes)),
+            )
+            .add(
+                Ink::Plain,
+                format!(
+                    " in {}{resident}, {}",
+                    units::counted(spans.count, "span"),
+                    units::counted(totals.objects.count, "object")
+                ),
+            ),
+    );
+    let mut table = Table::new(&[
+        ("", Side::Left),
+        ("number", Side::Right),
+        ("bytes", Side::Right),
+        ("resident", Side::Right),
+        ("", Side::Right),
+        ("", Side::Left),
+    ]);
+    let mut row = |label: &str, amount: &Amount, part: bool| {
+        let share = if part { amount.slot_bytes } else { 0 };
+        table.row(vec![
+            plain(label),
+            plain(units::count(amount.count)),
+            plain(units::bytes(amount.slot_bytes)),
+            resident_cell(amount),
+            plain(match part {
+                true => units::percent(share, spans.slot_bytes),
+                false => String::new(),
+            }),
+            (Ink::Cyan, bar(page.look(), share, spans.slot_bytes, BAR)),
+        ]);
+    };
+    row("reachable objects", &totals.reachable, true);
+    if let Some(guessed) = totals.guessed.filter(|guessed| guessed.count > 0) {
+        row("  of them by a guess", &guessed, false);
+    }
+    row("garbage, next GC takes it", &totals.garbage, true);
+    if let Some(unknown) = totals.unknown.filter(|unknown| unknown.count > 0) {
+        row("objects the graph does not know", &unknown, true);
+    }
+    row("free slots", &totals.free_slots, true);
+    table.write(page, 2);
+}
+
+fn resident_cell(amount: &Amount) -> Cell {
+    match amount.resident_bytes {
+        Some(bytes) => plain(units::bytes(bytes)),
+        None => (Ink::Dim, "-".into()),
+    }
+}
+
+fn heading(page: &mut Page, text: &str) {
+    page.gap();
+    page.line(Line::new().add(Ink::Bold, text));
+}
+
+fn holders(page: &mut Page, report: &HeapReport) {
+    if report.holders.is_empty() {
+        return;
+    }
+    heading(page, "Who holds it");
+    let mut table = Table::new(&[
+        ("retains", Side::Right),
+        ("share", Side::Right),
+        ("objects", Side::Right),
+        ("own", Side::Right),
+        ("holder", Side::Left),
+    ]);
+    table.elastic(&[4]);
+    let of = Of {
+        look: page.look(),
+        reachable_bytes: report.totals.reachable.slot_bytes,
+    };
+    for holder in &report.holders {
+        branch(&mut table, of, holder, "", "");
+    }
+    if let Some(rest) = &report.holders_rest {
+        table.row(rest_row(rest, "holder", "", of));
+    }
+    table.write(page, 2);
+}
+
+/// What holders are drawn by: how it is to look, and what their shares are of.
+#[derive(Clone, Copy)]
+struct Of {
+    look: Look,
+    reachable_bytes: u64,
+}
+
+/// The strokes of a tree: beside a child that others follow, beside the last, and below each.
+fn strokes(look: Look) -> [&'static str; 4] {
+    match look.unicode {
+        true => ["├ ", "└ ", "│ ", "  "],
+        false => ["|-", "`-", "| ", "  "],
+    }
+}
+
+/// A holder and what it dominates; `stem` stands before its own name, `below` before the names of
+/// its children.
+fn branch(table: &mut Table<'_>, of: Of, holder: &Holder, stem: &str, below: &str) {
+    let depth = if stem.is_empty() {
+        Ink::Bold
+    } else {
+        Ink::Plain
+    };
+    table.row(vec![
+        (depth, units::bytes(holder.retained_bytes)),
+        plain(units::fraction(holder.share)),
+        plain(units::count(holder.retained_objects)),
+        (Ink::Dim, units::bytes(holder.object.slot_bytes)),
+        (depth, format!("{stem}{}", name(holder))),
+    ]);
+    let [child, last, beside, nothing] = strokes(of.look);
+    let rest = holder.children_rest.as_ref();
+    let mut left = holder.children.len() + usize::from(rest.is_some());
+    for each in &holder.children {
+        left -= 1;
+        let (stroke, under) = match left {
+            0 => (last, nothing),
+            _ => (child, beside),
+        };
+        let (stem, under) = (format!("{below}{stroke}"), format!("{below}{under}"));
+        branch(table, of, each, &stem, &under);
+    }
+    if let Some(rest) = rest {
+        table.row(rest_row(rest, "object", &format!("{below}{last}"), of));
+    }
+}
+
+fn rest_row(rest: &Rest, noun: &str, stem: &str, of: Of) -> Vec<Cell> {
+    vec![
+        (Ink::Dim, units::bytes(rest.retained_bytes)),
+        (
+            Ink::Dim,
+            units::percent(rest.retained_bytes, of.reachable_bytes),
+        ),
+        (Ink::Dim, units::count(rest.retained_objects)),
+        plain(""),
+        (Ink::Dim, format!("{stem}{}", more(rest.count, noun))),
+    ]
+}
+
+/// The words for a holder: what leads to it, or for a child where it is.
+fn name(holder: &Holder) -> String {
+    let Some(root) = &holder.root else {
+        return format!("object {}", holder.object.address);
+    };
+    match holder.roots_more {
+        0 => root_name(root),
+        others => format!("{}, and {}", root_name(root), more(others, "root")),
+    }
+}
+
+/// `1 more root`, `5 more roots`.
+fn more(number: u64, noun: &str) -> String {
+    units::counted(number, &format!("more {noun}"))
+}
+
+fn root_name(root: &HolderRoot) -> String {
+    // What may be no pointer says so first.
+    let in_hands = |what: &str| match (&root.function, root.goroutine) {
+        (Some(function), Some(id)) => format!("{what} of goroutine {id}, {function}"),
+        (Some(function), None) => format!("{what}, {function}"),
+        (None, Some(id)) => format!("{what} of goroutine {id}"),
+        (None, None) => what.to_owned(),
+    };
+    let place = root.place.as_deref();
+    match &root.kind {
+        HolderKind::Data | HolderKind::Bss => match (&root.name, place) {
+            (Some(name), Some(place)) => format!("{name}, {place}"),
+            (Some(name), None) => name.clone(),
+            (None, Some(place)) => format!("variable {place}"),
+            (None, None) => "variable".into(),
+        },
+        HolderKind::Stack => match (&root.function, root.goroutine) {
+            (Some(function), Some(id)) => format!("{function}, stack of goroutine {id}"),
+            _ => in_hands("stack"),
+        },
+        HolderKind::StackWord => in_hands("a word on the stack"),
+        HolderKind::Register => in_hands("a register"),
+        HolderKind::Several => "several roots".into(),
+        other => {
+            let what = other.as_str().replace('-', " ");
+            match (&root.function, place) {
+                (Some(function), _) => format!("{what} {function}"),
+                (None, Some(place)) => format!("{what} {place}"),
+                (None, None) => what,
+            }
+        }
+    }
+}
+
+fn classes(page: &mut Page, report: &HeapReport) {
+    if report.size_classes.is_empty() {
+        return;
+    }
+    heading(page, "Size classes");
+    let mut table = Table::new(&[
+        ("slot", Side::Right),
+        ("spans", Side::Right),
+        ("slots", Side::Right),
+        ("used", Side::Right),
+        ("reachable", Side::Right),
+        ("garbage", Side::Right),
+        ("free", Side::Right),
+        ("resident", Side::Right),
+    ]);
+    let listed = report.size_classes.iter().take(MOST_CLASSES);
+    for class in listed {
+        let slot = match class.slot_bytes {
+            0 => "large".into(),
+            bytes => format!("{} B", units::count(bytes)),
+        };
+        table.row(class_row(class, slot, Ink::Plain));
+    }
+    let rest = report.size_classes.get(MOST_CLASSES..).unwrap_or_default();
+    if !rest.is_empty() {
+        let label = format!("{} more", rest.len());
+        table.row(class_row(&sum(rest), label, Ink::Dim));
+    }
+    table.write(page, 2);
+}
+
+fn class_row(class: &HeapClass, slot: String, ink: Ink) -> Vec<Cell> {
+    let bytes = |amount: &Amount| (ink, units::bytes(amount.slot_bytes));
+    let resident = match class.spans.resident_bytes {
+        Some(resident) => units::bytes(resident),
+        None => "-".into(),
+    };
+    vec![
+        (ink, slot),
+        (ink, units::count(class.spans.count)),
+        (ink, units::count(class.slots)),
+        (ink, units::percent(class.reachable.count, class.slots)),
+        bytes(&class.reachable),
+        bytes(&class.garbage),
+        bytes(&class.free_slots),
+        (ink, resident),
+    ]
+}
+
+fn sum(classes: &[HeapClass]) -> HeapClass {
+    let mut sum = HeapClass::default();
+    for class in classes {
+        sum.slots += class.slots;
+        for (into, amount) in [
+            (&mut sum.spans, class.spans),
+            (&mut sum.reachable, class.reachable),
+            (&mut sum.garbage, class.garbage),
+            (&mut sum.free_slots, class.free_slots),
+        ] {
+            into.count += amount.count;
+            into.slot_bytes += amount.slot_bytes;
+            into.resident_bytes = match (into.resident_bytes, amount.resident_bytes) {
+                (Some(sum), Some(bytes)) => Some(sum + bytes),
+                (known, bytes) => known.or(bytes),
+            };
+        }
+    }
+    sum
+}
