@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use letgo_account::{Leaf, Reached};
 use letgo_goruntime::RuntimeStats;
+use serde::{Deserialize, Serialize};
 
 /// What one reading of one process brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -211,7 +212,7 @@ pub struct Mapping {
 }
 
 /// The kernel's setting for transparent huge pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Thp {
     /// Not read.
     #[default]

@@ -138,7 +138,7 @@ impl Globals {
         votes.add("runtime.firstmoduledata", module.addr, Rule::Moduledata);
         let wanted = |name: &[u8]| WANTED.iter().any(|known| known.as_bytes() == name);
         if image.has_symtab() {
-            let _ = symbols::each(image, &wanted, &mut |name, addr| {
+            let _ = symbols::each(image, &wanted, &mut |name, addr, _| {
                 votes.add(&String::from_utf8_lossy(name), addr, Rule::Symbol);
             });
         }

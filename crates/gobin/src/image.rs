@@ -89,6 +89,11 @@ impl Image {
         Ok(Image::new(source, headers))
     }
 
+    /// The bytes of its file, from the start on; nothing where it was read from memory.
+    pub fn file_bytes(&self) -> Option<Box<dyn std::io::Read + '_>> {
+        self.shared.source.file_bytes()
+    }
+
     fn new(source: Source, headers: Headers) -> Image {
         let relocations = OnceLock::new();
         Image {

@@ -9,14 +9,14 @@ use crate::{Error, Image};
 
 const SYMBOL_BYTES: usize = 24;
 
-/// Gives `found` each defined symbol whose name `wanted` likes.
+/// Gives `found` each defined symbol whose name `wanted` likes: name, address, bytes.
 ///
 /// # Errors
 /// Where a section cannot be read. An image without symbols is no error.
 pub(crate) fn each(
     image: &Image,
     wanted: &dyn Fn(&[u8]) -> bool,
-    found: &mut dyn FnMut(&[u8], Addr),
+    found: &mut dyn FnMut(&[u8], Addr, u64),
 ) -> Result<(), Error> {
     let Some(section) = image.sections().iter().find(|section| section.is_symtab()) else {
         return Ok(());
@@ -35,7 +35,7 @@ pub(crate) fn each(
         if let (Some(name), Some(value), true) = (name, u64_at(symbol, 8), defined)
             && wanted(name)
         {
-            found(name, Addr(value));
+            found(name, Addr(value), u64_at(symbol, 16).unwrap_or(0));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! A stripped binary has none. Addresses are link-time ones.
 
-use letgo_target::Addr;
+use letgo_target::{Addr, AddrRange};
 
 use crate::{Error, GoBinary, symbols};
 
@@ -12,7 +12,7 @@ const MOST: usize = 4 << 20;
 /// Variables, by address.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
-    sorted: Vec<(Addr, String)>,
+    sorted: Vec<(AddrRange, String)>,
 }
 
 impl GoBinary {
@@ -27,9 +27,11 @@ impl GoBinary {
             segments.any(|segment| segment.write && segment.range.contains(addr))
         };
         let any = |_: &[u8]| true;
-        symbols::each(&self.image, &any, &mut |name, addr| {
-            if writable(addr) && sorted.len() < MOST {
-                sorted.push((addr, String::from_utf8_lossy(name).into_owned()));
+        symbols::each(&self.image, &any, &mut |name, addr, len| {
+            // Without a size it is a mark of the linker's, such as `runtime.bss`.
+            if len > 0 && writable(addr) && sorted.len() < MOST {
+                let name = String::from_utf8_lossy(name).into_owned();
+                sorted.push((AddrRange::sized(addr, len), name));
             }
         })?;
         sorted.sort();
@@ -38,11 +40,14 @@ impl GoBinary {
 }
 
 impl Variables {
-    /// The variable that an address lies in or behind, and how far in.
+    /// The variable that an address lies in, and how far in.
     pub fn at(&self, addr: Addr) -> Option<(&str, u64)> {
-        let next = self.sorted.partition_point(|(start, _)| *start <= addr);
-        let (start, name) = self.sorted.get(next.checked_sub(1)?)?;
-        Some((name.as_str(), addr.since(*start)))
+        let next = self
+            .sorted
+            .partition_point(|(range, _)| range.start() <= addr);
+        let (range, name) = self.sorted.get(next.checked_sub(1)?)?;
+        let within = range.contains(addr);
+        within.then(|| (name.as_str(), addr.since(range.start())))
     }
 }
 
@@ -54,12 +59,13 @@ mod tests {
     fn an_address_finds_the_variable_that_it_lies_in() {
         let variables = Variables {
             sorted: vec![
-                (Addr(0x100), "main.keep".into()),
-                (Addr(0x118), "main.m".into()),
+                (AddrRange::sized(Addr(0x100), 24), "main.keep".into()),
+                (AddrRange::sized(Addr(0x118), 8), "main.m".into()),
             ],
         };
         assert_eq!(variables.at(Addr(0xff)), None);
         assert_eq!(variables.at(Addr(0x110)), Some(("main.keep", 0x10)));
         assert_eq!(variables.at(Addr(0x118)), Some(("main.m", 0)));
+        assert_eq!(variables.at(Addr(0x120)), None);
     }
 }

@@ -9,9 +9,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod heap;
+mod snap;
 mod target;
 mod why;
 
+use heap::HEAP;
+pub use heap::HeapArgs;
+use snap::SNAP;
+pub use snap::SnapArgs;
 pub use target::{By, HoldArgs, Place, Selection, TargetArgs};
 use why::WHY;
 pub use why::WhyArgs;
@@ -65,12 +71,11 @@ pub struct Global {
 }
 
 /// Verbs that findings name and that this version has not, with what to do meanwhile.
-pub const COMING: [(&str, &str); 5] = [
+pub const COMING: [(&str, &str); 4] = [
     (
         "plan",
         "Until then `letgo tune PID --gogc N` and `--undo` let you try",
     ),
-    ("heap", "Until then a heap profile says who allocated"),
     (
         "goroutines",
         "Until then a goroutine profile, or SIGQUIT at the price of the process, shows stacks",
@@ -106,6 +111,12 @@ pub enum Verb {
     /// Where every resident page of a process belongs, and what stands out
     #[command(long_about = WHY)]
     Why(WhyArgs),
+    /// What is in the heap of a program, and who holds it
+    #[command(long_about = HEAP)]
+    Heap(HeapArgs),
+    /// Write a snapshot of a program to a file
+    #[command(long_about = SNAP)]
+    Snap(SnapArgs),
     /// Which Go programs run on this host
     #[command(long_about = PS)]
     Ps(PsArgs),

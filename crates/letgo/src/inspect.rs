@@ -5,15 +5,19 @@
 
 mod choice;
 pub(crate) mod complaints;
+mod core;
 mod facts;
+mod filed;
 mod heap;
 mod holders;
+mod keep;
 mod kept;
 mod modules;
 mod program;
 mod reading;
 mod report;
 mod roots;
+mod snap;
 mod subject;
 mod surroundings;
 mod view;
@@ -26,13 +30,16 @@ use letgo_gobin::{BuildInfo, GoBinary, Image};
 use letgo_goruntime::Light;
 use letgo_linux::{LiveMemory, Process, residency};
 
+pub use self::core::Core;
 pub use facts::facts;
+pub use filed::Filed;
 pub use heap::heap_report;
 pub use holders::Depth;
 pub use program::Program;
 pub use reading::{Hold, Marked, Options, Reading};
 pub use report::why_report;
 pub(crate) use report::{container, memory_limit, target};
+pub use snap::{Keep, Snapped, write as write_snapshot};
 pub use subject::Subject;
 pub use surroundings::Surroundings;
 pub use view::View;

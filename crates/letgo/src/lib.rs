@@ -20,6 +20,7 @@ pub mod doctor;
 pub mod exit;
 pub mod facts;
 pub mod frozen;
+pub mod heap;
 
 pub mod inspect;
 pub mod lab;
@@ -33,6 +34,7 @@ pub mod run;
 pub mod schema;
 pub mod select;
 pub mod signals;
+pub mod snap;
 pub mod terminal;
 pub mod tune;
 pub mod watchdog;

@@ -7,7 +7,9 @@ use letgo::cli::{Cli, Verb};
 use letgo::exit::Exit;
 use letgo::terminal::{Color, Terminal};
 use letgo::{coming, complaint, copy};
-use letgo::{completion, doctor, lab, man, ps, release, run, schema, tune, watchdog, why};
+use letgo::{
+    completion, doctor, heap, lab, man, ps, release, run, schema, snap, tune, watchdog, why,
+};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
     let terminal = Terminal::detect(cli.global.color, cli.global.quiet);
     let result = match &cli.verb {
         Verb::Why(args) => why::run(args, &terminal),
+        Verb::Heap(args) => heap::run(args, &terminal),
+        Verb::Snap(args) => snap::run(args, &terminal),
         Verb::Ps(args) => ps::run(args, &terminal),
         Verb::Release(args) => release::run(args, &terminal),
         Verb::Tune(args) => tune::run(args, &terminal),

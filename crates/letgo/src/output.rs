@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use anyhow::Result;
 use letgo_report::text::{self, PsColumns};
-use letgo_report::{DoctorReport, PsReport, PsRow, Severity, State, WhyReport};
+use letgo_report::{DoctorReport, HeapReport, PsReport, PsRow, Severity, State, WhyReport};
 
 use crate::cli::{DoctorArgs, FailOn, Output, PsArgs, PsOutput, Sort, WhyArgs};
 use crate::coming;
@@ -42,6 +42,22 @@ fn why_exit(report: &WhyReport, fail_on: Option<FailOn>) -> Exit {
     } else {
         Exit::Whole
     }
+}
+
+/// Writes the answer of `letgo heap`.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn heap(report: &HeapReport, output: Output, terminal: &Terminal) -> Result<Exit> {
+    let text = match output {
+        Output::Text => text::heap(report, terminal.stdout),
+        Output::Json => letgo_report::json(report)?,
+    };
+    terminal.print(&text)?;
+    Ok(match report.taken.coverage.complete {
+        true => Exit::Whole,
+        false => Exit::Attention,
+    })
 }
 
 /// Sorts and writes the answer of `letgo ps`.

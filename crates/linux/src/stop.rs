@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use crate::{Error, Process};
 
-pub use registers::Registers;
+pub use letgo_target::Registers;
 
 /// Stops processes.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use letgo_target::{Addr, Fault, ReadMemory};
@@ -33,6 +34,27 @@ pub(crate) enum Source {
     },
 }
 
+/// The bytes of a file from its start on.
+struct Reader<'a> {
+    source: &'a Source,
+    at: u64,
+}
+
+impl io::Read for Reader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.source.file_len().saturating_sub(self.at);
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+        let Some(buf) = buf.get_mut(..len) else {
+            return Ok(0);
+        };
+        self.source
+            .read_at("the file", self.at, buf)
+            .map_err(io::Error::other)?;
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -44,6 +66,14 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
+    /// The whole file; nothing where there is none.
+    pub(super) fn file_bytes(&self) -> Option<Box<dyn io::Read + '_>> {
+        match self {
+            Source::Memory { .. } => None,
+            source => Some(Box::new(Reader { source, at: 0 })),
+        }
+    }
+
     pub(super) fn file(file: File) -> Result<Source, Error> {
         let metadata = file
             .metadata()

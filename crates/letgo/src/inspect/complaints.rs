@@ -89,6 +89,19 @@ pub(crate) fn of_core(error: &letgo_corefile::Error, path: &Path) -> Complaint {
     Complaint::no_report(format!("{}: {error}", path.display()), next)
 }
 
+/// What went wrong with a snapshot.
+pub(crate) fn of_snapshot(error: &letgo_snapshot::Error, path: &Path) -> Complaint {
+    use letgo_snapshot::Error;
+    let next = match error {
+        Error::Exists { .. } => "Name another file, or say --force",
+        Error::Denied { .. } => "Run letgo as a user who may read and write there",
+        Error::Unsupported { .. } => "A newer letgo may read it",
+        Error::File { .. } => "See whether there is room, and whether the folder is there",
+        _ => "Take it again; it was changed or cut since it was written",
+    };
+    Complaint::no_report(format!("{}: {error}", path.display()), next)
+}
+
 /// What went wrong with the runtime in memory.
 pub(crate) fn of_runtime(error: &letgo_goruntime::Error) -> Complaint {
     use letgo_goruntime::Error;

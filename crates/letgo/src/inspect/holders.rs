@@ -116,6 +116,17 @@ fn groups(roots: &[Root], names: &RootNames<'_>) -> Vec<u32> {
     roots.iter().map(group).collect()
 }
 
+/// What leads to an object that no root leads to alone, nor any directly.
+fn several() -> out::HolderRoot {
+    out::HolderRoot {
+        kind: out::HolderKind::Several,
+        name: None,
+        place: None,
+        goroutine: None,
+        function: None,
+    }
+}
+
 impl Holders<'_> {
     fn holder(&self, held: &Held, level: usize) -> Option<out::Holder> {
         let Holder::Object(object) = held.holder else {
@@ -128,9 +139,7 @@ impl Holders<'_> {
         };
         let (children, children_rest) = self.children(held, level, range);
         Some(out::Holder {
-            root: root
-                .filter(|_| level == 0)
-                .map(|root| self.names.name(root)),
+            root: (level == 0).then(|| root.map_or_else(several, |root| self.names.name(root))),
             roots_more: if level == 0 {
                 roots.saturating_sub(1)
             } else {

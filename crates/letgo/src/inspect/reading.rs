@@ -113,15 +113,7 @@ impl Reading {
         progress: &Progress,
     ) -> Result<Reading, Complaint> {
         let started = Instant::now();
-        progress.step("reading the page table");
-        let mut view = View::running(opened)?;
-        if options.hold != Hold::Nothing {
-            // What takes long and does not change is done before anything is held.
-            progress.step("finding the Go runtime");
-            opened.program.attach(&*view.memory)?;
-            progress.step("making it stand still for a moment");
-            view = View::held(opened, options.hold)?;
-        }
+        let view = View::of(opened, options.hold, progress)?;
         let began = Instant::now();
         let mut reading = Reading::of(&mut opened.program, view, options.graph, progress)?;
         reading.wall = started.elapsed();

@@ -1,18 +1,10 @@
 //! [`Subject`]: what a reading verb was pointed at: a process, or a file that was made of one.
 
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::SystemTime;
 
-use letgo_corefile::CoreFile;
-use letgo_gobin::Image;
-use letgo_heap::Registers;
 use letgo_linux::Process;
-use letgo_report::Method;
-use letgo_target::{Addr, AddrRange, Mapping, PageKind, PageRun, Residency};
 
-use super::{Opened, Options, Program, Reading, Surroundings, View, complaints};
+use super::{Core, Filed, Hold, Opened, Options, Program, Reading, Surroundings, View};
 use crate::cli::{Place, TargetArgs};
 use crate::complaint::Complaint;
 use crate::progress::Progress;
@@ -25,14 +17,8 @@ pub enum Subject {
     Live(Box<Opened>),
     /// A core file.
     Core(Box<Core>),
-}
-
-/// A core file, and the program that dumped it.
-#[derive(Debug)]
-pub struct Core {
-    program: Program,
-    file: Arc<CoreFile>,
-    at: SystemTime,
+    /// A snapshot.
+    Snapshot(Box<Filed>),
 }
 
 impl Subject {
@@ -43,11 +29,22 @@ impl Subject {
     pub fn open(args: &TargetArgs, progress: &Progress) -> Result<Subject, Complaint> {
         if let Some(Place::File(path)) = &args.target {
             progress.step("reading the file");
-            return Core::open(path, args.exe.as_deref()).map(|core| Subject::Core(Box::new(core)));
+            return Subject::file(path, args.exe.as_deref());
         }
         let pid = select::resolve(&args.selection(), &ThisHost)?;
         progress.step("reading the executable");
         Opened::open(pid).map(|opened| Subject::Live(Box::new(opened)))
+    }
+
+    /// Opens a file: a snapshot by its first bytes, else a core.
+    ///
+    /// # Errors
+    /// As [`Subject::open`].
+    pub fn file(path: &Path, exe: Option<&Path>) -> Result<Subject, Complaint> {
+        if Filed::is_one(path) {
+            return Filed::open(path).map(|filed| Subject::Snapshot(Box::new(filed)));
+        }
+        Core::open(path, exe).map(|core| Subject::Core(Box::new(core)))
     }
 
     /// The program.
@@ -55,6 +52,16 @@ impl Subject {
         match self {
             Subject::Live(opened) => &opened.program,
             Subject::Core(core) => &core.program,
+            Subject::Snapshot(filed) => &filed.program,
+        }
+    }
+
+    /// The program, to be attached to.
+    pub fn program_mut(&mut self) -> &mut Program {
+        match self {
+            Subject::Live(opened) => &mut opened.program,
+            Subject::Core(core) => &mut core.program,
+            Subject::Snapshot(filed) => &mut filed.program,
         }
     }
 
@@ -62,7 +69,7 @@ impl Subject {
     pub fn process(&self) -> Option<&Process> {
         match self {
             Subject::Live(opened) => Some(&opened.process),
-            Subject::Core(_) => None,
+            Subject::Core(_) | Subject::Snapshot(_) => None,
         }
     }
 
@@ -70,10 +77,20 @@ impl Subject {
     pub fn around(&self) -> Surroundings {
         match self {
             Subject::Live(opened) => Surroundings::of(&opened.process),
-            Subject::Core(core) => Surroundings {
-                threads: core.file.threads().len() as u64,
-                ..Surroundings::default()
-            },
+            Subject::Core(core) => core.around(),
+            Subject::Snapshot(filed) => filed.around(),
+        }
+    }
+
+    /// Its memory, held as asked for where it runs.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where it cannot be held or read.
+    pub fn view(&mut self, hold: Hold, progress: &Progress) -> Result<View, Complaint> {
+        match self {
+            Subject::Live(opened) => View::of(opened, hold, progress),
+            Subject::Core(core) => Ok(core.view()),
+            Subject::Snapshot(filed) => Ok(filed.view()),
         }
     }
 
@@ -82,97 +99,14 @@ impl Subject {
     /// # Errors
     /// A [`Complaint`] where no report can be made.
     pub fn read(&mut self, options: Options, progress: &Progress) -> Result<Reading, Complaint> {
-        match self {
-            Subject::Live(opened) => Reading::take(opened, options, progress),
-            Subject::Core(core) => {
-                let view = core.view();
-                let mut reading = Reading::of(&mut core.program, view, options.graph, progress)?;
-                reading.coverage.merge(core.file.coverage());
-                Ok(reading)
-            }
-        }
-    }
-}
-
-impl Core {
-    /// Opens a core, and the executable that dumped it: the one given, or the one at the path that
-    /// the core names.
-    fn open(path: &Path, exe: Option<&Path>) -> Result<Core, Complaint> {
-        let told = |error: &letgo_corefile::Error| complaints::of_core(error, path);
-        let mut file = CoreFile::open(path).map_err(|error| told(&error))?;
-        let named = file.exe_path().map(str::to_owned);
-        let (Some(entry), Some(named)) = (file.entry(), named) else {
-            return Err(Complaint::no_report(
-                format!("{} does not say which program it is of", path.display()),
-                "It may be cut: dump it once more, or save all of it",
-            ));
+        let coverage = match self {
+            Subject::Live(opened) => return Reading::take(opened, options, progress),
+            Subject::Core(core) => core.coverage(),
+            Subject::Snapshot(filed) => filed.coverage(),
         };
-        let exe = exe.unwrap_or(Path::new(&named));
-        let opened = || Ok::<_, std::io::Error>((File::open(exe)?, File::open(exe)?));
-        let (source, image) = opened().map_err(|error| {
-            Complaint::no_report(
-                format!("the executable {} cannot be read: {error}", exe.display()),
-                "Give the one that dumped the core with --exe FILE",
-            )
-        })?;
-        file.attach(&named, Box::new(source))
-            .map_err(|error| told(&error))?;
-        let pid = file.pid().unwrap_or(0);
-        let binary = Image::from_file(image).and_then(crate::facts::open);
-        let binary = binary.map_err(|error| complaints::of_binary(&error, pid))?;
-        let bias = binary.image.bias_from_entry(entry);
-        let at = std::fs::metadata(path).and_then(|meta| meta.modified());
-        Ok(Core {
-            program: Program::new(pid, named, Arc::new(binary), bias),
-            file: Arc::new(file),
-            at: at.unwrap_or(SystemTime::UNIX_EPOCH),
-        })
+        let view = self.view(options.hold, progress)?;
+        let mut reading = Reading::of(self.program_mut(), view, options.graph, progress)?;
+        reading.coverage.merge(coverage);
+        Ok(reading)
     }
-
-    fn view(&self) -> View {
-        let mappings = self.file.mappings();
-        let threads = self.file.threads().iter();
-        let registers = threads.map(|thread| Registers {
-            pc: Addr(thread.registers.rip),
-            sp: Addr(thread.registers.rsp),
-            general: thread.registers.words().to_vec(),
-        });
-        View {
-            method: Method::Core,
-            at: self.at,
-            monotonic_ns: None,
-            memory: Box::new(Arc::clone(&self.file)),
-            residency: Arc::new(held(&self.file.readable(), &mappings)),
-            mappings,
-            rss: None,
-            registers: registers.collect(),
-            pause_predicted: None,
-            why: None,
-            held: super::view::Held::Nothing,
-        }
-    }
-}
-
-/// What a core holds, as if the rest had not been resident: a core does not say what was.
-fn held(ranges: &[AddrRange], mappings: &[Mapping]) -> Residency {
-    let mut residency = Residency::default();
-    let mut mappings = mappings.iter().peekable();
-    for range in ranges {
-        while mappings
-            .next_if(|mapping| mapping.range.end() <= range.start())
-            .is_some()
-        {}
-        for mapping in mappings
-            .clone()
-            .take_while(|mapping| mapping.range.start() < range.end())
-        {
-            let kind = match mapping.is_file() && !mapping.permissions.write {
-                true => PageKind::File,
-                false => PageKind::Anon,
-            };
-            let range = range.intersect(mapping.range);
-            residency.push(PageRun { range, kind });
-        }
-    }
-    residency
 }

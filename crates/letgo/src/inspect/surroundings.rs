@@ -7,12 +7,14 @@ use std::time::Duration;
 use letgo_diagnose::{State, Thp};
 use letgo_linux::cgroup::{Container, Memory, Pressure, PressureScope};
 use letgo_linux::{Process, system};
+use serde::{Deserialize, Serialize};
 
 /// The variables of the environment that the Go runtime or glibc read at the start.
 const VARIABLES: [&str; 4] = ["GOGC", "GOMEMLIMIT", "GODEBUG", "MALLOC_ARENA_MAX"];
 
-/// What surrounds a process.
-#[derive(Debug, Default)]
+/// What surrounds a process. A snapshot keeps it, as JSON.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Surroundings {
     /// What its memory cgroup says, if it is in one beside the root.
     pub memory: Option<Memory>,
@@ -25,6 +27,7 @@ pub struct Surroundings {
     /// Threads now.
     pub threads: u64,
     /// Whether the kernel lets it run; absent of what is no process any more.
+    #[serde(skip)]
     pub state: Option<State>,
     /// The kernel's setting for transparent huge pages.
     pub thp: Thp,

@@ -15,13 +15,14 @@ use letgo_linux::frozen::{joined_residency, joined_smaps};
 use letgo_linux::process::Use;
 use letgo_linux::{LiveMemory, Stop, StopReport, Stopped, StoppedThread, residency, system};
 use letgo_report::Method;
-use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency};
+use letgo_target::{self as target, Addr, Coverage, Mapping, ReadMemory, Residency};
 
 use super::choice;
 use super::reading::Hold;
 use super::{Opened, complaints};
 use crate::complaint::Complaint;
 use crate::frozen::Frozen;
+use crate::progress::Progress;
 
 /// How often page table and `smaps` are read at most, until they are of nearly one moment.
 const LOOKS: u32 = 5;
@@ -49,7 +50,9 @@ pub struct View {
     pub residency: Arc<Residency>,
     /// The sums of `smaps`; a core has none.
     pub rss: Option<Use>,
-    /// What the threads have in their hands, where they stand still.
+    /// Registers of the threads, where they stand still.
+    pub threads: Vec<target::Registers>,
+    /// The same, as the graph wants to know it.
     pub registers: Vec<Registers>,
     /// How long the target was expected to stand still, where that was asked.
     pub pause_predicted: Option<Duration>,
@@ -103,11 +106,28 @@ impl View {
         View::of_process(opened, Method::Stopped, Held::Threads(stopped), registers)
     }
 
+    /// A running process, held as asked for. What takes long and does not change is read before.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where it cannot be held or read.
+    pub fn of(opened: &mut Opened, hold: Hold, progress: &Progress) -> Result<View, Complaint> {
+        progress.step("reading the page table");
+        let view = View::running(opened)?;
+        if hold == Hold::Nothing {
+            return Ok(view);
+        }
+        progress.step("finding the Go runtime");
+        opened.program.attach(&*view.memory)?;
+        drop(view);
+        progress.step("making it stand still for a moment");
+        View::held(opened, hold)
+    }
+
     /// A process that is held as asked for.
     ///
     /// # Errors
     /// A [`Complaint`] where it cannot be held or read.
-    pub fn held(opened: &mut Opened, hold: Hold) -> Result<View, Complaint> {
+    fn held(opened: &mut Opened, hold: Hold) -> Result<View, Complaint> {
         match hold {
             Hold::Nothing => View::running(opened),
             Hold::Stop(most) => View::stopped(opened, most),
@@ -127,21 +147,31 @@ impl View {
         let _ = crate::frozen::clean(opened);
         let (at, monotonic_ns) = clocks(opened);
         let frozen = Frozen::make(opened, COPY_STOP).map_err(told)?;
-        let child = frozen.copy.process();
+        let child = frozen.process();
         let mappings = child.maps().map_err(told)?;
-        let scan = joined_residency(child, target, &mappings).map_err(told)?;
-        let smaps = (child.smaps().map_err(told)?, target.smaps().map_err(told)?);
-        let residency = Arc::new(scan.residency);
+        // Pages of files are the target's, which runs on.
+        let kernel = Kernel::closest(|| {
+            let scan = joined_residency(child, target, &mappings).map_err(told)?;
+            let smaps = (child.smaps().map_err(told)?, target.smaps().map_err(told)?);
+            Ok(Kernel {
+                mappings: mappings.clone(),
+                residency: Arc::new(scan.residency),
+                rss: joined_smaps(&smaps.0, &smaps.1).total,
+            })
+        })?;
+        let threads = registers(frozen.threads());
         let memory = LiveMemory::new(child).map_err(told)?;
+        let memory = memory.only_resident(Arc::clone(&kernel.residency), &mappings);
         Ok(View {
             method: Method::Frozen,
             at,
             monotonic_ns,
-            memory: Box::new(memory.only_resident(Arc::clone(&residency), &mappings)),
+            memory: Box::new(memory),
             mappings,
-            residency,
-            rss: Some(joined_smaps(&smaps.0, &smaps.1).total),
-            registers: registers(frozen.copy.threads()),
+            residency: kernel.residency,
+            rss: Some(kernel.rss),
+            registers: hands(&threads),
+            threads,
             pause_predicted: None,
             why: None,
             held: Held::Copy(Box::new(frozen)),
@@ -152,7 +182,7 @@ impl View {
         opened: &Opened,
         method: Method,
         held: Held,
-        registers: Vec<Registers>,
+        threads: Vec<target::Registers>,
     ) -> Result<View, Complaint> {
         let (at, monotonic_ns) = clocks(opened);
         let kernel = Kernel::read(opened)?;
@@ -165,7 +195,8 @@ impl View {
             mappings: kernel.mappings,
             residency: kernel.residency,
             rss: Some(kernel.rss),
-            registers,
+            registers: hands(&threads),
+            threads,
             pause_predicted: None,
             why: None,
             held,
@@ -192,7 +223,7 @@ impl View {
     /// Why there is not, as a sentence.
     pub fn check(&self) -> Result<(), String> {
         match &self.held {
-            Held::Copy(frozen) => frozen.copy.check(ROOM).map_err(|error| error.to_string()),
+            Held::Copy(frozen) => frozen.check(ROOM).map_err(|error| error.to_string()),
             _ => Ok(()),
         }
     }
@@ -203,7 +234,7 @@ impl View {
             Held::Nothing => Pause::default(),
             Held::Threads(stopped) => Pause::from(&stopped.release()),
             Held::Copy(frozen) => {
-                let made = frozen.copy.report().stop.pause_ns_max;
+                let made = frozen.report().stop.pause_ns_max;
                 let removed = frozen.release().pause_ns_max;
                 Pause {
                     ns_max: made.max(removed),
@@ -232,18 +263,20 @@ fn clocks(opened: &Opened) -> (SystemTime, Option<u64>) {
     (SystemTime::now(), monotonic_ns)
 }
 
-/// What threads have in their hands, of those that can be asked.
-fn registers(threads: &[StoppedThread]) -> Vec<Registers> {
-    let known = threads
-        .iter()
-        .filter_map(|thread| thread.registers.as_ref());
-    known
-        .map(|own| Registers {
-            pc: Addr(own.rip),
-            sp: Addr(own.rsp),
-            general: own.words().to_vec(),
-        })
-        .collect()
+/// Registers of those threads that can be asked.
+fn registers(threads: &[StoppedThread]) -> Vec<target::Registers> {
+    let known = threads.iter().filter_map(|thread| thread.registers);
+    known.collect()
+}
+
+/// What threads have in their hands.
+pub(super) fn hands(threads: &[target::Registers]) -> Vec<Registers> {
+    let own = |own: &target::Registers| Registers {
+        pc: Addr(own.rip),
+        sp: Addr(own.rsp),
+        general: own.words().to_vec(),
+    };
+    threads.iter().map(own).collect()
 }
 
 /// What the kernel says of a process.
@@ -263,12 +296,17 @@ impl Kernel {
     /// Page table and `smaps` of nearly one moment: a target that moved much between the two is
     /// read again, and the closest pair is taken.
     fn read(opened: &Opened) -> Result<Kernel, Complaint> {
-        let mut closest = Kernel::look(opened)?;
+        Kernel::closest(|| Kernel::look(opened))
+    }
+
+    /// The one of some looks in which page table and `smaps` are closest.
+    fn closest(mut look: impl FnMut() -> Result<Kernel, Complaint>) -> Result<Kernel, Complaint> {
+        let mut closest = look()?;
         for _ in 1..LOOKS {
             if closest.skew().saturating_mul(STEADY_PART) <= closest.rss.rss {
                 break;
             }
-            let next = Kernel::look(opened)?;
+            let next = look()?;
             if next.skew() < closest.skew() {
                 closest = next;
             }

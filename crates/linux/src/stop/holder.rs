@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::{StopReport, StoppedThread, wait};
+use super::{StopReport, StoppedThread, registers, wait};
 use crate::preflight::tracer_of;
 use crate::steps::step;
 use crate::sys::ptrace::{self, Report};
@@ -278,7 +278,9 @@ impl<'a> Holder<'a> {
             .map(|(tid, state)| StoppedThread {
                 tid: *tid,
                 registers: match state {
-                    State::Stopped(_) => ptrace::registers(*tid).ok().map(Into::into),
+                    State::Stopped(_) => {
+                        ptrace::registers(*tid).ok().map(|raw| registers::of(&raw))
+                    }
                     _ => None,
                 },
             })

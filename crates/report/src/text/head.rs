@@ -106,7 +106,8 @@ pub(super) fn coverage(page: &mut Page, coverage: &CoverageReport, rss: u64, mos
     if coverage.complete {
         return;
     }
-    if coverage.drift_bytes != 0 {
+    // A report on the heap alone has no RSS to compare with.
+    if coverage.drift_bytes != 0 && rss > 0 {
         let drift = coverage.drift_bytes.unsigned_abs();
         let (drift, share) = (units::bytes(drift), share_of(drift, rss));
         let than = if coverage.drift_bytes > 0 {

@@ -1,0 +1,62 @@
+//! `letgo heap`: what is in a heap, and who holds it.
+
+use anyhow::Result;
+
+use crate::cli::HeapArgs;
+use crate::complaint::Complaint;
+use crate::exit::Exit;
+use crate::inspect::{Depth, Options, Subject, heap_report};
+use crate::output;
+use crate::progress::Progress;
+use crate::terminal::Terminal;
+
+/// Children that are listed of each holder.
+const CHILDREN: usize = 3;
+
+/// Reads one target and writes the report.
+///
+/// # Errors
+/// A [`Complaint`], or standard output cannot be written.
+pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
+    let progress = Progress::new(terminal);
+    let mut subject = Subject::open(&args.target, &progress)?;
+    let options = Options {
+        hold: args.hold.hold(),
+        graph: true,
+        rates: false,
+    };
+    let mut reading = subject.read(options, &progress)?;
+    if reading.marked.is_none() {
+        return Err(no_graph(&reading.why, &reading.coverage).into());
+    }
+    progress.step("finding out who holds what");
+    let depth = Depth {
+        most: args.top as usize,
+        children: CHILDREN,
+        levels: args.depth as usize,
+    };
+    let report = heap_report(subject.program(), &mut reading, &subject.around(), depth);
+    drop(progress);
+    output::heap(&report, args.output, terminal)
+}
+
+/// Why there is no graph, and what would bring one.
+fn no_graph(why: &Option<String>, coverage: &letgo_target::Coverage) -> Complaint {
+    let graph = |skip: &&letgo_target::Skip| skip.what == "the object graph";
+    let skipped = coverage.skipped.iter().find(graph);
+    match (why, skipped) {
+        (_, Some(skip)) => Complaint::no_report(
+            format!("the object graph cannot be had: {}", skip.why),
+            "Try --frozen or --stop, or a core file",
+        ),
+        (why, None) => Complaint::no_report(
+            format!(
+                "the program allocated while it was read, so that what is reachable is not \
+                 known{}",
+                why.as_ref()
+                    .map_or_else(String::new, |why| format!(" ({why})"))
+            ),
+            "Leave --no-pause out, or allow more with --max-pause MS",
+        ),
+    }
+}

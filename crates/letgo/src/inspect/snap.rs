@@ -1,0 +1,176 @@
+//! [`write`]: a snapshot of what a view shows.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use letgo_goruntime::CensusOptions;
+use letgo_report::Method;
+use letgo_snapshot::{Facts, SnapshotWriter, ThreadFacts, Written};
+use letgo_target::{Coverage, Residency};
+
+use super::filed::{Beside, sums};
+use super::keep::{self, Recording, Redaction};
+use super::view::{Pause, View};
+use super::{Program, Subject, Surroundings, complaints};
+use crate::complaint::Complaint;
+use crate::progress::Progress;
+
+/// Bytes between two looks at how much room there is.
+const CHECK_EVERY: u64 = 64 << 20;
+
+/// What is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Objects without pointers too.
+    pub contents: bool,
+    /// Nothing but shapes.
+    pub redact: bool,
+    /// A file that is there is replaced.
+    pub force: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Snapped {
+    /// What was written.
+    pub written: Written,
+    /// How the target was read.
+    pub method: Method,
+    /// How long it stood still.
+    pub pause: Pause,
+    /// Why it was read so, where that was not what was asked for.
+    pub why: Option<String>,
+    /// What could not be read.
+    pub coverage: Coverage,
+}
+
+/// Writes a snapshot of what `view` shows of `subject` to `path`.
+///
+/// # Errors
+/// A [`Complaint`] where the target or the file cannot be used; there is no file then.
+pub fn write(
+    subject: &mut Subject,
+    mut view: View,
+    path: &Path,
+    keep: Keep,
+    progress: &Progress,
+) -> Result<Snapped, Complaint> {
+    let told = |error: &letgo_snapshot::Error| complaints::of_snapshot(error, path);
+    let around = subject.around();
+    let program = subject.program_mut();
+    let mut writer = create(program, path, keep)?;
+    progress.step("reading spans and goroutines");
+    let recording = Recording::new(&*view.memory);
+    let runtime = program.attach(&recording)?;
+    let options = CensusOptions {
+        functions: Some(&program.binary.functions),
+        ..CensusOptions::default()
+    };
+    let wrong = |error| complaints::of_runtime(&error);
+    runtime.light(&recording).map_err(wrong)?;
+    let census = runtime.census(&recording, &options).map_err(wrong)?;
+    let read = recording.into_ranges();
+    if keep.redact {
+        let redaction = Redaction::new(&census, &view.mappings, &read);
+        writer.redact(Box::new(move |addr, bytes| redaction.apply(addr, bytes)));
+    }
+    let mut coverage = census.coverage.clone();
+    if let Subject::Core(core) = &*subject {
+        coverage.merge(core.coverage());
+    }
+    progress.step("copying memory");
+    let mut unchecked = 0;
+    for range in keep::ranges(&census, &view.residency, keep.contents) {
+        writer
+            .memory(range, &*view.memory)
+            .map_err(|error| told(&error))?;
+        unchecked += range.len();
+        if unchecked < CHECK_EVERY {
+            continue;
+        }
+        unchecked = 0;
+        if let Err(why) = view.check() {
+            return Err(Complaint::no_report(
+                format!("the snapshot was given up, to leave room for the program: {why}"),
+                "Try --stop or --no-pause, which need no memory where the program runs",
+            ));
+        }
+    }
+    let pause = view.let_go();
+    View::note(pause, &mut coverage);
+    let facts = facts(subject.program(), &view, pause, around, &coverage);
+    progress.step("writing the file");
+    let written = writer.finish(&facts).map_err(|error| told(&error))?;
+    if written.memory.not_kept > 0 {
+        let why = format!("{} bytes of it could not be read", written.memory.not_kept);
+        coverage.skip("memory", why);
+    }
+    Ok(Snapped {
+        written,
+        method: view.method,
+        pause,
+        why: view.why,
+        coverage,
+    })
+}
+
+/// Begins the file with the executable.
+fn create(program: &Program, path: &Path, keep: Keep) -> Result<SnapshotWriter, Complaint> {
+    let told = |error: &letgo_snapshot::Error| complaints::of_snapshot(error, path);
+    let options = letgo_snapshot::Options {
+        overwrite: keep.force,
+        ..letgo_snapshot::Options::default()
+    };
+    let mut writer = SnapshotWriter::create(path, options).map_err(|error| told(&error))?;
+    let mut image = program.binary.image.file_bytes().ok_or_else(|| {
+        Complaint::no_report(
+            "the program's executable is no file any more, and a snapshot has to hold it",
+            "Read the process itself",
+        )
+    })?;
+    writer.image(&mut *image).map_err(|error| told(&error))?;
+    drop(image);
+    Ok(writer)
+}
+
+fn facts(
+    program: &Program,
+    view: &View,
+    pause: Pause,
+    around: Surroundings,
+    coverage: &Coverage,
+) -> Facts {
+    let beside = Beside {
+        around,
+        monotonic_ns: view.monotonic_ns,
+        exe_deleted: program.exe_deleted,
+        library: program.library.clone(),
+        others: program.others.clone(),
+    };
+    let taken = view.at.duration_since(SystemTime::UNIX_EPOCH);
+    Facts {
+        letgo_version: Some(env!("CARGO_PKG_VERSION").into()),
+        taken_at_ms: taken
+            .ok()
+            .and_then(|taken| taken.as_millis().try_into().ok()),
+        method: Some(view.method.as_str().into()),
+        pause_ns: Some(pause.ns_max),
+        pid: Some(program.pid),
+        exe: Some(program.exe.clone()),
+        bias: Some(program.bias),
+        threads: view
+            .threads
+            .iter()
+            .map(|registers| ThreadFacts {
+                registers: *registers,
+                ..ThreadFacts::default()
+            })
+            .collect(),
+        mappings: view.mappings.clone(),
+        residency: Some(Residency::clone(&view.residency)),
+        smaps: view.rss.map(sums).unwrap_or_default(),
+        coverage: Some(coverage.clone()),
+        surroundings: serde_json::to_value(beside).unwrap_or_default(),
+        ..Facts::default()
+    }
+}
