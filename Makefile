@@ -3,7 +3,8 @@
 #   make demo      build letgo and a small Go service, load it, let the load go, run `letgo why` on it
 #   make test      format, lints and every test, on the oldest, a middle and the newest Go
 #   make matrix    every test on every Go version and kind of build
-#   make soak      1,000 releases and 10,000 tunes under load, and letgo killed at each of its steps
+#   make soak      1,000 releases, 10,000 tunes and 10,000 frozen copies under load, and letgo killed
+#                  at each of its steps
 #   make bench     the benchmarks (docs/benchmarks.md)
 #   make fuzz      each fuzz target for FUZZ_SECONDS (60)
 #   make lint      format, clippy, house rules, licences and advisories, the Go programs under lab/
@@ -42,6 +43,8 @@ matrix: bootstrap
 
 soak: bootstrap
 	LETGO_SOAK=full cargo test --package letgo --locked --test control -- \
+		--nocapture --test-threads 1 soak:: killing::
+	LETGO_SOAK=full cargo test --package letgo --locked --test frozen -- \
 		--nocapture --test-threads 1 soak:: killing::
 
 # What could not be tested here says so while it runs; the count comes before the last tests.

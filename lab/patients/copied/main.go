@@ -36,7 +36,6 @@ var (
 	gaps    = flag.Bool("gaps", false, "spin and keep the longest gap")
 	threads = flag.Int("threads", 0, "os threads that wait in read(2)")
 	huge    = flag.Bool("huge", false, "ask for huge pages for what is held")
-	nproc   = flag.Int("nproc", 0, "set RLIMIT_NPROC, once all threads are there")
 	filter  = flag.Bool("seccomp", false, "be killed for a fork")
 )
 

@@ -9,13 +9,6 @@ import (
 
 // restrict takes rights away from this process.
 func restrict(p *truth.Patient) {
-	if *nproc > 0 {
-		const rlimitNproc = 6
-		limit := syscall.Rlimit{Cur: uint64(*nproc), Max: uint64(*nproc)}
-		if err := syscall.Setrlimit(rlimitNproc, &limit); err != nil {
-			p.Fail(err.Error())
-		}
-	}
 	if *filter {
 		forbidForks(p)
 	}

@@ -33,7 +33,7 @@ fn a_copy_is_of_one_instant_and_stays_so() {
         let live = LiveMemory::new(&Process::open(patient.pid()).unwrap()).unwrap();
         let mut torn = 0;
         for round in 0..25 {
-            let frozen = copy(&patient);
+            let mut frozen = copy(&patient);
             let memory = LiveMemory::new(frozen.process()).unwrap();
             let first = wave(&memory, &patient);
             assert!(is_of_one_instant(&first), "{case:?} {round}: {first:?}");
@@ -77,7 +77,7 @@ fn residency_and_rss_of_a_stopped_target_are_its_own() {
         let case = Case { version, kind };
         let mut patient = patient(&case, &["-mib=32"], &[]);
         patient.stop().unwrap();
-        let frozen = copy(&patient);
+        let mut frozen = copy(&patient);
         let (child, target) = (frozen.process(), frozen.target());
         let maps = child.maps().unwrap();
         assert_eq!(maps, target.maps().unwrap());

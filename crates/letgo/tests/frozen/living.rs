@@ -6,13 +6,14 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use letgo::frozen::Frozen;
 use letgo::inspect::Opened;
 use letgo_testkit::{Case, Kind, NEWEST_GO, Patient};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{MOST, cases, copies_of, copy, is_unharmed, may_copy, newest, patient, stats, until};
+use crate::{
+    cases, copies_of, copy, copy_of, is_unharmed, may_copy, newest, patient, stats, until,
+};
 
 const ALL: [&str; 7] = [
     "-wave", "-garbage", "-exec", "-tcp", "-timers", "-cgo", "-profile",
@@ -28,7 +29,7 @@ fn a_program_that_does_everything_does_not_notice() {
         let before = stats(&mut patient);
         let opened = Opened::open(patient.pid()).unwrap();
         for round in 0..50 {
-            let frozen = Frozen::make(&opened, MOST).unwrap();
+            let mut frozen = copy_of(&opened);
             assert!(frozen.release().whole, "{case:?} {round}");
         }
         is_unharmed(&mut patient, &format!("{case:?}"));
@@ -56,7 +57,7 @@ fn what_the_target_closes_is_closed() {
     let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
     patient.command("accept").unwrap();
     patient.command("lock").unwrap();
-    let frozen = copy(&patient);
+    let mut frozen = copy(&patient);
     let file = File::open(&path).unwrap();
     assert!(file.try_lock().is_err(), "locked by the target");
     patient.command("hangup").unwrap();
@@ -87,7 +88,7 @@ fn no_signal_is_lost() {
         });
         let mut copies = 0;
         while !sender.is_finished() {
-            let frozen = Frozen::make(&opened, MOST).unwrap();
+            let mut frozen = copy_of(&opened);
             assert!(frozen.release().whole);
             copies += 1;
         }
@@ -105,7 +106,7 @@ fn thousands_of_threads_are_held_and_let_go() {
     }
     let mut patient = newest(&["-threads=2000", "-exec"]);
     for _ in 0..3 {
-        let frozen = copy(&patient);
+        let mut frozen = copy(&patient);
         assert!(frozen.threads().len() > 2000);
         assert!(frozen.release().whole);
     }
@@ -121,7 +122,7 @@ fn a_target_that_is_killed_takes_its_copy_along() {
     let patient: Patient = newest(&["-garbage"]);
     let pid = patient.pid();
     let port = u16::try_from(patient.truth().get("port")).unwrap();
-    let frozen = copy(&patient);
+    let mut frozen = copy(&patient);
     let child = frozen.process().pid();
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
     // Its files are shared with the copy, which therefore must not outlive it: the port is free.

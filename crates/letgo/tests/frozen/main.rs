@@ -15,8 +15,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use letgo::frozen::Frozen;
+use letgo::frozen::gadgets;
 use letgo::inspect::Opened;
+use letgo_linux::FrozenCopy;
 use letgo_linux::process::{Stat, Status};
 use letgo_testkit::{
     Case, Figures, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, VERSIONS,
@@ -79,9 +80,13 @@ fn patient(case: &Case, args: &[&str], env: &[(&str, &Path)]) -> Patient {
     recipe.start().unwrap()
 }
 
-/// A copy of a patient.
-fn copy(patient: &Patient) -> Frozen {
-    Frozen::make(&Opened::open(patient.pid()).unwrap(), MOST).unwrap()
+/// A copy of a patient, without a watchdog: we are not the program that one is.
+fn copy(patient: &Patient) -> FrozenCopy {
+    copy_of(&Opened::open(patient.pid()).unwrap())
+}
+
+fn copy_of(opened: &Opened) -> FrozenCopy {
+    FrozenCopy::make(&opened.process, &gadgets(opened).unwrap(), MOST).unwrap()
 }
 
 fn stats(patient: &mut Patient) -> Figures {

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use letgo::frozen::{Frozen, gadgets};
+use letgo::frozen::gadgets;
 use letgo::inspect::Opened;
 use letgo_linux::frozen::Hindrance;
 use letgo_linux::{Error, FrozenCopy, Process, Stop};
@@ -17,7 +17,8 @@ use crate::{MOST, copy, is_unharmed, may_copy, newest};
 
 /// Why no copy is made of a patient.
 fn refused(patient: &Patient) -> Error {
-    Frozen::make(&Opened::open(patient.pid()).unwrap(), MOST).unwrap_err()
+    let opened = Opened::open(patient.pid()).unwrap();
+    FrozenCopy::make(&opened.process, &gadgets(&opened).unwrap(), MOST).unwrap_err()
 }
 
 fn hindrance(error: Error) -> Hindrance {
@@ -86,21 +87,28 @@ fn a_user_who_may_have_no_further_process_keeps_the_one_that_runs() {
     if !may_copy(test) {
         return;
     }
-    let Some(mut patient) = of_nobody(test, &["-nproc=1"]) else {
-        return;
-    };
-    let errno = Errno::EAGAIN;
-    let pid = patient.pid();
-    assert_eq!(
-        hindrance(refused(&patient)),
-        Hindrance::Failed { pid, errno }
-    );
-    is_unharmed(&mut patient, "RLIMIT_NPROC");
     let Some(mut patient) = of_nobody(test, &[]) else {
         return;
     };
+    // Set for no longer than the call: the program itself could not start a thread either.
+    limit_processes(patient.pid(), "1");
+    let answer = refused(&patient);
+    limit_processes(patient.pid(), "unlimited");
+    let (pid, errno) = (patient.pid(), Errno::EAGAIN);
+    assert_eq!(hindrance(answer), Hindrance::Failed { pid, errno });
+    is_unharmed(&mut patient, "RLIMIT_NPROC");
     assert!(copy(&patient).release().whole);
     is_unharmed(&mut patient, "no limit");
+}
+
+fn limit_processes(pid: u32, most: &str) {
+    let mut command = Command::new("prlimit");
+    command.args([
+        "--pid",
+        &pid.to_string(),
+        &format!("--nproc={most}:unlimited"),
+    ]);
+    assert!(command.status().unwrap().success());
 }
 
 /// A cgroup of one controller of version 1, removed when dropped.

@@ -2,12 +2,11 @@
 //!
 //! `LETGO_SOAK=full` (`make soak`) makes 10,000; else a short form runs.
 
-use letgo::frozen::Frozen;
 use letgo::inspect::Opened;
 use letgo_linux::Process;
 use letgo_testkit::{Case, Kind, NEWEST_GO};
 
-use crate::{MOST, is_unharmed, may_copy, patient, stats};
+use crate::{copy_of, is_unharmed, may_copy, patient, stats};
 
 const MIB: u64 = 1 << 20;
 /// What a process may grow by between the middle and the end of a soak.
@@ -38,7 +37,7 @@ fn copies_in_a_row_leave_no_trace() {
     let (mut pauses, mut before) = (Vec::new(), (0, 0));
     patient.command("calm").unwrap();
     for round in 0..times() {
-        let frozen = Frozen::make(&opened, MOST).unwrap();
+        let mut frozen = copy_of(&opened);
         pauses.push(frozen.report().stop.pause_ns_max);
         assert!(frozen.release().whole, "{round}");
         if round == times() / 2 {

@@ -22,6 +22,7 @@ use super::gadgets::Gadgets;
 use super::seat::{Answer, Seat, wait_for};
 use crate::process::{Stat, Status};
 use crate::steps::step;
+use crate::stop::holder::pause;
 use crate::sys::ptrace::{self, Halt};
 use crate::{Error, Process};
 
@@ -233,13 +234,18 @@ pub(super) fn kill(child: u32, until: Instant) -> bool {
     };
     // It is a tracee that was not waited for, so the number is still its own.
     let _ = kill(Pid::from_raw(raw), Signal::SIGKILL);
-    loop {
-        match wait_for(child, until) {
+    let mut idle = 0;
+    while Instant::now() < until {
+        match ptrace::halt_of(child) {
+            // Its stop shows until it has run on to its end.
+            Err(Errno::EINTR) => {}
+            Ok(Some(Halt::Ended)) | Err(_) => return true,
             Ok(_) => {}
-            Err(Errno::ETIMEDOUT) => return false,
-            Err(_) => return true,
         }
+        idle += 1;
+        pause(idle);
     }
+    false
 }
 
 #[cfg(test)]

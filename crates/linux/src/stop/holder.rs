@@ -2,7 +2,8 @@
 //!
 //! It ends after it has let all threads go. Threads that cannot be detached because they have not
 //! trapped yet (uninterruptible waits) are let go by its end: the kernel detaches what a tracer
-//! leaves behind, takes back the request to stop, and loses no signal.
+//! leaves behind, takes back the request to stop, and loses no signal, as none was taken from it:
+//! stops are looked at and not waited for. To a Go program a lost SIGURG is the end of preemption.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender};
@@ -200,16 +201,12 @@ impl<'a> Holder<'a> {
     fn collect(&mut self) -> Result<(), Error> {
         let mut ask_state = Instant::now() + PATIENCE;
         let mut idle = 0;
-        while self.count(|state| state == State::Asked) > 0 {
-            match ptrace::next_report() {
-                Ok(Some((tid, report))) => {
-                    idle = 0;
-                    self.note(tid, report);
-                    continue;
-                }
-                Ok(None) | Err(Errno::EINTR) => {}
-                // Nobody is left to wait for.
-                Err(_) => break,
+        loop {
+            if self.look(State::Asked) > 0 {
+                idle = 0;
+            }
+            if self.count(|state| state == State::Asked) == 0 {
+                return Ok(());
             }
             let now = Instant::now();
             if now >= self.until {
@@ -222,18 +219,25 @@ impl<'a> Holder<'a> {
             idle += 1;
             pause(idle);
         }
-        Ok(())
     }
 
-    fn note(&mut self, tid: u32, report: Report) {
-        let state = match report {
-            Report::Trapped => State::Stopped(0),
-            Report::Signal(signal) => State::Stopped(signal),
-            Report::Ended => State::Ended,
-        };
-        if let Some(known) = self.threads.get_mut(&tid) {
-            *known = state;
+    /// Looks at the threads in a state, and notes those that have stopped or ended; answers how
+    /// many.
+    fn look(&mut self, wanted: State) -> usize {
+        let mut noted = 0;
+        for (tid, state) in &mut self.threads {
+            if *state != wanted {
+                continue;
+            }
+            *state = match ptrace::report_of(*tid) {
+                Ok(Some(Report::Trapped)) => State::Stopped(0),
+                Ok(Some(Report::Signal(signal))) => State::Stopped(signal),
+                Ok(Some(Report::Ended)) | Err(Errno::ECHILD) => State::Ended,
+                Ok(None) | Err(_) => continue,
+            };
+            noted += 1;
         }
+        noted
     }
 
     fn note_uninterruptible(&mut self) {
@@ -290,8 +294,8 @@ impl<'a> Holder<'a> {
     /// Lets every stopped thread go. Those that had not stopped are asked for a last report, so
     /// that a signal they trapped for meanwhile is given back too.
     pub(crate) fn let_go(&mut self) {
-        while let Ok(Some((tid, report))) = ptrace::next_report() {
-            self.note(tid, report);
+        for state in [State::Seized, State::Asked, State::Uninterruptible] {
+            self.look(state);
         }
         for (tid, state) in &mut self.threads {
             if let State::Stopped(signal) = *state {

@@ -148,44 +148,50 @@ pub(crate) fn detach(tid: u32, signal: i32) -> Result<(), Errno> {
     Errno::result(answer).map(drop)
 }
 
-/// The next report of any thread that the calling thread traces, without waiting; nothing where
-/// there is none. `Err(ECHILD)` where it traces nobody.
-pub(crate) fn next_report() -> Result<Option<(u32, Report)>, Errno> {
-    let mut status = 0;
-    let options = libc::__WALL | libc::WNOHANG | libc::__WNOTHREAD;
-    // SAFETY: `status` is ours to write. `__WNOTHREAD` keeps other threads' children out.
-    let tid = Errno::result(unsafe { libc::waitpid(-1, &raw mut status, options) })?;
-    if tid == 0 {
-        return Ok(None);
-    }
-    let report = if !libc::WIFSTOPPED(status) {
-        Report::Ended
-    } else if status >> 16 != 0 {
-        Report::Trapped
-    } else {
-        Report::Signal(libc::WSTOPSIG(status))
-    };
-    Ok(Some((tid.unsigned_abs(), report)))
+/// What `tid`, which the calling thread traces, has come to, without waiting; nothing where it
+/// runs. `Err(ECHILD)` where it is not traced.
+pub(crate) fn report_of(tid: u32) -> Result<Option<Report>, Errno> {
+    Ok(halt_of(tid)?.map(|halt| match halt {
+        Halt::Trapped | Halt::Call | Halt::Child => Report::Trapped,
+        Halt::Signal(signal) => Report::Signal(signal),
+        Halt::Ended => Report::Ended,
+    }))
 }
 
-/// What `tid`, which the calling thread traces, has come to, without waiting; nothing where it
-/// runs.
+/// As [`report_of`], told apart for a thread that is led through a call.
+///
+/// A stop is looked at and left to be waited for (`WNOWAIT`): the wait that takes it also takes the
+/// signal that the thread is about to meet out of its hands, and the signal would be lost if we died
+/// before we gave it back. (kernel/exit.c `wait_task_stopped`, kernel/signal.c `ptrace_signal`.)
 pub(crate) fn halt_of(tid: u32) -> Result<Option<Halt>, Errno> {
-    let mut status = 0;
-    let options = libc::__WALL | libc::WNOHANG | libc::__WNOTHREAD;
-    // SAFETY: `status` is ours to write.
-    let found = unsafe { libc::waitpid(raw(tid).as_raw(), &raw mut status, options) };
-    if Errno::result(found)? == 0 {
+    let looks = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    let Some((code, status)) = look(tid, looks)? else {
         return Ok(None);
-    }
-    if !libc::WIFSTOPPED(status) {
+    };
+    if code != libc::CLD_TRAPPED && code != libc::CLD_STOPPED {
+        // Its end is to be taken, or it stays a zombie of ours.
+        look(tid, libc::WEXITED | libc::WNOHANG)?;
         return Ok(Some(Halt::Ended));
     }
-    let signal = libc::WSTOPSIG(status);
-    Ok(Some(match status >> 16 {
+    let signal = status & 0xff;
+    Ok(Some(match status >> 8 {
         libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK => Halt::Child,
         0 if signal == libc::SIGTRAP | 0x80 => Halt::Call,
         0 => Halt::Signal(signal),
         _ => Halt::Trapped,
     }))
+}
+
+/// `si_code` and `si_status` of `waitid` on one thread; nothing where there is nothing to tell.
+fn look(tid: u32, options: libc::c_int) -> Result<Option<(i32, i32)>, Errno> {
+    // `__WNOTHREAD` keeps other threads' tracees out.
+    let options = options | libc::__WALL | libc::__WNOTHREAD;
+    // SAFETY: a structure of integers and a union of such, for which all zeros are valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `info` is ours to write.
+    let answer = unsafe { libc::waitid(libc::P_PID, tid, &raw mut info, options) };
+    Errno::result(answer)?;
+    // SAFETY: waitid fills in the fields of SIGCHLD, or leaves the zeros.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    Ok((pid != 0).then_some((info.si_code, status)))
 }
