@@ -62,7 +62,9 @@ func main() {
 		go profileAll()
 	}
 	wait(p)
-	go countSignals()
+	got := make(chan os.Signal, 16)
+	signal.Notify(got, syscall.SIGUSR1)
+	go countSignals(got)
 	listen(p)
 	p.On("stats", func() { stats(p) })
 	p.On("calm", func() { gapNs.Store(0) })
@@ -197,9 +199,7 @@ func profileAll() {
 }
 
 // countSignals counts each SIGUSR1; the sender waits for one before it sends the next.
-func countSignals() {
-	got := make(chan os.Signal, 16)
-	signal.Notify(got, syscall.SIGUSR1)
+func countSignals(got chan os.Signal) {
 	for range got {
 		signals.Add(1)
 	}

@@ -64,9 +64,11 @@ fn a_program_that_is_traced_is_left_to_its_tracer() {
     is_unharmed(&mut patient, "traced");
 }
 
-/// A patient of a user who has no rights; nothing where we cannot be that user.
+/// A user who has no rights.
+const NOBODY: u32 = 65534;
+
+/// A patient of nobody's; nothing where we cannot be that user.
 fn of_nobody(test: &str, args: &[&str]) -> Option<Patient> {
-    const NOBODY: u32 = 65534;
     if !nix::unistd::geteuid().is_root() {
         note_skip(test, "starting a program of another user needs root");
         return None;
@@ -93,7 +95,7 @@ fn a_user_who_may_have_no_further_process_keeps_the_one_that_runs() {
     // Set for no longer than the call: the program itself could not start a thread either.
     limit_processes(patient.pid(), "1");
     let answer = refused(&patient);
-    limit_processes(patient.pid(), "unlimited");
+    limit_processes(patient.pid(), "1000");
     let (pid, errno) = (patient.pid(), Errno::EAGAIN);
     assert_eq!(hindrance(answer), Hindrance::Failed { pid, errno });
     is_unharmed(&mut patient, "RLIMIT_NPROC");
@@ -101,14 +103,12 @@ fn a_user_who_may_have_no_further_process_keeps_the_one_that_runs() {
     is_unharmed(&mut patient, "no limit");
 }
 
+/// Sets the soft limit of one of nobody's programs, as nobody.
 fn limit_processes(pid: u32, most: &str) {
     let mut command = Command::new("prlimit");
-    command.args([
-        "--pid",
-        &pid.to_string(),
-        &format!("--nproc={most}:unlimited"),
-    ]);
-    assert!(command.status().unwrap().success());
+    command.args(["--pid", &pid.to_string(), &format!("--nproc={most}:")]);
+    let status = command.uid(NOBODY).gid(NOBODY).status().unwrap();
+    assert!(status.success());
 }
 
 /// A cgroup of one controller of version 1, removed when dropped.
