@@ -73,11 +73,6 @@ impl BitSet {
         }
     }
 
-    /// All bits, 64 at a time.
-    pub(crate) fn words(&self) -> &[u64] {
-        &self.words
-    }
-
     /// How many of `first` to `first + count - 1` are in it.
     pub(crate) fn count(&self, first: u32, count: u32) -> u32 {
         let (first, count) = (u64::from(first), u64::from(count));

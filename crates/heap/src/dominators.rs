@@ -17,8 +17,8 @@
 
 mod heap;
 mod holders;
-mod ranks;
 mod state;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -33,7 +33,6 @@ use letgo_target::AddrRange;
 use crate::{Count, Error, Graph, GraphOptions, ObjectId, Reachable};
 use heap::{Groups, HeapSource};
 use holders::Holders;
-use ranks::Ranks;
 use walk::Bounds;
 
 /// Most bytes, whatever the limits say: edges have numbers of 32 bits.
@@ -65,8 +64,6 @@ pub struct Held {
 pub struct Dominators<'a> {
     graph: &'a Graph,
     weigh: &'a dyn Fn(AddrRange) -> u64,
-    followed: Ranks,
-    others: Ranks,
     groups: u32,
     holders: Holders,
 }
@@ -80,7 +77,7 @@ impl<'a> Dominators<'a> {
     ///
     /// # Errors
     /// Where the limits were hit ([`Error::DominatorBytes`], [`Error::DominatorTime`]), or for
-    /// more than 2^30 objects ([`Error::TooLarge`]): there is no partial answer.
+    /// more than 2^30 slots ([`Error::TooLarge`]): there is no partial answer.
     pub fn of(
         graph: &'a Graph,
         reachable: &Reachable,
@@ -95,16 +92,17 @@ impl<'a> Dominators<'a> {
             until: now.checked_add(limits.dominator_time).unwrap_or(now),
         };
         let groups = Groups::of(graph.roots().len(), groups);
-        let source = HeapSource::new(graph, reachable, &groups);
+        let source = HeapSource {
+            graph,
+            reachable,
+            groups: &groups,
+        };
         let holders = Holders::of(&source, bounds, |add| {
-            source.each_object(&mut |id, range| add(id, weigh(range)));
+            source.each_place(&mut |id, leads, range| add(id, leads, weigh(range)));
         })?;
-        let (followed, others) = source.into_ranks();
         Ok(Dominators {
             graph,
             weigh,
-            followed,
-            others,
             groups: groups.len(),
             holders,
         })
@@ -114,14 +112,15 @@ impl<'a> Dominators<'a> {
     /// not reachable.
     pub fn holder(&self, object: ObjectId) -> Option<Holder> {
         let above = self.holders.above(self.id(Holder::Object(object))?)?;
-        self.holder_of(above)
+        Some(self.holder_of(above))
     }
 
     /// What is freed if nothing leads to the holder any more. Nothing for an object that is not
     /// reachable.
     pub fn retained(&self, holder: Holder) -> Option<Count> {
         let id = self.id(holder)?;
-        self.holders.retained(id).or_else(|| self.leaf(holder))
+        self.holders.above(id)?;
+        self.held(id).map(|held| held.retained)
     }
 
     /// The largest `most` of what a holder holds with nothing between, by retained bytes, and how
@@ -152,49 +151,36 @@ impl<'a> Dominators<'a> {
     }
 
     fn held(&self, id: u32) -> Option<Held> {
-        let holder = self.holder_of(id)?;
-        let retained = self.holders.retained(id).or_else(|| self.leaf(holder))?;
+        let holder = self.holder_of(id);
+        let mut retained = self.holders.retained(id);
+        if let Holder::Object(object) = holder
+            && retained.objects == 0
+        {
+            let bytes = (self.weigh)(self.graph.range_of(object)?);
+            retained = Count { objects: 1, bytes };
+        }
         Some(Held { holder, retained })
     }
 
-    /// What an object counts for that holds nothing.
-    fn leaf(&self, holder: Holder) -> Option<Count> {
-        let Holder::Object(object) = holder else {
-            return None;
-        };
-        let bytes = (self.weigh)(self.graph.range_of(object)?);
-        Some(Count { objects: 1, bytes })
-    }
-
     fn id(&self, holder: Holder) -> Option<u32> {
-        let top = self.holders.top();
+        let (top, objects) = (self.holders.top(), self.holders.objects());
         match holder {
-            Holder::Object(object) => {
-                let others = || self.others.rank(object.0);
-                let beyond = |rank| self.followed.len() + rank;
-                self.followed
-                    .rank(object.0)
-                    .or_else(|| others().map(beyond))
-            }
-            Holder::Group(group) => (group < self.groups).then(|| self.holders.objects() + group),
+            Holder::Object(object) => Some(object.0).filter(|id| *id < objects),
+            Holder::Group(group) => (group < self.groups).then(|| objects + group),
             Holder::Finalizers => top.checked_sub(1),
             Holder::Top => Some(top),
         }
     }
 
-    fn holder_of(&self, id: u32) -> Option<Holder> {
-        let top = self.holders.top();
-        if let Some(group) = id.checked_sub(self.holders.objects()) {
-            return Some(match top - id {
-                0 => Holder::Top,
-                1 => Holder::Finalizers,
-                _ => Holder::Group(group),
-            });
+    fn holder_of(&self, id: u32) -> Holder {
+        match (
+            id.checked_sub(self.holders.objects()),
+            self.holders.top() - id,
+        ) {
+            (None, _) => Holder::Object(ObjectId(id)),
+            (_, 0) => Holder::Top,
+            (_, 1) => Holder::Finalizers,
+            (Some(group), _) => Holder::Group(group),
         }
-        let number = match id.checked_sub(self.followed.len()) {
-            None => self.followed.member(id),
-            Some(rank) => self.others.member(rank),
-        };
-        number.map(|number| Holder::Object(ObjectId(number)))
     }
 }

@@ -1,4 +1,5 @@
-//! [`HeapSource`]: the reachable objects of a graph, as what a walk goes over.
+//! [`HeapSource`]: the reachable objects of a graph, as what a walk goes over; ids are numbers of
+//! slots.
 //!
 //! Large objects are walked in parts, so that a slice of millions does not put all it leads to on
 //! the stack at once.
@@ -6,9 +7,8 @@
 use letgo_goruntime::RUNTIME_PAGE;
 use letgo_target::{Addr, AddrRange};
 
-use super::ranks::Ranks;
 use super::walk::{Child, Source};
-use crate::bits::{BitSet, index, low};
+use crate::bits::{index, low};
 use crate::objects::{HeapSpan, Slot};
 use crate::prefetch::prefetch;
 use crate::{Graph, Reachable};
@@ -16,79 +16,43 @@ use crate::{Graph, Reachable};
 /// Bytes of a large object that are walked over at once.
 const PART: u64 = 2 * RUNTIME_PAGE;
 
-/// Reachable objects, numbered: first those that are followed, by address, then all others.
+/// The reachable objects of a graph, and groups of its roots.
 pub(crate) struct HeapSource<'a> {
-    graph: &'a Graph,
-    reachable: &'a Reachable,
-    groups: &'a Groups,
-    followed: Ranks,
-    others: Ranks,
+    pub(crate) graph: &'a Graph,
+    pub(crate) reachable: &'a Reachable,
+    pub(crate) groups: &'a Groups,
 }
 
-impl<'a> HeapSource<'a> {
-    pub(crate) fn new(
-        graph: &'a Graph,
-        reachable: &'a Reachable,
-        groups: &'a Groups,
-    ) -> HeapSource<'a> {
-        let slots = graph.slots() as usize;
-        let (mut followed, mut others) = (BitSet::new(slots), BitSet::new(slots));
-        for span in &graph.objects.spans {
-            let set = if span.is_opaque() {
-                &mut others
-            } else {
-                &mut followed
-            };
-            each_word(span, reachable.members(), &mut |first, bits| {
-                set.insert_word(first, bits);
-            });
-        }
-        HeapSource {
-            graph,
-            reachable,
-            groups,
-            followed: Ranks::of(&followed),
-            others: Ranks::of(&others),
-        }
-    }
-
-    /// Hands the id and place of every object to `take`, by address.
-    pub(crate) fn each_object(&self, take: &mut dyn FnMut(u32, AddrRange)) {
-        let (mut followed, mut others) = (0, self.followed.len());
+impl HeapSource<'_> {
+    /// Hands the id of each reachable object to `take`, whether it may lead to others, and where
+    /// it is.
+    pub(crate) fn each_place(&self, take: &mut impl FnMut(u32, bool, AddrRange)) {
         for span in &self.graph.objects.spans {
-            let next = if span.is_opaque() {
-                &mut others
-            } else {
-                &mut followed
-            };
-            each_word(span, self.reachable.members(), &mut |first, mut bits| {
+            let (first, count) = (u64::from(span.first), u64::from(span.nelems));
+            let mut next = Addr(span.base);
+            for done in (0..count).step_by(64) {
+                let mut bits = self.reachable.members().word(first + done) & low(count - done);
+                let start = next;
+                next = next.add(64 * span.elem_size);
                 while bits != 0 {
-                    let slot = first - u64::from(span.first) + u64::from(bits.trailing_zeros());
+                    let bit = bits.trailing_zeros();
                     bits &= bits - 1;
-                    let start = Addr(span.base).add(slot * span.elem_size);
-                    take(*next, AddrRange::sized(start, span.elem_size));
-                    *next += 1;
+                    let at = start.add(u64::from(bit) * span.elem_size);
+                    let id = span.first + u32::try_from(done).unwrap_or(0) + bit;
+                    take(id, !span.is_opaque(), AddrRange::sized(at, span.elem_size));
                 }
-            });
+            }
         }
-    }
-
-    pub(crate) fn into_ranks(self) -> (Ranks, Ranks) {
-        (self.followed, self.others)
     }
 
     /// The object that an address leads to.
     #[inline]
     fn child(&self, addr: u64) -> Option<Child<Slot>> {
         let found = self.graph.objects.slot_at(addr)?;
-        let id = if found.is_followed {
-            self.followed.rank(found.number)?
-        } else {
-            self.followed.len() + self.others.rank(found.number)?
-        };
         Some(Child {
             place: found.place,
-            id,
+            id: found.number,
+            leads: found.is_followed,
         })
     }
 
@@ -107,16 +71,16 @@ impl<'a> HeapSource<'a> {
 impl Source for HeapSource<'_> {
     type Place = Slot;
 
-    fn followed(&self) -> u32 {
-        self.followed.len()
-    }
-
-    fn objects(&self) -> u32 {
-        self.followed.len() + self.others.len()
+    fn ids(&self) -> u32 {
+        self.graph.slots()
     }
 
     fn groups(&self) -> u32 {
         self.groups.len
+    }
+
+    fn each_object(&self, take: &mut impl FnMut(u32, bool)) {
+        self.each_place(&mut |id, leads, _| take(id, leads));
     }
 
     #[inline]
@@ -152,7 +116,7 @@ impl Source for HeapSource<'_> {
         take: &mut impl FnMut(Child<Slot>),
     ) {
         for object in self.graph.finalized() {
-            if self.followed.rank(object.0).is_some_and(is_reached) {
+            if is_reached(object.0) {
                 continue;
             }
             if let Some((place, span)) = self.graph.objects.place(*object) {
@@ -237,18 +201,6 @@ impl Groups {
             at(group)..at(group + 1)
         };
         self.order.get(range).unwrap_or_default()
-    }
-}
-
-/// Hands the slots of a span that are in a set to `take`, up to 64 at a time: the first of them,
-/// and a bit for each.
-fn each_word(span: &HeapSpan, set: &BitSet, take: &mut impl FnMut(u64, u64)) {
-    let (first, count) = (u64::from(span.first), u64::from(span.nelems));
-    for done in (0..count).step_by(64) {
-        let bits = set.word(first + done) & low(count - done);
-        if bits != 0 {
-            take(first + done, bits);
-        }
     }
 }
 

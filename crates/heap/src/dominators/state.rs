@@ -3,35 +3,40 @@
 //! Objects, root groups and the top have *ids*; those that others can be reached through also have
 //! *numbers*, in the order of the walk.
 
+use crate::prefetch::prefetch;
+
 /// Ids and numbers are below.
 pub(crate) const MOST: u32 = 1 << 30;
 const PENDING: u32 = 1 << 30;
 const INNER: u32 = 2 << 30;
-const KIND: u32 = 3 << 30;
+const SETTLED: u32 = 3 << 30;
+const KIND: u32 = SETTLED;
 
-/// What is known of an object, packed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What is known of an object, packed; zero is no object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct State(u32);
 
 /// What is known of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Known {
-    /// Nothing.
+    /// No such object, or not reachable.
+    None,
+    /// Reachable; nothing that leads to it was visited.
     Unseen,
-    /// It leads to no object that leads on; the id of one that leads to it.
-    Settled(u32),
     /// To be visited; the number of the first that led to it.
     Pending(u32),
     /// Visited; its number.
     Inner(u32),
+    /// It leads to no object that leads on; the id of one that leads to it.
+    Settled(u32),
 }
 
 impl State {
-    pub(crate) const UNSEEN: State = State(u32::MAX);
+    pub(crate) const UNSEEN: State = State(1);
 
     #[inline]
     pub(crate) fn settled(id: u32) -> State {
-        State(id)
+        State(id | SETTLED)
     }
 
     #[inline]
@@ -48,11 +53,55 @@ impl State {
     pub(crate) fn known(self) -> Known {
         let number = self.0 & !KIND;
         match self.0 & KIND {
-            0 => Known::Settled(number),
             PENDING => Known::Pending(number),
             INNER => Known::Inner(number),
+            SETTLED => Known::Settled(number),
+            _ if number == 0 => Known::None,
             _ => Known::Unseen,
         }
+    }
+}
+
+/// The state of each id. Takes memory only where there are objects.
+#[derive(Debug)]
+pub(crate) struct States(Vec<u32>);
+
+impl States {
+    /// Of so many ids, none of them an object.
+    pub(crate) fn new(len: usize) -> States {
+        States(vec![0; len])
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> Known {
+        let state = self.0.get(id as usize);
+        State(state.copied().unwrap_or_default()).known()
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, id: u32, state: State) {
+        if let Some(known) = self.0.get_mut(id as usize) {
+            *known = state.0;
+        }
+    }
+
+    /// Asks for the memory of one.
+    #[inline]
+    pub(crate) fn ask(&self, id: u32) {
+        prefetch(&self.0, id as usize);
+    }
+
+    /// Every id that is settled, with what it is settled to.
+    pub(crate) fn settled(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let states = (0u32..).zip(&self.0);
+        states.filter_map(|(id, state)| match State(*state).known() {
+            Known::Settled(above) => Some((id, above)),
+            _ => None,
+        })
     }
 }
 
@@ -62,11 +111,19 @@ mod tests {
 
     #[test]
     fn states_are_what_was_put_in() {
-        assert_eq!(State::UNSEEN.known(), Known::Unseen);
+        let mut states = States::new(2);
+        assert_eq!(states.get(1), Known::None);
+        assert_eq!(states.get(2), Known::None);
+        states.set(1, State::UNSEEN);
+        assert_eq!(states.get(1), Known::Unseen);
         for number in [0, 7, MOST - 1] {
-            assert_eq!(State::settled(number).known(), Known::Settled(number));
-            assert_eq!(State::pending(number).known(), Known::Pending(number));
-            assert_eq!(State::inner(number).known(), Known::Inner(number));
+            states.set(1, State::pending(number));
+            assert_eq!(states.get(1), Known::Pending(number));
+            states.set(1, State::inner(number));
+            assert_eq!(states.get(1), Known::Inner(number));
+            states.set(1, State::settled(number));
+            assert_eq!(states.get(1), Known::Settled(number));
         }
+        assert_eq!(states.settled().collect::<Vec<_>>(), [(1, MOST - 1)]);
     }
 }

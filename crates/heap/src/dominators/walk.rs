@@ -21,11 +21,12 @@
 use std::time::Instant;
 
 use super::Error;
-use super::state::{Known, MOST, State};
-use crate::prefetch::prefetch;
+use super::state::{Known, MOST, State, States};
 
 /// Entries of the stack that are asked for ahead.
 const AHEAD: usize = 6;
+/// Leaves whose states are asked for ahead.
+const LEAVES_AHEAD: usize = 16;
 /// Visits between two looks at the clock and at the memory.
 const LOOK: u32 = 4096;
 /// No edge; a part of an object that goes on.
@@ -36,17 +37,25 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Child<P> {
     pub(crate) place: P,
     pub(crate) id: u32,
+    /// Whether it may lead to others.
+    pub(crate) leads: bool,
 }
 
-/// What is walked over. Ids below [`Source::followed`] lead to others, those from there to
-/// [`Source::objects`] do not; then come the groups of roots.
+/// What is walked over. Ids of objects are below [`Source::ids`]; those of groups of roots come
+/// then.
 pub(crate) trait Source {
     /// Where an object, or a part of a large one, is.
     type Place: Copy;
 
-    fn followed(&self) -> u32;
-    fn objects(&self) -> u32;
+    /// Ids of objects are below.
+    fn ids(&self) -> u32;
+
+    /// Groups of roots.
     fn groups(&self) -> u32;
+
+    /// Hands the id of each reachable object to `take`, in order; and whether it may lead to
+    /// others.
+    fn each_object(&self, take: &mut impl FnMut(u32, bool));
 
     /// Hands what an object (the part of it that lies at `place`) leads to to `take`.
     fn each(&self, place: Self::Place, take: &mut impl FnMut(Child<Self::Place>));
@@ -133,7 +142,7 @@ struct Entry<P> {
 #[derive(Debug)]
 pub(crate) struct Walk {
     /// Of each id.
-    pub(crate) states: Vec<State>,
+    pub(crate) states: States,
     /// Ids by number.
     pub(crate) ids: Vec<u32>,
     /// Who led to it last, by number.
@@ -142,8 +151,10 @@ pub(crate) struct Walk {
     pub(crate) lowest: Vec<u32>,
     /// Edges from higher numbers.
     pub(crate) late: Edges,
-    /// Further edges to settled objects: their id, and the id of the source.
+    /// Further edges to settled objects that may lead to others: their id, and the source's.
     pub(crate) shared: Vec<(u32, u32)>,
+    /// The same of those that may not.
+    pub(crate) shared_leaves: Vec<(u32, u32)>,
 }
 
 impl Walk {
@@ -152,7 +163,7 @@ impl Walk {
     /// # Errors
     /// [`Error::DominatorBytes`], [`Error::DominatorTime`], [`Error::TooLarge`].
     pub(crate) fn over<S: Source>(source: &S, bounds: Bounds) -> Result<Walk, Error> {
-        let ids = u64::from(source.objects()) + u64::from(source.groups()) + 2;
+        let ids = u64::from(source.ids()) + u64::from(source.groups()) + 2;
         if ids >= u64::from(MOST) {
             return Err(Error::TooLarge {
                 slots: ids,
@@ -160,10 +171,16 @@ impl Walk {
             });
         }
         bounds.check(ids * 4)?;
-        // The arrays are as long as they can become: memory is taken when it is written to.
-        let most = (source.followed() + source.groups() + 2) as usize;
+        let mut states = States::new(usize::try_from(ids).unwrap_or(0));
+        let mut leading = 0;
+        source.each_object(&mut |id, leads| {
+            states.set(id, State::UNSEEN);
+            leading += usize::from(leads);
+        });
+        // As long as they can become: memory is taken when it is written to.
+        let most = leading + source.groups() as usize + 2;
         let walk = Walk {
-            states: vec![State::UNSEEN; usize::try_from(ids).unwrap_or(0)],
+            states,
             ids: Vec::with_capacity(most),
             parents: Vec::with_capacity(most),
             lowest: Vec::with_capacity(most),
@@ -172,12 +189,15 @@ impl Walk {
                 edges: Vec::new(),
             },
             shared: Vec::new(),
+            shared_leaves: Vec::new(),
         };
         let mut walker = Walker {
             source,
             walk,
             stack: Vec::new(),
             children: Vec::new(),
+            leaves: [(NONE, NONE); LEAVES_AHEAD],
+            next_leaf: 0,
             bounds,
             until_look: LOOK,
         };
@@ -191,7 +211,7 @@ impl Walk {
         self.ids.push(id);
         self.parents.push(parent);
         self.lowest.push(lowest);
-        self.states[id as usize] = State::inner(number);
+        self.states.set(id, State::inner(number));
         number
     }
 }
@@ -202,6 +222,9 @@ struct Walker<'a, S: Source> {
     stack: Vec<Entry<S::Place>>,
     /// What the object that is visited leads to.
     children: Vec<Child<S::Place>>,
+    /// Edges to leaves that are entered later, when their states have come: target and source.
+    leaves: [(u32, u32); LEAVES_AHEAD],
+    next_leaf: usize,
     bounds: Bounds,
     until_look: u32,
 }
@@ -209,7 +232,7 @@ struct Walker<'a, S: Source> {
 impl<S: Source> Walker<'_, S> {
     /// Visits the top, each group in turn, and what only finalizers keep.
     fn all(&mut self) -> Result<(), Error> {
-        let first = self.source.objects();
+        let first = self.source.ids();
         let finalizers = first + self.source.groups();
         let top = self.walk.number(finalizers + 1, 0, 0);
         for group in 0..self.source.groups() {
@@ -224,18 +247,21 @@ impl<S: Source> Walker<'_, S> {
         let number = self.walk.number(finalizers, top, top);
         let (states, children) = (&self.walk.states, &mut self.children);
         children.clear();
-        let is_reached = |id: u32| states[id as usize] != State::UNSEEN;
+        let is_reached = |id: u32| !matches!(states.get(id), Known::None | Known::Unseen);
         self.source
             .each_finalized(&is_reached, &mut |child| children.push(child));
         self.enter(number, finalizers);
-        self.drain()
+        self.drain()?;
+        for _ in 0..LEAVES_AHEAD {
+            self.leaf(NONE, NONE);
+        }
+        Ok(())
     }
 
     /// Visits all that is on the stack.
     fn drain(&mut self) -> Result<(), Error> {
         while let Some(entry) = self.stack.pop() {
-            let ahead = self.stack.len().wrapping_sub(AHEAD);
-            if let Some(entry) = self.stack.get(ahead) {
+            if let Some(entry) = self.stack.get(self.stack.len().wrapping_sub(AHEAD)) {
                 self.source.ask(entry.place);
             }
             self.visit(entry);
@@ -251,14 +277,14 @@ impl<S: Source> Walker<'_, S> {
     /// Bytes that are held, with those that `tree` will need.
     fn bytes(&self) -> u64 {
         let walk = &self.walk;
-        let edges = walk.late.edges.len() + walk.shared.len();
+        let edges = walk.late.edges.len() + walk.shared.len() + walk.shared_leaves.len();
         let stack = self.stack.len() * size_of::<Entry<S::Place>>();
-        (walk.states.len() * 4 + walk.ids.len() * 24 + edges * 8 + stack) as u64
+        (walk.states.len() as usize * 4 + walk.ids.len() * 24 + edges * 8 + stack) as u64
     }
 
     fn visit(&mut self, entry: Entry<S::Place>) {
         let own = entry.id;
-        let number = match self.walk.states[own as usize].known() {
+        let number = match self.walk.states.get(own) {
             Known::Pending(first) => Err(first),
             Known::Inner(number) if entry.parent == NONE => Ok(number),
             _ => return,
@@ -267,17 +293,14 @@ impl<S: Source> Walker<'_, S> {
         children.clear();
         self.source.each(entry.place, &mut |child| {
             if child.id != own {
-                prefetch(states, child.id as usize);
+                states.ask(child.id);
                 children.push(child);
             }
         });
         let rest = self.source.rest(entry.place);
-        let followed = self.source.followed();
         let number = match number {
             Ok(number) => number,
-            Err(first)
-                if rest.is_none() && self.children.iter().all(|child| child.id >= followed) =>
-            {
+            Err(first) if rest.is_none() && !self.children.iter().any(|child| child.leads) => {
                 return self.settle(own, first, entry.parent);
             }
             Err(first) => self.walk.number(own, entry.parent, first),
@@ -296,7 +319,7 @@ impl<S: Source> Walker<'_, S> {
     /// walk, so that the first and the last of them tell which object dominates it.
     fn settle(&mut self, own: u32, first: u32, last: u32) {
         let first_id = self.walk.ids[first as usize];
-        self.walk.states[own as usize] = State::settled(first_id);
+        self.walk.states.set(own, State::settled(first_id));
         if first != last {
             self.walk.shared.push((own, self.walk.ids[last as usize]));
         }
@@ -305,28 +328,33 @@ impl<S: Source> Walker<'_, S> {
         }
     }
 
-    /// An edge from `own` to what leads nowhere.
+    /// An edge from `own` to what leads nowhere: puts it off, and enters the one that was put off
+    /// longest.
     #[inline]
     fn leaf(&mut self, id: u32, own: u32) {
-        match self.walk.states[id as usize].known() {
+        let put_off = &mut self.leaves[self.next_leaf];
+        self.next_leaf = (self.next_leaf + 1) % LEAVES_AHEAD;
+        let (id, own) = std::mem::replace(put_off, (id, own));
+        match self.walk.states.get(id) {
             Known::Settled(first) if first == own => {}
-            Known::Settled(_) => self.walk.shared.push((id, own)),
-            _ => self.walk.states[id as usize] = State::settled(own),
+            Known::Settled(_) => self.walk.shared_leaves.push((id, own)),
+            Known::Unseen => self.walk.states.set(id, State::settled(own)),
+            _ => {}
         }
     }
 
     /// The edges from the object with this number and id to its children.
     fn enter(&mut self, number: u32, own: u32) {
-        let followed = self.source.followed();
         for at in 0..self.children.len() {
             let child = self.children[at];
-            if child.id >= followed {
+            if !child.leads {
                 self.leaf(child.id, own);
                 continue;
             }
-            match self.walk.states[child.id as usize].known() {
+            match self.walk.states.get(child.id) {
+                Known::None => {}
                 Known::Unseen => {
-                    self.walk.states[child.id as usize] = State::pending(number);
+                    self.walk.states.set(child.id, State::pending(number));
                     self.push(child, number);
                 }
                 Known::Pending(_) => self.push(child, number),
