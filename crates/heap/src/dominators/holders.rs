@@ -134,11 +134,7 @@ impl Holders {
 
     /// What an id retains, itself included; all zero for an object that cannot lead to others.
     pub(crate) fn retained(&self, id: u32) -> Count {
-        self.sums
-            .get(id as usize)
-            .copied()
-            .map(count)
-            .unwrap_or_default()
+        self.sums.get(id)
     }
 
     /// The ids that an id dominates with none between.
