@@ -132,10 +132,11 @@ impl<'a> Dominators<'a> {
         let mut largest = BinaryHeap::new();
         let mut count = 0;
         for id in self.holders.children(own) {
-            let Some(held) = self.held(id) else {
+            // Groups that hold nothing alone are left out.
+            let Some(held) = self.held(id).filter(|held| held.retained.objects > 0) else {
                 continue;
             };
-            count += u64::from(held.retained.objects > 0);
+            count += 1;
             let key = (held.retained.bytes, Reverse(held.holder));
             largest.push(Reverse((key, held.retained.objects)));
             if largest.len() > most {

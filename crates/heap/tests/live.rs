@@ -3,23 +3,19 @@
 //! `lab/patients/graph` holds objects in every way, and prints where some lie that must be
 //! reachable and some that must not. After a collection during which nothing was allocated, the
 //! reachable bytes must be those that the runtime marked.
-//!
-//! By default the oldest release, one in the middle and the newest are used; `LETGO_TIER=matrix`
-//! runs all, `LETGO_HEAP_GO` names some.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod cases;
 mod process;
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use cases::for_each;
 use letgo_heap::{Graph, GraphOptions, Limits, ObjectId, Reachable, RootKind};
 use letgo_target::Addr;
-use letgo_testkit::{
-    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, forbidden, note_skip,
-    thread_states,
-};
+use letgo_testkit::{Patient, thread_states};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use process::Process;
@@ -28,73 +24,6 @@ use process::liar::Liar;
 /// How far reachable bytes may be from what the runtime marked: what a patient allocates between
 /// its collection and its stop.
 const NEAR: u64 = 64 << 10;
-
-/// Releases, of each minor one that has a layout of its own.
-const RELEASES: [&str; 9] = [
-    "1.19.8", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.14", "1.26.11", "1.27.4",
-];
-
-/// Builds that place pointer bitmaps in another way.
-const EXPERIMENTS: [(&str, &str); 4] = [
-    ("1.22.12", "noallocheaders"),
-    ("1.25.14", "greenteagc"),
-    ("1.26.11", "nogreenteagc"),
-    ("1.27.4", "nogreenteagc"),
-];
-
-fn cases() -> Vec<Case> {
-    let asked = std::env::var("LETGO_HEAP_GO").ok();
-    let releases: Vec<&str> = match (&asked, Tier::from_env()) {
-        (Some(asked), _) => {
-            let wanted = |release: &&str| asked.split(',').any(|one| one == *release);
-            RELEASES.into_iter().filter(wanted).collect()
-        }
-        (None, Tier::Matrix) => RELEASES.to_vec(),
-        (None, Tier::Test) => vec![OLDEST_GO, MIDDLE_GO, NEWEST_GO],
-    };
-    let mut cases = Vec::new();
-    for version in &releases {
-        for kind in [Kind::plain(), Kind::stripped_pie()] {
-            cases.push((version, kind));
-        }
-    }
-    let thorough = asked.is_some() || Tier::from_env() == Tier::Matrix;
-    for (version, experiment) in EXPERIMENTS.iter().filter(|_| thorough) {
-        if releases.contains(version) {
-            cases.push((version, Kind::plain().experiment(experiment)));
-        }
-    }
-    let case = |(version, kind): (&&'static str, Kind)| Case { version, kind };
-    let known = |version: &str| RELEASES.iter().find(|known| **known == version);
-    let cases = cases.into_iter();
-    cases
-        .filter_map(|(version, kind)| Some(case((known(version)?, kind))))
-        .collect()
-}
-
-/// Starts the shape as each case says; those that cannot be built are counted as skipped.
-fn for_each(shape: &str, check: impl Fn(&Case, Patient) -> Result<()>) {
-    if let Some(why) = forbidden().unwrap() {
-        return note_skip("live heap", &why);
-    }
-    let mut failures = Vec::new();
-    for case in cases() {
-        let recipe = Recipe::new(shape).go(case.version).kind(case.kind.clone());
-        match recipe.build() {
-            Ok(_) => {}
-            Err(error) => {
-                note_skip(&case.to_string(), &format!("{error:#}"));
-                continue;
-            }
-        }
-        let result = recipe.start().and_then(|patient| check(&case, patient));
-        if let Err(error) = result {
-            println!("{case}: FAILED: {error:#}");
-            failures.push(format!("{case}: {error:#}"));
-        }
-    }
-    assert!(failures.is_empty(), "{failures:#?}");
-}
 
 #[test]
 fn what_is_held_is_reachable_and_what_is_not_is_not() {

@@ -320,5 +320,6 @@ func main() {
 		runtime.GC()
 		runtime.GC()
 	})
+	p.On("dump", dump)
 	p.Serve()
 }
