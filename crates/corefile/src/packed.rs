@@ -24,6 +24,8 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 const XZ_MEMORY: u32 = 256 << 10;
 /// Bytes decompressed at once.
 const CHUNK: usize = 1 << 20;
+/// Bytes asked of a decoder at once: what it has when its input ends, it may not give.
+const AT_ONCE: usize = 64 << 10;
 /// Holes are multiples of this.
 const HOLE: usize = 4096;
 /// A chunk without anything in it.
@@ -181,7 +183,8 @@ fn fill(reader: &mut dyn Read, chunk: &mut [u8]) -> (usize, Option<End>) {
     // The lz4 reader returns nothing between two frames, once.
     let mut nothing = 0;
     while let Some(rest) = chunk.get_mut(len..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest) {
+        let some = rest.len().min(AT_ONCE);
+        match reader.read(rest.get_mut(..some).unwrap_or_default()) {
             Ok(0) if nothing == 0 => nothing += 1,
             Ok(0) => return (len, Some(End::Whole)),
             Ok(more) => {
