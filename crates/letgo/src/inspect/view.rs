@@ -30,7 +30,7 @@ const LOOKS: u32 = 5;
 const STEADY_PART: u64 = 400;
 
 /// The most that threads are held for while a copy is made, the kernel's own part left out.
-const COPY_STOP: Duration = Duration::from_secs(1);
+const COPY_STOP: Duration = Duration::from_secs(5);
 /// Memory that must be left where the target runs, for a copy to be kept.
 const ROOM: u64 = 16 << 20;
 
