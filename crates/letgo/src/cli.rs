@@ -22,6 +22,7 @@ pub use target::{By, HoldArgs, Place, Selection, TargetArgs};
 use why::WHY;
 pub use why::WhyArgs;
 
+use crate::copy::CopyArgs;
 use crate::lab::args::LabArgs;
 use crate::terminal::Color;
 
@@ -157,25 +158,6 @@ pub struct WatchdogArgs {
     /// Remove frozen copies, through this code of the process
     #[arg(long)]
     pub copies: Option<String>,
-}
-
-/// Arguments of `letgo copy`.
-#[derive(Args, Debug)]
-pub struct CopyArgs {
-    /// The process
-    pub pid: u32,
-    /// How many copies
-    #[arg(long, default_value_t = 1)]
-    pub times: u32,
-    /// How long the process may be held for each, in milliseconds
-    #[arg(long, default_value_t = 2000)]
-    pub most: u64,
-    /// Keep each copy until a line is read
-    #[arg(long)]
-    pub wait: bool,
-    /// Make none, and remove what others have left
-    #[arg(long)]
-    pub clean: bool,
 }
 
 /// Arguments of `letgo ps`.

@@ -7,12 +7,31 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
-use crate::cli::CopyArgs;
 use crate::exit::Exit;
 use crate::frozen::{Frozen, clean};
 use crate::inspect::Opened;
+
+/// Arguments of `letgo copy`.
+#[derive(Args, Debug)]
+pub struct CopyArgs {
+    /// The process
+    pub pid: u32,
+    /// How many copies
+    #[arg(long, default_value_t = 1)]
+    pub times: u32,
+    /// How long the process may be held for each, in milliseconds
+    #[arg(long, default_value_t = 2000)]
+    pub most: u64,
+    /// Keep each copy until a line is read
+    #[arg(long)]
+    pub wait: bool,
+    /// Make none, and remove what others have left
+    #[arg(long)]
+    pub clean: bool,
+}
 
 /// Makes copies one after the other.
 ///

@@ -102,8 +102,8 @@ impl FrozenCopy {
     }
 
     /// Makes a copy of `process`, whose threads are held for `most` in all at each try. A watchdog
-    /// should watch already. The time that the kernel takes to copy the page table cannot be bounded:
-    /// see [`FrozenCopy::prediction`].
+    /// should watch already. The time that the kernel takes to copy the page table cannot be
+    /// bounded: see [`FrozenCopy::prediction`].
     ///
     /// # Errors
     /// [`Error::Hindered`] where something stands against it that is cheap to know, or where it
@@ -224,8 +224,8 @@ impl FrozenCopy {
         .into())
     }
 
-    /// Removes the copy; from then on there is nothing to read. Takes some milliseconds, ten seconds
-    /// at most where it does not end or no thread of the target comes to rest.
+    /// Removes the copy; from then on there is nothing to read. Takes some milliseconds, ten
+    /// seconds at most where it does not end or no thread of the target comes to rest.
     pub fn release(&mut self) -> Released {
         let Some(holder) = self.holder.take() else {
             return self.released;

@@ -7,8 +7,8 @@
 //!
 //! A [`Writer`] stores single words into it, each written down in a [`journal`] before, after
 //! [`may_write`] has said that nothing stands in the way; a [`watchdog`] puts back what is not to
-//! stay when letgo dies. A [`FrozenCopy`] is made by a call that a thread of the target is led through
-//! and back. Nothing else here changes a target.
+//! stay when letgo dies. A [`FrozenCopy`] is made by a call that a thread of the target is
+//! led through and back. Nothing else here changes a target.
 //!
 //! This crate interprets no Go structure. It takes no decision: what is worth reading or writing is
 //! for others to say. Text that comes from the kernel is parsed by public

@@ -1,8 +1,8 @@
 //! Frozen copies of real programs: that they are of one instant, that the program does not notice,
 //! and that nothing is left, whenever letgo is killed.
 //!
-//! `LETGO_TIER=matrix` takes every release and kind; `LETGO_SOAK=full` makes 10,000 copies and kills
-//! letgo at every step.
+//! `LETGO_TIER=matrix` takes every release and kind; `LETGO_SOAK=full` makes 10,000 copies and
+//! kills letgo at every step more often.
 
 mod consistency;
 mod killing;

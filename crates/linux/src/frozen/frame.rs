@@ -13,9 +13,9 @@
 //! The registers kept are those with which the thread goes on by itself: where a wait that can be
 //! restarted was interrupted, it stands before its `syscall` again; one that can only be resumed
 //! through the kernel's restart block, which rt_sigreturn clears, answers EINTR.
-//! rt_sigreturn also sets the alternate stack, which cannot be read from outside: its flags here are
-//! none that the kernel knows, so it refuses that part, squashes the error and leaves the stack as
-//! it is.
+//! rt_sigreturn also sets the alternate stack, which cannot be read from outside: its flags here
+//! are none that the kernel knows, so it refuses that part, squashes the error and leaves the stack
+//! as it is.
 //!
 //! Does not write anything.
 //!

@@ -1,8 +1,9 @@
 //! [`Prediction`]: what a frozen copy of a process would cost, and what stands against it.
 //!
 //! The pause is the time that the kernel takes to copy the page table of anonymous memory, entry by
-//! entry, and the time to stop the threads. The memory is the copied page table, and a page for each
-//! one that the target writes to while the copy lives.
+//! entry, and the time to stop the threads; processor time, so it is longer where the target has to
+//! wait for a processor. The memory is the copied page table, and a page for each one that the
+//! target writes to while the copy lives.
 //!
 //! Nothing is stopped or changed for it.
 //!

@@ -161,8 +161,9 @@ pub(crate) fn report_of(tid: u32) -> Result<Option<Report>, Errno> {
 /// As [`report_of`], told apart for a thread that is led through a call.
 ///
 /// A stop is looked at and left to be waited for (`WNOWAIT`): the wait that takes it also takes the
-/// signal that the thread is about to meet out of its hands, and the signal would be lost if we died
-/// before we gave it back. (kernel/exit.c `wait_task_stopped`, kernel/signal.c `ptrace_signal`.)
+/// signal that the thread is about to meet out of its hands, and the signal would be lost if we
+/// died before we gave it back. (kernel/exit.c `wait_task_stopped`, kernel/signal.c
+/// `ptrace_signal`.)
 pub(crate) fn halt_of(tid: u32) -> Result<Option<Halt>, Errno> {
     let looks = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
     let Some((code, status)) = look(tid, looks)? else {
