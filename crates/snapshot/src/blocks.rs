@@ -1,6 +1,6 @@
 //! [`Blocks`]: where the data lies in the file, cut into blocks that are compressed one by one.
 //!
-//! Every block but the last has 1 MiB of data. One that did not become smaller is stored as it is:
+//! Every block but the last has 256 KiB of data. One that did not become smaller is stored as it is:
 //! its stored length is then its raw length.
 //!
 //! Invariants of what is returned: blocks cover the data without a gap, and lie within the file.
@@ -9,9 +9,9 @@ use crate::Error;
 use crate::bytes::{u32_at, u64_at};
 use crate::format::{HEADER_BYTES, Place};
 
-/// Bytes of data in a block, as we write it: large enough to compress well, small enough to be
-/// decompressed for a few words out of it in a millisecond.
-pub(crate) const BLOCK: usize = 1 << 20;
+/// Bytes of data in a block, as we write it: heaps compress no better in blocks of 1 MiB, and a
+/// few words out of one of those take four times as long.
+pub(crate) const BLOCK: usize = 256 << 10;
 /// Most bytes of data in a block that is read.
 const MOST_BLOCK: u64 = 16 << 20;
 const HEAD_BYTES: usize = 16;
