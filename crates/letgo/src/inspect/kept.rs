@@ -8,10 +8,13 @@ use std::sync::{Mutex, PoisonError};
 
 use letgo_target::{Addr, Fault, ReadMemory};
 
+/// What one read brought.
+type Read = Result<Vec<u8>, Fault>;
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    reads: Mutex<HashMap<(Addr, usize), Result<Vec<u8>, Fault>>>,
+    reads: Mutex<HashMap<(Addr, usize), Read>>,
 }
 
 /// A target that is read, and of which each read is kept.
