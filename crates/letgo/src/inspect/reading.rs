@@ -150,49 +150,21 @@ impl Reading {
         let census = runtime.census(&*view.memory, &options).map_err(told)?;
         let mut coverage = census.coverage.clone();
         let mut marked = None;
-        let room = view.check();
-        if let Err(why) = &room {
-            coverage.skip("the object graph", why);
-        }
-        if graph && room.is_ok() {
-            progress.step("copying objects and roots");
-            marked = copy(program, &runtime, &view, &census, &first, &mut coverage);
+        match view.check() {
+            Err(why) => coverage.skip("the object graph", why),
+            Ok(()) if graph => {
+                progress.step("copying objects and roots");
+                marked = copy(program, &runtime, &view, &census, &first, &mut coverage);
+            }
+            Ok(()) => {}
         }
         progress.step("attributing pages");
-        let method = match view.stands() {
-            true => Method::Frozen,
-            false => Method::Running,
-        };
-        let slots = RuntimeSlots {
-            runtime: &runtime,
-            memory: &*view.memory,
-            limits: Limits::default(),
-        };
-        let kept = Kept::default();
-        let parts = Parts {
+        let read = Read {
             program,
-            view: &view,
+            runtime: &runtime,
             census: &census,
-            method,
         };
-        let mut account = match marked {
-            None => parts.attribute(&*view.memory, &slots, None)?,
-            // For what it reads: the bits of slots are in the graph.
-            Some(_) => parts.attribute(&Keeping(&kept, &*view.memory), &NoSlots, None)?,
-        };
-        let pause = view.let_go();
-        View::note(pause, &mut coverage);
-        if let Some(marked) = &mut marked {
-            progress.step("marking what is reachable");
-            marked.mark(&mut coverage);
-            let parts = Parts {
-                program,
-                view: &view,
-                census: &census,
-                method,
-            };
-            account = parts.attribute(&kept, &NoSlots, Some(&marked.reachable))?;
-        }
+        let (account, pause) = read.finish(&mut view, &mut marked, &mut coverage, progress)?;
         coverage.merge(account.coverage.clone());
         note_others(&program.others, &mut coverage);
         Ok(Reading {
@@ -310,17 +282,54 @@ impl Marked {
     }
 }
 
-/// What the account is made from, whether or not the target is still held.
-struct Parts<'a> {
+/// What was read so far.
+struct Read<'a> {
     program: &'a Program,
-    view: &'a View,
+    runtime: &'a Runtime,
     census: &'a Census,
-    method: Method,
 }
 
-impl Parts<'_> {
+impl Read<'_> {
+    /// Lets the target go, marks, and makes the account.
+    fn finish(
+        &self,
+        view: &mut View,
+        marked: &mut Option<Marked>,
+        coverage: &mut Coverage,
+        progress: &Progress,
+    ) -> Result<(Account, Pause), Complaint> {
+        let method = match view.stands() {
+            true => Method::Frozen,
+            false => Method::Running,
+        };
+        let slots = RuntimeSlots {
+            runtime: self.runtime,
+            memory: &*view.memory,
+            limits: Limits::default(),
+        };
+        let kept = Kept::default();
+        let mut account = match marked {
+            None => self.attribute(view, method, &*view.memory, &slots, None)?,
+            // For what it reads: the bits of slots are in the graph.
+            Some(_) => {
+                let memory = Keeping(&kept, &*view.memory);
+                self.attribute(view, method, &memory, &NoSlots, None)?
+            }
+        };
+        let pause = view.let_go();
+        View::note(pause, coverage);
+        if let Some(marked) = marked {
+            progress.step("marking what is reachable");
+            marked.mark(coverage);
+            account = self.attribute(view, method, &kept, &NoSlots, Some(&marked.reachable))?;
+        }
+        Ok((account, pause))
+    }
+
     fn attribute(
         &self,
+        view: &View,
+        method: Method,
         memory: &dyn ReadMemory,
         slots: &dyn SlotSource,
         reach: Option<&dyn Reach>,
@@ -330,13 +339,13 @@ impl Parts<'_> {
             slots,
             reach,
             memory,
-            residency: &self.view.residency,
-            mappings: &self.view.mappings,
+            residency: &view.residency,
+            mappings: &view.mappings,
             program: &self.program.segments(),
             sanitizer: self.program.sanitizer(),
-            stack_pointers: &self.view.stack_pointers(),
-            rss: self.view.rss.map(|rss| ResidentBytes(rss.rss)),
-            method: self.method,
+            stack_pointers: &view.stack_pointers(),
+            rss: view.rss.map(|rss| ResidentBytes(rss.rss)),
+            method,
         })
         .map_err(|error| complaints::of_account(&error))
     }
