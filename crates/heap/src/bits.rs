@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::prefetch::prefetch;
+
 /// The lowest `count` bits, all of them from 64 on.
 pub(crate) fn low(count: u64) -> u64 {
     match count {
@@ -133,6 +135,12 @@ impl SharedSet {
         let bit = 1u64 << (number % 64);
         word.load(Ordering::Relaxed) & bit != 0
             && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0
+    }
+
+    /// Asks for the memory that [`SharedSet::take`] will read.
+    #[inline]
+    pub(crate) fn ask(&self, number: u32) {
+        prefetch(&self.words, (number / 64) as usize);
     }
 
     /// What is left.

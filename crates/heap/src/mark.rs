@@ -14,17 +14,17 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::bits::SharedSet;
-use crate::objects::{HeapSpan, Objects, Slot};
+use crate::objects::{FoundSlot, HeapSpan, Objects, Slot};
 use crate::pointers::Contents;
 use crate::prefetch::prefetch;
 
 /// Bytes of a large object that are followed at once. Source: src/runtime/mgcmark.go,
 /// `maxObletBytes`.
 const PART: u64 = 128 << 10;
-/// Objects that are asked for ahead.
+/// Objects that are asked for ahead: first their spans, then what they hold.
 const AHEAD: usize = 8;
-/// Addresses whose objects are asked for ahead.
-const ADDRESSES_AHEAD: usize = 16;
+/// Addresses that are looked up ahead: first their pages, then whether they were reached.
+const ADDRESSES_AHEAD: usize = 8;
 /// Entries that a thread keeps for itself.
 const KEEP: usize = 32;
 /// Objects between two looks at the clock and at who has nothing to do.
@@ -94,13 +94,19 @@ impl<'a> Marking<'a> {
     /// Reaches the object that an address leads to; what it holds is to be followed.
     #[inline]
     pub(crate) fn reach(&self, addr: u64, items: &mut Vec<Item>) -> bool {
-        let Some(found) = self.objects.slot_at(addr) else {
-            return false;
-        };
-        if self.left.take(found.number) && found.is_followed {
+        let found = self.objects.slot_at(addr);
+        self.reach_slot(found, items);
+        found.is_some()
+    }
+
+    #[inline]
+    fn reach_slot(&self, found: Option<FoundSlot>, items: &mut Vec<Item>) {
+        if let Some(found) = found
+            && self.left.take(found.number)
+            && found.is_followed
+        {
             self.push(found.place, items);
         }
-        true
     }
 
     /// Adds an object to what is to be followed; a large one in parts.
@@ -179,19 +185,23 @@ impl<'a> Marking<'a> {
     }
 
     fn drain(&self, items: &mut Vec<Item>, pointers: &mut u64) {
-        let mut ahead = Ahead::default();
-        let mut addresses = Addresses::default();
+        let (mut spans, mut ahead) = (Ahead::<Item>::default(), Ahead::<Item>::default());
+        let mut lookups = Lookups::default();
         let mut until_look = LOOK;
         loop {
             let next = items.pop();
             if let Some(item) = next {
+                prefetch(&self.objects.spans, item.span as usize);
+            }
+            let next = spans.exchange(next);
+            if let Some(item) = next {
                 self.ask(item);
             }
             match ahead.exchange(next) {
-                Some(item) => self.one(item, items, &mut addresses, pointers),
-                None if next.is_none() => {
-                    for addr in std::mem::take(&mut addresses.addrs) {
-                        *pointers += u64::from(self.reach(addr, items));
+                Some(item) => self.one(item, items, &mut lookups, pointers),
+                None if next.is_none() && spans.is_empty() => {
+                    for _ in 0..2 * ADDRESSES_AHEAD {
+                        self.look_up(0, &mut lookups, items, pointers);
                     }
                     if items.is_empty() {
                         return;
@@ -225,21 +235,11 @@ impl<'a> Marking<'a> {
     }
 
     #[inline]
-    fn one(
-        &self,
-        item: Item,
-        items: &mut Vec<Item>,
-        addresses: &mut Addresses,
-        pointers: &mut u64,
-    ) {
+    fn one(&self, item: Item, items: &mut Vec<Item>, lookups: &mut Lookups, pointers: &mut u64) {
         let Some(span) = self.objects.spans.get(item.span as usize) else {
             return;
         };
-        let mut take = |value: u64| {
-            self.objects.ask(value);
-            let oldest = addresses.exchange(value);
-            *pointers += u64::from(self.reach(oldest, items));
-        };
+        let mut take = |value: u64| self.look_up(value, lookups, items, pointers);
         if is_large(span) {
             let from = u64::from(item.part) * PART;
             let to = (from + PART).min(span.elem_size);
@@ -247,6 +247,19 @@ impl<'a> Marking<'a> {
         } else {
             self.contents.each(span, item.part, &mut take);
         }
+    }
+
+    /// Takes an address, and reaches the object of one that came before.
+    #[inline]
+    fn look_up(&self, addr: u64, lookups: &mut Lookups, items: &mut Vec<Item>, pointers: &mut u64) {
+        self.objects.ask(addr);
+        let addr = lookups.addrs.put(addr);
+        let found = self.objects.slot_at(addr);
+        if let Some(found) = found {
+            *pointers += 1;
+            self.left.ask(found.number);
+        }
+        self.reach_slot(lookups.slots.put(found), items);
     }
 }
 
@@ -256,43 +269,73 @@ fn is_large(span: &HeapSpan) -> bool {
     span.nelems == 1 && span.elem_size > PART
 }
 
-/// The next few items, in the order that they came.
+/// The next few addresses to be looked up, 0 is none; and the slots of those before.
 #[derive(Default)]
-struct Ahead {
-    items: [Option<Item>; AHEAD],
+struct Lookups {
+    addrs: Ring<u64, ADDRESSES_AHEAD>,
+    slots: Ring<Option<FoundSlot>, ADDRESSES_AHEAD>,
+}
+
+/// The last few things that were put in.
+struct Ring<T, const LEN: usize> {
+    places: [T; LEN],
     at: usize,
 }
 
-impl Ahead {
+impl<T: Copy + Default, const LEN: usize> Default for Ring<T, LEN> {
+    fn default() -> Ring<T, LEN> {
+        Ring {
+            places: [T::default(); LEN],
+            at: 0,
+        }
+    }
+}
+
+impl<T: Copy + Default, const LEN: usize> Ring<T, LEN> {
+    /// Puts a thing in and takes the oldest out.
+    #[inline]
+    fn put(&mut self, thing: T) -> T {
+        self.at = (self.at + 1) % LEN;
+        let place = self.places.get_mut(self.at);
+        place.map_or(thing, |place| std::mem::replace(place, thing))
+    }
+}
+
+/// The next few items, in the order that they came.
+struct Ahead<T> {
+    ring: Ring<Option<T>, AHEAD>,
+    len: usize,
+}
+
+impl<T: Copy> Default for Ahead<T> {
+    fn default() -> Ahead<T> {
+        Ahead {
+            ring: Ring::default(),
+            len: 0,
+        }
+    }
+}
+
+impl<T: Copy> Ahead<T> {
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Puts an item in and takes the oldest out; where none is put in, the oldest that there is.
     #[inline]
-    fn exchange(&mut self, item: Option<Item>) -> Option<Item> {
+    fn exchange(&mut self, item: Option<T>) -> Option<T> {
+        if item.is_none() && self.len == 0 {
+            return None;
+        }
+        self.len += usize::from(item.is_some());
         for _ in 0..AHEAD {
-            let place = self.items.get_mut(self.at)?;
-            self.at = (self.at + 1) % AHEAD;
-            let oldest = std::mem::replace(place, item);
+            let oldest = self.ring.put(item);
             if oldest.is_some() || item.is_some() {
+                self.len -= usize::from(oldest.is_some());
                 return oldest;
             }
         }
         None
-    }
-}
-
-/// The next few addresses to be looked up, in the order that they came; 0 is none.
-#[derive(Default)]
-struct Addresses {
-    addrs: [u64; ADDRESSES_AHEAD],
-    at: usize,
-}
-
-impl Addresses {
-    /// Puts an address in and takes the oldest out.
-    #[inline]
-    fn exchange(&mut self, addr: u64) -> u64 {
-        self.at = (self.at + 1) % ADDRESSES_AHEAD;
-        let place = self.addrs.get_mut(self.at);
-        place.map_or(addr, |place| std::mem::replace(place, addr))
     }
 }
 
@@ -302,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_is_ahead_comes_out_in_order_and_whole() {
-        let mut ahead = Ahead::default();
+        let mut ahead = Ahead::<Item>::default();
         let item = |part| Some(Item { span: 0, part });
         let mut out = Vec::new();
         for part in 0..20 {

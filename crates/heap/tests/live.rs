@@ -9,6 +9,7 @@
 mod cases;
 mod process;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -139,6 +140,35 @@ fn reachable_bytes_are_those_that_the_runtime_marked() {
         // Nothing else is in use after a collection.
         let lost = reachable.in_use.bytes - ours;
         ensure!(lost <= NEAR, "{lost} bytes in use and not reachable");
+        Ok(())
+    });
+}
+
+/// Readers that take the contents of slices of this size for something else find the slices and
+/// not what they hold.
+#[test]
+fn four_million_leaves_are_found_through_slices_with_headers() {
+    for_each("leaves", |case, mut patient| {
+        let at = Addr(patient.truth().text("at").unwrap().parse()?);
+        let expected = (patient.truth().get("slices"), patient.truth().get("leaves"));
+        patient.stop()?;
+        let process = Process::open(patient.pid())?;
+        let census = process.census()?;
+        let graph = process.graph(&census, &GraphOptions::default())?;
+        let reachable = graph.mark(&GraphOptions::default());
+        ensure!(reachable.coverage.is_complete(), "{:?}", reachable.coverage);
+        let (mut slices, mut leaves) = (HashSet::new(), HashSet::new());
+        graph.pointers(graph.object_at(at).unwrap(), &mut |slice| {
+            slices.insert(slice);
+            graph.pointers(slice, &mut |leaf| {
+                leaves.insert(leaf);
+            });
+        });
+        let found = (slices.len() as u64, leaves.len() as u64);
+        ensure!(found == expected, "{found:?}");
+        let mut all = slices.iter().chain(&leaves);
+        ensure!(all.all(|object| reachable.has(*object)), "not reachable");
+        println!("{case}: {found:?} of {:?}", reachable.all);
         Ok(())
     });
 }
