@@ -129,6 +129,7 @@ mod tests {
                 write,
                 ..Permissions::default()
             },
+            inode: u64::from(!name.is_empty()),
             name: name.into(),
             ..Mapping::default()
         }
