@@ -11,7 +11,7 @@
 //!
 //! The parts: `heap` turns a graph into what `walk` goes over once; `tree` finds dominators among
 //! those objects that others are reached through; `holders` finds those of all others, and sums up.
-//! Objects that lead to no further object with pointers take 4 bytes each, all others 28.
+//! Leaves take 4 bytes each; an object that leads to leaves only, 16; all others, 28.
 //!
 //! Does not know names of roots or types.
 
