@@ -19,7 +19,7 @@ use crate::bits::{index, word};
 use crate::objects::{HeapSpan, Objects, Shape};
 use crate::pointers::{Contents, PLANE_WORDS};
 use crate::program::Program;
-use crate::{Error, Limits};
+use crate::{Error, GraphOptions, Limits};
 
 /// Bytes that a thread copies at a time.
 const STRETCH: u64 = 4 << 20;
@@ -62,16 +62,19 @@ pub(crate) fn copy(
     program: &Program<'_>,
     spans: &[Span],
     objects: &mut Objects,
-    limits: &Limits,
-    threads: usize,
+    options: &GraphOptions<'_>,
     until: Instant,
     coverage: &mut Coverage,
 ) -> Result<Contents, Error> {
+    let (limits, threads) = (&options.limits, options.threads());
     let bytes = place(program, spans, objects, limits, coverage);
     let mut contents = Contents {
         data: vec![0; index(bytes)],
         ..Contents::default()
     };
+    if let Some(untouched) = options.untouched {
+        untouched(&mut contents.data);
+    }
     let stretches = stretches(objects, spans, &mut contents.data);
     let queue = Mutex::new(stretches.into_iter());
     let found = Mutex::new(Found::default());

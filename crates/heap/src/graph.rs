@@ -26,10 +26,13 @@ pub struct GraphOptions<'a> {
     /// What the target's threads have in their hands, where they are stopped. Without, the stacks
     /// of goroutines that run are guessed at.
     pub registers: &'a [Registers],
+    /// Told of the memory that objects will be copied to, before it is touched: whoever knows the
+    /// system may ask it for huge pages.
+    pub untouched: Option<fn(&mut [u8])>,
 }
 
 impl GraphOptions<'_> {
-    fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
@@ -92,8 +95,7 @@ impl Graph {
             &program,
             &census.spans,
             &mut objects,
-            limits,
-            threads,
+            options,
             until,
             &mut coverage,
         )?;

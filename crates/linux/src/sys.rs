@@ -1,9 +1,10 @@
 //! The system calls that need `unsafe`, or that no crate wraps as we need them, each wrapped once.
 //!
 //! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
-//! here, ptrace in `ptrace`, foreign memory in `readv` and `writev`, the page table in `pagemap`, a
+//! here, advice on our own memory in `advise`, ptrace in `ptrace`, foreign memory in `readv` and `writev`, the page table in `pagemap`, a
 //! child to try things on in `pausing`, one that outlives us in `detach`.
 
+mod advise;
 pub(crate) mod detach;
 pub(crate) mod pagemap;
 mod pausing;
@@ -23,6 +24,7 @@ use nix::sys::signal::kill;
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
+pub use advise::prefer_huge_pages;
 pub(crate) use pausing::Pausing;
 
 /// Opens a directory to open files below it.

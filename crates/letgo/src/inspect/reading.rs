@@ -243,6 +243,7 @@ fn copy(
     let started = Instant::now();
     let options = GraphOptions {
         registers: &view.registers,
+        untouched: Some(letgo_linux::prefer_huge_pages),
         ..GraphOptions::default()
     };
     let memory = &*view.memory;
