@@ -9,6 +9,7 @@ use std::process::Command;
 
 use letgo_fuzz::Shell;
 use letgo_gobin::Image;
+use letgo_testkit::SyntheticCore;
 
 /// Bytes that a seed of DWARF or code keeps.
 const SHORT: usize = 12 << 10;
@@ -46,6 +47,8 @@ fn main() {
     seed("cgroup", "pressure", b"some avg10=0.12 avg60=1.00 avg300=0.00 total=123456\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=12\n");
     seed("journal", "release", JOURNAL);
     seed("runtime", "none", &[0; 16]);
+    seed("corefile", "small", &core());
+    seed("snapshot", "tables", &tables());
     seed(
         "cgroup",
         "mountinfo",
@@ -87,6 +90,48 @@ fn main() {
     bytes.extend(&abbrev);
     bytes.extend(unit);
     seed("dwarf", "runtime", &bytes);
+}
+
+/// A core of two threads, an executable of which a page is kept, and a heap.
+fn core() -> Vec<u8> {
+    let shell = Shell::default().build();
+    SyntheticCore::default()
+        .thread(7, 6, [9; 27])
+        .process(7, "api", "/srv/api -x")
+        .auxv(&[(3, 0x40_0040), (9, 0x40_1000), (25, 0xc0_0000_0100)])
+        .thread(8, 0, [8; 27])
+        .load(0x40_0000, 5, &shell[..4096], 0x2000)
+        .load(0xc0_0000_0000, 6, &[1; 4096], 8192)
+        .file(0x40_0000, 0x40_2000, 0, "/srv/api")
+        .build()
+}
+
+/// Facts, one block that is stored as it is, three runs of memory, and the block's bytes.
+fn tables() -> Vec<u8> {
+    let data = [7; 256];
+    let facts = br#"{"pid":7,"threads":[{"tid":7}],"surroundings":{"env":{"GOGC":"off"}}}"#;
+    let mut blocks = Vec::new();
+    // Blocks of 256 KiB; one, at byte 64 of the file, with 256 bytes.
+    for word in [256 << 10, 256, 64, 256 | 256 << 32] {
+        blocks.extend(u64::to_le_bytes(word));
+    }
+    blocks.extend(letgo_snapshot::fuzzing::sum(&data).to_le_bytes());
+    let mut memory = Vec::new();
+    let runs = [
+        [0x1000, 256, 0],
+        [0x2000, 4096, u64::MAX],
+        [0x4000, 4096, u64::MAX - 1],
+    ];
+    for word in runs.into_iter().flatten() {
+        memory.extend(u64::to_le_bytes(word));
+    }
+    let mut bytes = Vec::new();
+    for table in [facts.as_slice(), &blocks, &memory] {
+        let len = u16::try_from(table.len()).expect("short");
+        bytes.extend(len.to_le_bytes());
+    }
+    bytes.extend([facts.as_slice(), &blocks, &memory, &data].concat());
+    bytes
 }
 
 /// The unit of package runtime, cut short and its length put right.

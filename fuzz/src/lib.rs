@@ -34,6 +34,8 @@ pub const TARGETS: &[Target] = &[
     ("cgroup", cgroup),
     ("journal", journal),
     ("runtime", runtime),
+    ("corefile", corefile),
+    ("snapshot", snapshot),
 ];
 
 /// An executable file, opened as a Go program.
@@ -134,6 +136,17 @@ pub fn journal(bytes: &[u8]) {
     let pending = log.transient().len() + log.lasting().len();
     let lines = bytes.split(|byte| *byte == b'\n').count();
     assert!(pending + log.strange() <= lines, "a line counts once");
+}
+
+/// A core file.
+pub fn corefile(bytes: &[u8]) {
+    letgo_corefile::fuzzing::core(bytes);
+}
+
+/// A snapshot: as it is, and as the tables of one whose checksums are right.
+pub fn snapshot(bytes: &[u8]) {
+    letgo_snapshot::fuzzing::file(bytes);
+    letgo_snapshot::fuzzing::tables(bytes);
 }
 
 /// A runtime in memory, some words of which are overwritten: sixteen bytes each, of which two say

@@ -273,8 +273,8 @@ impl CoreFile {
     }
 }
 
-/// `segments`, and one without bytes for each mapping of a file that none of them covers: gdb leaves
-/// out whole what was not written to, headers too.
+/// `segments`, and one without bytes for each mapping of a file that none of them covers: of what
+/// was not written to, gdb leaves out the header too.
 fn with_files(segments: Vec<Segment>, files: &[FileMapping]) -> Vec<Segment> {
     let mut left_out = Vec::new();
     for file in files {

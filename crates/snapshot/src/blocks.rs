@@ -1,7 +1,7 @@
 //! [`Blocks`]: where the data lies in the file, cut into blocks that are compressed one by one.
 //!
-//! Every block but the last has 256 KiB of data. One that did not become smaller is stored as it is:
-//! its stored length is then its raw length.
+//! Every block but the last has 256 KiB of data. One that did not become smaller is stored as it
+//! is: its stored length is then its raw length.
 //!
 //! Invariants of what is returned: blocks cover the data without a gap, and lie within the file.
 

@@ -26,3 +26,22 @@ pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_the_one_that_others_compute() {
+        // Of xxHash 0.8, seed 0: the empty input, as its documentation and tests have it.
+        assert_eq!(checksum(b""), 0x2d06_8005_38d3_94c2);
+        assert_ne!(checksum(b"a"), checksum(b"b"));
+    }
+
+    #[test]
+    fn numbers_past_the_end_are_absent() {
+        assert_eq!(u32_at(&[1, 0, 0, 0, 9], 0), Some(1));
+        assert_eq!(u64_at(&[0; 8], usize::MAX), None);
+        assert_eq!(u16_at(&[], 0), None);
+    }
+}

@@ -17,6 +17,11 @@ use crate::runs::Runs;
 /// Most bytes that are read of one range.
 const SHORT: u64 = 64 << 10;
 
+/// The checksum that a part of these bytes would have, for seeds.
+pub fn sum(bytes: &[u8]) -> u64 {
+    checksum(bytes)
+}
+
 /// A file of any bytes: true where it was opened.
 pub fn file(bytes: &[u8]) -> bool {
     temporary(bytes).is_some_and(|file| open(file, bytes.len() as u64))
