@@ -31,8 +31,10 @@ fn refused(args: &[&str]) -> String {
     format!("exit {code}\n{}", String::from_utf8(output.stderr).unwrap())
 }
 
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 12] = [
     "why",
+    "heap",
+    "snap",
     "ps",
     "release",
     "tune",
@@ -115,7 +117,7 @@ fn wrong_command_lines_say_what_is_wrong() {
         ("pid_zero", &["why", "0"]),
         ("pid_too_long", &["why", "99999999999"]),
         ("pid_word", &["why", "prometheus"]),
-        ("verb_to_come", &["heap", "4242"]),
+        ("verb_to_come", &["goroutines", "4242"]),
         ("pid_and_name", &["why", "1", "--name", "api"]),
         (
             "container_without_pod",

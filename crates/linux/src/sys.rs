@@ -1,8 +1,9 @@
 //! The system calls that need `unsafe`, or that no crate wraps as we need them, each wrapped once.
 //!
 //! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
-//! here, advice on our own memory in `advise`, ptrace in `ptrace`, foreign memory in `readv` and `writev`, the page table in `pagemap`, a
-//! child to try things on in `pausing`, one that outlives us in `detach`.
+//! here, ptrace in `ptrace`, foreign memory in `readv` and `writev`, the page table in `pagemap`, a
+//! child to try things on in `pausing`, one that outlives us in `detach`, advice on our own memory
+//! in `advise`.
 
 mod advise;
 pub(crate) mod detach;

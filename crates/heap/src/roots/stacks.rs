@@ -385,11 +385,8 @@ impl Stack<'_> {
             let known = known.filter(|(fp, _)| *fp <= end);
             let lost = |code: &Code| code.writes_sp && code.special != Special::CgoCallback;
             let Some((fp, code)) = known.filter(|known| !(guess && lost(&known.1))) else {
-                // Not Go code, or no table tells its size.
-                if pc != Addr::NULL && !start.anywhere {
-                    into.coverage
-                        .skip("stack", "a frame is unknown; the rest was guessed");
-                }
+                // Not Go code, or no table tells its size: code of C or of a plugin. Every word
+                // from here on is taken for a pointer, so that nothing is missed.
                 self.guess(sp, end, into);
                 return;
             };
@@ -409,8 +406,6 @@ impl Stack<'_> {
                 return;
             }
             if lost(&code) && !innermost {
-                into.coverage
-                    .skip("stack", "a frame is unknown; the rest was guessed");
                 self.guess(fp, end, into);
                 return;
             }

@@ -17,7 +17,7 @@ led to that object any more";
 #[command(about = "What is in the heap of a program, and who holds it")]
 #[command(after_help = "\
 Examples:
-  letgo heap 4242                       totals, size classes, the largest holders
+  letgo heap 4242                       totals, size classes, largest holders
   letgo heap 4242 --top 50 --depth 4    more of them, and further down
   letgo heap core.4242 --exe ./api      a core file
   letgo heap api.snap                   a snapshot of `letgo snap`

@@ -28,7 +28,7 @@ Exit status:
   0  the snapshot is whole
   1  it is written, but something could not be read (it says what)
   2  the command line is wrong, or names more than one process
-  3  nothing was written: no such process, not a Go program, not allowed, no room")]
+  3  nothing was written: no such process, not a Go program, not allowed")]
 #[command(override_usage = "\
 letgo snap [OPTIONS] TARGET --output FILE
        letgo snap [OPTIONS] --name NAME | --cgroup PATH --output FILE

@@ -22,6 +22,8 @@ const NS_PER_GIB: u64 = 400_000_000;
 const NS_PER_THREAD: u64 = 15_000;
 /// Beside that.
 const NS_FIXED: u64 = 2_000_000;
+/// The most that a program is held that was stopped before.
+const STOPPED: Duration = Duration::from_secs(60);
 /// A stop is allowed so many times of what it is predicted to take.
 const ALLOWANCE: u32 = 4;
 
@@ -31,6 +33,12 @@ const ALLOWANCE: u32 = 4;
 /// A [`Complaint`] where it is gone or may not be read.
 pub(super) fn choose(opened: &mut Opened, most: Duration) -> Result<View, Complaint> {
     let told = |error| complaints::of_process(&error);
+    // One that is stopped already loses nothing by a stop.
+    if opened.process.stat().is_ok_and(|stat| stat.state == 'T')
+        && let Ok(view) = View::stopped(opened, STOPPED)
+    {
+        return Ok(view);
+    }
     let began = Instant::now();
     let (prediction, hindrances) = FrozenCopy::prediction(&opened.process).map_err(told)?;
     let look = began.elapsed();

@@ -25,7 +25,7 @@ fn a_go_library_in_a_c_program_is_read_by_the_library() {
         report.at("/target/go_version").unwrap(),
         &format!("go{NEWEST_GO}")
     );
-    let live = report.leaf("heap.objects", "resident_bytes").unwrap();
+    let live = report.leaf("heap.reachable", "resident_bytes").unwrap();
     assert!(live >= patient.truth().get("bytes"), "{live}");
     let text = letgo(&["why", &patient.pid().to_string()])
         .output()
@@ -44,7 +44,7 @@ fn a_plugin_shares_the_runtime_of_its_program() {
     let mut patient = Recipe::new("plugin").kind(Kind::cgo()).start().unwrap();
     let report = explained(&mut patient);
     assert!(report.at("/target/library").is_none());
-    let live = report.leaf("heap.objects", "resident_bytes").unwrap();
+    let live = report.leaf("heap.reachable", "resident_bytes").unwrap();
     assert!(live >= patient.truth().get("bytes"), "{live}");
 }
 

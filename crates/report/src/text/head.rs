@@ -81,6 +81,11 @@ fn method(target: &Target, taken: &Taken) -> [String; 3] {
         _ => None,
     };
     let [long, short] = match (&taken.method, taken.copied_bytes) {
+        // It lost nothing by standing still for us.
+        (Method::Stopped, _) if still.is_some() => {
+            let how = still.unwrap_or_default();
+            [format!("read as it was, {how}"), how.into()]
+        }
         (Method::Running, _) if taken.pause_ns_max == 0 => match still {
             Some(how) => [format!("read as it was, {how}"), how.into()],
             None => ["read while it ran, no pause".into(), "no pause".into()],
