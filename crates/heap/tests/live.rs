@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use cases::for_each;
-use letgo_heap::{Graph, GraphOptions, Limits, ObjectId, Reachable, RootKind};
+use letgo_heap::{Graph, GraphOptions, Limits, ObjectId, Reachable, Registers, RootKind};
 use letgo_target::Addr;
 use letgo_testkit::{Patient, thread_states};
 use nix::sys::signal::{Signal, kill};
@@ -26,19 +26,36 @@ use process::liar::Liar;
 /// its collection and its stop.
 const NEAR: u64 = 64 << 10;
 
+fn with(registers: &[Registers]) -> GraphOptions<'_> {
+    GraphOptions {
+        registers,
+        ..GraphOptions::default()
+    }
+}
+
 #[test]
 fn what_is_held_is_reachable_and_what_is_not_is_not() {
     for_each("graph", |case, mut patient| {
         let places: Vec<(String, Addr)> = places(&patient);
         patient.stop()?;
         let process = Process::open(patient.pid())?;
-        let census = process.census()?;
-        let registers = process.registers()?;
-        let options = GraphOptions {
-            registers: &registers,
-            ..GraphOptions::default()
-        };
-        let graph = process.graph(&census, &options)?;
+        let mut census = process.census()?;
+        let mut registers = process.registers()?;
+        let mut graph = process.graph(&census, &with(&registers))?;
+        // Where a stop falls into what the sweeper does to a list, the reading says that it is not
+        // whole, and another stop is asked for.
+        for _ in 0..3 {
+            if graph.coverage().is_complete() {
+                break;
+            }
+            println!("{case}: once more: {:?}", graph.coverage());
+            patient.resume()?;
+            patient.stop()?;
+            census = process.census()?;
+            registers = process.registers()?;
+            graph = process.graph(&census, &with(&registers))?;
+        }
+        let options = with(&registers);
         let reachable = graph.mark(&options);
         ensure!(reachable.coverage.is_complete(), "{:?}", reachable.coverage);
         for (name, addr) in &places {
