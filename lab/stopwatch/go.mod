@@ -1,0 +1,3 @@
+module letgo.lab/stopwatch
+
+go 1.19
