@@ -22,6 +22,7 @@ mod load;
 mod machine;
 mod patient;
 mod plan;
+mod race;
 mod release;
 mod returned;
 mod rows;
@@ -48,12 +49,13 @@ use plan::Plan;
 use rows::Rows;
 
 /// All experiments, in the order in which they are listed.
-const PLANS: [Plan; 5] = [
+const PLANS: [Plan; 6] = [
     release::PLAN,
     survivors::PLAN,
     signal::PLAN,
     advice::PLAN,
     busy::PLAN,
+    race::PLAN,
 ];
 
 /// Lists the experiments, or runs some.

@@ -15,6 +15,8 @@
 // the shape (drop and the like). `stop` reads MemStats, prints memstats and bysize, and stops the
 // whole process with SIGSTOP; nothing is allocated in between. After SIGCONT it says done.
 //
+// With -clock a thread notes when the process stood still; then calm and gaps are commands, too.
+//
 // A patient exits by itself: at the end of standard input, and after -minutes in any case. With
 // LETGO_PATIENT_TETHER set it is killed when its parent dies, stopped or not.
 package truth

@@ -18,7 +18,7 @@ const (
 
 var gapNs, stoodNs, waitedNs atomic.Int64
 
-// Gaps starts a thread that notes when it did not run, and adds the commands
+// noteGaps starts a thread that notes when it did not run, and adds the commands
 //
 //	calm  forgets what was noted
 //	gaps  gap_ns, the longest time in which the thread could not have run; stood_ns, all such times
@@ -26,9 +26,9 @@ var gapNs, stoodNs, waitedNs atomic.Int64
 //
 // A wait for a processor is the machine's noise and no stop: a stopped thread does not wait in a
 // queue. Source: Documentation/scheduler/sched-stats.rst, the second number of schedstat.
-func (p *Patient) Gaps() {
+func (p *Patient) noteGaps() {
 	started := make(chan struct{})
-	go noteGaps(started)
+	go look(started)
 	<-started
 	p.On("calm", func() {
 		gapNs.Store(0)
@@ -40,8 +40,8 @@ func (p *Patient) Gaps() {
 	})
 }
 
-// noteGaps sleeps without telling the scheduler, so that nobody takes its processor away meanwhile.
-func noteGaps(started chan struct{}) {
+// look sleeps without telling the scheduler, so that nobody takes its processor away meanwhile.
+func look(started chan struct{}) {
 	runtime.LockOSThread()
 	file := "/proc/self/task/" + strconv.Itoa(syscall.Gettid()) + "/schedstat"
 	fd, err := syscall.Open(file, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)

@@ -18,6 +18,7 @@ type Patient struct {
 
 var (
 	minutes = flag.Int("minutes", 10, "exit after so many minutes in any case")
+	clock   = flag.Bool("clock", false, "note when this process stood still: commands calm and gaps")
 	// MiB is the size that most shapes scale with.
 	MiB = flag.Int("mib", 0, "size of the shape in MiB (0: the shape's own default)")
 )
@@ -36,13 +37,17 @@ func Start(defaultMiB int) *Patient {
 		*MiB = defaultMiB
 	}
 	time.AfterFunc(time.Duration(*minutes)*time.Minute, func() { os.Exit(0) })
-	return &Patient{commands: map[string]func(){
+	p := &Patient{commands: map[string]func(){
 		"memstats": printStats,
 		"stop":     printStatsAndStop,
 		"gc":       runtime.GC,
 		"free":     debug.FreeOSMemory,
 		"exit":     func() { os.Exit(0) },
 	}}
+	if *clock {
+		p.noteGaps()
+	}
+	return p
 }
 
 // Bytes is the size of the shape in bytes.

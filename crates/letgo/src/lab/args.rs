@@ -44,6 +44,7 @@ Examples:
   letgo lab run release --long --repeat 1   until the runtime gives it back
   letgo lab run advice --system             huge pages never, madvise, always
   letgo lab run busy --out results.md       the table as Markdown, too
+  letgo lab run race --long                 letgo and its peers on 2.6 GB
 
 Figures are of this machine, now: give it nothing else to do. Interrupting it leaves nothing behind.
 
@@ -77,7 +78,7 @@ pub struct RunArgs {
     /// The letgo that releases; this one if not said
     #[arg(long, value_name = "FILE")]
     pub letgo: Option<PathBuf>,
-    /// Leave a program alone for 320 s and not for 30
+    /// Leave a program alone for 320 s and not for 30; race at full size
     #[arg(long)]
     pub long: bool,
     /// Change huge pages of the whole machine for a while

@@ -1,6 +1,7 @@
 //! [`Bench`]: what every experiment needs: programs, runs, releases of Go, a word on progress.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -105,6 +106,21 @@ impl Bench {
         let binary = self.go.build(&self.lab.join("load"), &self.go.version)?;
         let url = format!("http://127.0.0.1:{port}{path}");
         Load::start(&binary, &url, self.rate, self.seconds)
+    }
+
+    /// Builds what runs a command and says what it took.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub(super) fn stopwatch(&self) -> Result<PathBuf> {
+        Ok(self
+            .go
+            .build(&self.lab.join("stopwatch"), &self.go.version)?)
+    }
+
+    /// The go command, for its tools.
+    pub(super) fn go_command(&self) -> Command {
+        self.go.command()
     }
 
     /// Requests a second, for a note.

@@ -60,6 +60,11 @@ impl Go {
         (minor >= OLDEST).then_some(Go { program, version })
     }
 
+    /// The command itself, for its tools.
+    pub(super) fn command(&self) -> Command {
+        Command::new(&self.program)
+    }
+
     /// Builds the program in `source` with a release, without cgo.
     ///
     /// # Errors
@@ -96,7 +101,8 @@ impl Go {
     }
 }
 
-fn cache_dir() -> PathBuf {
+/// Where binaries are kept.
+pub(super) fn cache_dir() -> PathBuf {
     let from = |name| std::env::var_os(name).map(PathBuf::from);
     from("LETGO_CACHE")
         .or_else(|| Some(from("XDG_CACHE_HOME")?.join("letgo")))

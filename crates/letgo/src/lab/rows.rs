@@ -124,6 +124,11 @@ fn figure(mut samples: Vec<i64>) -> Option<Figure> {
     })
 }
 
+/// The one in the middle, as a row shows it.
+pub(super) fn median(samples: Vec<i64>) -> Option<i64> {
+    figure(samples).map(|figure| figure.median)
+}
+
 /// How much of `before` is gone, in thousandths, rounded; below nothing where it grew.
 pub(super) fn drop_permille(before: u64, after: u64) -> i64 {
     let (before, after) = (i128::from(before), i128::from(after));

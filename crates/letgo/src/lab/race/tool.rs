@@ -1,0 +1,143 @@
+//! [`Tool`]: who races, and what letgo says of what it did.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use letgo_report::{HeapReport, Taken, WhyReport};
+
+use super::stopwatch::{Stopwatch, Took};
+
+/// A tool, or a way of asking it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Tool {
+    /// No tool: the noise of the patient's clock.
+    Nothing,
+    /// `letgo why`: a frozen copy, where that is the cheapest.
+    Why,
+    /// `letgo heap`: holders by retained bytes, too.
+    Heap,
+    /// `letgo why --stop`.
+    WhyStop,
+    /// `letgo why --no-pause`.
+    WhyRunning,
+    /// `grf attach`.
+    Goref,
+    /// `gcore`, then `viewcore`.
+    Viewcore,
+}
+
+/// What a tool says; what it does not say is absent.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Found {
+    /// Objects that it found reachable.
+    pub(super) objects: Option<u64>,
+    /// Their bytes.
+    pub(super) bytes: Option<u64>,
+    /// The pause that it expected.
+    pub(super) predicted_ns: Option<u64>,
+    /// The pause that it measured.
+    pub(super) reported_ns: Option<u64>,
+    /// Objects that it looked at, and how long that took.
+    graph: Option<(u64, u64)>,
+}
+
+impl Tool {
+    /// In the order in which they go.
+    pub(super) const ALL: [Tool; 7] = [
+        Tool::Nothing,
+        Tool::Why,
+        Tool::Heap,
+        Tool::WhyStop,
+        Tool::WhyRunning,
+        Tool::Goref,
+        Tool::Viewcore,
+    ];
+
+    /// For a table.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Tool::Nothing => "(nothing, 2 s)",
+            Tool::Why => "letgo why",
+            Tool::Heap => "letgo heap",
+            Tool::WhyStop => "letgo why --stop",
+            Tool::WhyRunning => "letgo why --no-pause",
+            Tool::Goref => "goref",
+            Tool::Viewcore => "gcore, viewcore",
+        }
+    }
+
+    /// Runs letgo in this way.
+    ///
+    /// # Errors
+    /// It refuses, or says nothing that can be read.
+    pub(super) fn letgo(
+        self,
+        letgo: &Path,
+        stopwatch: &Stopwatch,
+        pid: u32,
+    ) -> Result<(Took, Found)> {
+        let verb = if self == Tool::Heap { "heap" } else { "why" };
+        let way = match self {
+            Tool::WhyStop => Some("--stop"),
+            Tool::WhyRunning => Some("--no-pause"),
+            _ => None,
+        };
+        let pid = pid.to_string();
+        let mut arguments = vec![verb, &pid, "-o", "json", "--quiet"];
+        arguments.extend(way);
+        // 1 says that something could not be read; the report says what.
+        let took = stopwatch.run(letgo.as_os_str(), arguments, &[0, 1])?;
+        let unreadable = || format!("letgo {verb} writes no JSON");
+        let taken = if self == Tool::Heap {
+            let report: HeapReport = serde_json::from_str(&took.stdout).with_context(unreadable)?;
+            report.taken
+        } else {
+            let report: WhyReport = serde_json::from_str(&took.stdout).with_context(unreadable)?;
+            report.taken
+        };
+        Ok((took, Found::of(&taken)))
+    }
+}
+
+impl Found {
+    fn of(taken: &Taken) -> Found {
+        let graph = taken.graph.as_ref();
+        Found {
+            objects: graph.map(|graph| graph.reachable_objects),
+            bytes: graph.map(|graph| graph.reachable_bytes),
+            predicted_ns: taken.pause_ns_predicted,
+            reported_ns: Some(taken.pause_ns_max),
+            graph: graph.map(|graph| (graph.objects, graph.wall_ns)),
+        }
+    }
+
+    /// Objects a second, where it says how long they took.
+    pub(super) fn marked(&self) -> Option<u64> {
+        let (objects, wall_ns) = self.graph?;
+        u64::try_from(u128::from(objects) * 1_000_000_000 / u128::from(wall_ns.max(1))).ok()
+    }
+
+    /// What a peer counted.
+    pub(super) fn counted(objects: u64, bytes: u64) -> Found {
+        Found {
+            objects: Some(objects),
+            bytes: Some(bytes),
+            ..Found::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_a_second() {
+        let found = Found {
+            graph: Some((12_000_000, 400_000_000)),
+            ..Found::default()
+        };
+        assert_eq!(found.marked(), Some(30_000_000));
+        assert_eq!(Found::counted(1, 2).marked(), None);
+    }
+}
