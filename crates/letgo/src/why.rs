@@ -41,6 +41,12 @@ pub fn report(
     progress: &Progress,
 ) -> Result<WhyReport, Complaint> {
     let reading = subject.read(options, progress)?;
+    if reading.rss.is_none() {
+        return Err(Complaint::no_report(
+            "a core file has no page table: which of its pages were resident is not known",
+            "`letgo heap` tells what is in its heap and who holds it",
+        ));
+    }
     let around = subject.around();
     let program = subject.program();
     let facts = facts(program, &reading, &around);

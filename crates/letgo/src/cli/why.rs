@@ -23,7 +23,7 @@ Examples:
   letgo why --name api                  by name, if only one Go program has it
   letgo why --pod shop/api-7d9f5-x2x4q  by Kubernetes pod, on its node
   letgo why 4242 --fail-on medium       for scripts: status 1 if it matters
-  letgo why core.4242                   a core file, or a snapshot
+  letgo why api.snap                    a snapshot of `letgo snap`
   letgo why 4242 -o json | jq '.rss.tree[] | {id, resident_bytes}'
 
 Exit status:
