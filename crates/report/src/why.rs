@@ -90,6 +90,9 @@ pub struct Taken {
     /// How long that was expected to be, in nanoseconds, where it was estimated before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause_ns_predicted: Option<u64>,
+    /// Why it was read so and not otherwise, where that was not what was asked for: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// How long the reading took, in nanoseconds.
     pub wall_ns: u64,
     /// Bytes copied while the target stood still.

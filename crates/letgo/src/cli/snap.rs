@@ -17,6 +17,7 @@ and --redact leaves out whatever is no pointer";
 /// Arguments of `letgo snap`.
 #[derive(Args, Debug)]
 #[command(about = "Write a snapshot of a program to a file")]
+#[command(mut_arg("target", |arg| arg.required_unless_present("core")))]
 #[command(after_help = "\
 Examples:
   letgo snap 4242 -o api.snap                in a pause of milliseconds
@@ -38,7 +39,7 @@ pub struct SnapArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// A core file, as TARGET would be
-    #[arg(long, value_name = "CORE", conflicts_with = "target")]
+    #[arg(long, value_name = "CORE", conflicts_with_all = ["target", "name", "cgroup", "pod"])]
     pub core: Option<PathBuf>,
     /// How it is held.
     #[command(flatten)]

@@ -86,7 +86,7 @@ pub(crate) fn of_core(error: &letgo_corefile::Error, path: &Path) -> Complaint {
         Error::TooLarge { .. } => "Give the core as it is then",
         _ => "Give a core file of an x86-64 Go program, a snapshot, or a pid",
     };
-    Complaint::no_report(format!("{}: {error}", path.display()), next)
+    Complaint::no_report(format!("file {}: {error}", path.display()), next)
 }
 
 /// What went wrong with a snapshot.
@@ -99,7 +99,12 @@ pub(crate) fn of_snapshot(error: &letgo_snapshot::Error, path: &Path) -> Complai
         Error::File { .. } => "See whether there is room, and whether the folder is there",
         _ => "Take it again; it was changed or cut since it was written",
     };
-    Complaint::no_report(format!("{}: {error}", path.display()), next)
+    let wrong = match error {
+        // The error's own sentence ends with what is our next step.
+        Error::Exists { path } => format!("the file {path} is there already"),
+        other => format!("file {}: {other}", path.display()),
+    };
+    Complaint::no_report(wrong, next)
 }
 
 /// What went wrong with the runtime in memory.

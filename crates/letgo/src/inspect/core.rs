@@ -35,7 +35,10 @@ impl Core {
         let named = file.exe_path().map(str::to_owned);
         let (Some(entry), Some(named)) = (file.entry(), named) else {
             return Err(Complaint::no_report(
-                format!("{} does not say which program it is of", path.display()),
+                format!(
+                    "the core file {} does not say which program it is of",
+                    path.display()
+                ),
                 "It may be cut: dump it once more, or save all of it",
             ));
         };

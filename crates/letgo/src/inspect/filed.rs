@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -41,6 +41,7 @@ pub(super) struct Beside {
 pub struct Filed {
     /// The program that it is of.
     pub program: Program,
+    path: PathBuf,
     file: Arc<Snapshot>,
 }
 
@@ -62,7 +63,7 @@ impl Filed {
         let image = file.image().map_err(|error| told(&error))?;
         let lacks = |what: &str| {
             Complaint::no_report(
-                format!("{} lacks {what}", path.display()),
+                format!("the snapshot {} lacks {what}", path.display()),
                 "Take it again with this letgo",
             )
         };
@@ -82,8 +83,18 @@ impl Filed {
         program.others = beside.others;
         Ok(Filed {
             program,
+            path: path.to_owned(),
             file: Arc::new(file),
         })
+    }
+
+    /// Checks every byte of the file.
+    ///
+    /// # Errors
+    /// A [`Complaint`] that says where it is damaged.
+    pub fn verify(&self) -> Result<(), Complaint> {
+        let verified = self.file.verify().map(drop);
+        verified.map_err(|error| complaints::of_snapshot(&error, &self.path))
     }
 
     /// What could not be had when it was taken.

@@ -2,19 +2,14 @@
 //!
 //! Kept is what is resident and what letgo may read: the runtime's structures, spans whose objects
 //! hold pointers, stacks, variables, libraries, C memory. Left out are free pages of the heap, and
-//! spans without pointers unless their contents are asked for; of these only what the collector
-//! itself keeps at their end is needed.
+//! spans without pointers unless their contents are asked for; of these only the marks that the
+//! collector keeps at their end are needed, in those releases that do.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use letgo_goruntime::{Census, RUNTIME_PAGE, Span, SpanUse};
-use letgo_target::{Addr, AddrRange, Fault, Mapping, ReadMemory, Residency};
+use letgo_target::{Addr, AddrRange, Fault, Mapping, ReadMemory, Registers, Residency};
 
-/// Largest object whose span may have marks of the collector inside. Source:
-/// src/runtime/mgcmark_greenteagc.go, `gcUsesSpanInlineMarkBits`.
-const MOST_MARKED_INSIDE: u64 = 512;
-/// Bytes at the end of such a span that are the collector's.
-const MARKS: u64 = 128;
 /// A slot of at least this size that the runtime's structures were read from is one of them.
 const LARGE_SLOT: u64 = 4096;
 
@@ -42,16 +37,19 @@ pub(super) fn ranges(census: &Census, residency: &Residency, contents: bool) -> 
     for span in census.spans.iter() {
         let kept = match is_left_out(span, contents) {
             false => span.range(),
-            true if span.npages == 1 && span.elem_size <= MOST_MARKED_INSIDE => {
-                let end = span.range().end();
-                AddrRange::new(Addr(end.0.saturating_sub(MARKS)), end)
-            }
-            true => continue,
+            true => bitmaps(span),
         };
         let resident = residency.within(kept).filter(|run| run.kind.is_resident());
         all.extend(resident.map(|run| run.range));
     }
     union(all)
+}
+
+/// What the collector keeps at the end of a span: pointer bitmaps and marks.
+fn bitmaps(span: &Span) -> AddrRange {
+    let end = span.range().end();
+    let start = Addr(end.0.saturating_sub(span.bitmap_bytes.into()));
+    AddrRange::new(start, end)
 }
 
 fn is_left_out(span: &Span, contents: bool) -> bool {
@@ -112,21 +110,40 @@ impl Redaction {
         for range in read {
             kept.extend(structures(census, *range));
         }
-        // The collector's marks at the end of spans.
-        let marked = census.spans.iter().filter(|span| {
-            span.used_for == SpanUse::Heap
-                && span.npages == 1
-                && span.elem_size <= MOST_MARKED_INSIDE
-        });
-        kept.extend(marked.map(|span| {
-            let end = span.range().end();
-            AddrRange::new(Addr(end.0.saturating_sub(2 * MARKS)), end)
-        }));
+        let heap = census.spans.iter();
+        let heap = heap.filter(|span| span.used_for == SpanUse::Heap);
+        kept.extend(heap.map(bitmaps).filter(|range| !range.is_empty()));
         Redaction {
             kept: Arc::new(union(kept)),
             mapped: Arc::new(union(
                 mappings.iter().map(|mapping| mapping.range).collect(),
             )),
+        }
+    }
+
+    /// Redacts what a thread has in its registers; where it is stays.
+    pub(super) fn registers(&self, own: &mut Registers) {
+        let words = [
+            &mut own.rax,
+            &mut own.rbx,
+            &mut own.rcx,
+            &mut own.rdx,
+            &mut own.rsi,
+            &mut own.rdi,
+            &mut own.rbp,
+            &mut own.r8,
+            &mut own.r9,
+            &mut own.r10,
+            &mut own.r11,
+            &mut own.r12,
+            &mut own.r13,
+            &mut own.r14,
+            &mut own.r15,
+        ];
+        for word in words {
+            if !holds(&self.mapped, Addr(*word)) {
+                *word = 0;
+            }
         }
     }
 

@@ -124,6 +124,7 @@ pub(super) fn taken(reading: &Reading) -> out::Taken {
         method: reading.method.clone(),
         pause_ns_max: reading.pause.ns_max,
         pause_ns_predicted: reading.pause_predicted.map(nanoseconds),
+        note: reading.why.clone(),
         wall_ns: nanoseconds(reading.wall),
         copied_bytes: reading
             .marked

@@ -72,6 +72,9 @@ pub fn write(
     let read = recording.into_ranges();
     if keep.redact {
         let redaction = Redaction::new(&census, &view.mappings, &read);
+        for thread in &mut view.threads {
+            redaction.registers(thread);
+        }
         writer.redact(Box::new(move |addr, bytes| redaction.apply(addr, bytes)));
     }
     let mut coverage = census.coverage.clone();

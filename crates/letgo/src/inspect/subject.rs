@@ -27,9 +27,13 @@ impl Subject {
     /// # Errors
     /// A [`Complaint`]: nothing or too much is meant, it is no Go program, or may not be read.
     pub fn open(args: &TargetArgs, progress: &Progress) -> Result<Subject, Complaint> {
+        let exe = args.exe.as_deref();
         if let Some(Place::File(path)) = &args.target {
             progress.step("reading the file");
-            return Subject::file(path, args.exe.as_deref());
+            return Subject::file(path, exe);
+        }
+        if exe.is_some() {
+            return Err(only_of_a_core("a process"));
         }
         let pid = select::resolve(&args.selection(), &ThisHost)?;
         progress.step("reading the executable");
@@ -42,6 +46,9 @@ impl Subject {
     /// As [`Subject::open`].
     pub fn file(path: &Path, exe: Option<&Path>) -> Result<Subject, Complaint> {
         if Filed::is_one(path) {
+            if exe.is_some() {
+                return Err(only_of_a_core("a snapshot"));
+            }
             return Filed::open(path).map(|filed| Subject::Snapshot(Box::new(filed)));
         }
         Core::open(path, exe).map(|core| Subject::Core(Box::new(core)))
@@ -94,6 +101,14 @@ impl Subject {
         }
     }
 
+    /// Why nothing can be made of it, where that is because the file was changed since.
+    fn damage(&self) -> Option<Complaint> {
+        match self {
+            Subject::Snapshot(filed) => filed.verify().err(),
+            Subject::Live(_) | Subject::Core(_) => None,
+        }
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -105,8 +120,17 @@ impl Subject {
             Subject::Snapshot(filed) => filed.coverage(),
         };
         let view = self.view(options.hold, progress)?;
-        let mut reading = Reading::of(self.program_mut(), view, options.graph, progress)?;
+        let read = Reading::of(self.program_mut(), view, options.graph, progress);
+        let mut reading = read.map_err(|complaint| self.damage().unwrap_or(complaint))?;
         reading.coverage.merge(coverage);
         Ok(reading)
     }
+}
+
+/// An executable was given for what has its own.
+fn only_of_a_core(what: &str) -> Complaint {
+    Complaint::usage(
+        format!("--exe goes with a core file, and this is {what}"),
+        "Leave --exe out",
+    )
 }

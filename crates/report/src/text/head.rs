@@ -43,6 +43,9 @@ pub(super) fn write(page: &mut Page, verb: &str, target: &Target, taken: &Taken)
             right(page, Line::new(), Ink::Dim, &long);
         }
     }
+    if let Some(note) = &taken.note {
+        page.wrapped(4, Ink::Dim, note);
+    }
 }
 
 /// Writes parts one after the other, on further lines where one is full; returns the last line.

@@ -1,0 +1,228 @@
+//! One stopped process, read as a frozen copy, under a stop, from a core, from a snapshot of the
+//! process and from one of the core: equal answers.
+
+use std::path::Path;
+use std::process::Command;
+
+use letgo_testkit::{
+    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, cases, note_skip,
+};
+use serde_json::Value;
+
+use crate::{json, may_read, snap};
+
+/// The process in its ways; the first is what the others are compared with.
+struct Ways {
+    dir: tempfile::TempDir,
+    ways: Vec<Way>,
+}
+
+/// One way of reading it.
+struct Way {
+    name: &'static str,
+    target: Vec<String>,
+    /// It has page table and `smaps`.
+    kernel: bool,
+}
+
+impl Ways {
+    /// All ways of a stopped patient.
+    fn of(patient: &Patient, case: &Case) -> Ways {
+        let pid = patient.pid().to_string();
+        let mut ways = Ways {
+            dir: tempfile::tempdir().unwrap(),
+            ways: Vec::new(),
+        };
+        ways.add("stop", &[&pid, "--stop=60000"], true);
+        ways.add("frozen", &[&pid, "--frozen"], true);
+        for hold in ["--stop=60000", "--frozen"] {
+            let file = ways.file(&format!("{}.snap", hold.trim_start_matches('-')));
+            snap(&[&pid, hold], Path::new(&file));
+            ways.add("snapshot", &[&file], true);
+        }
+        let core = ways.file("core");
+        if !dump(patient.pid(), &core) {
+            note_skip(&format!("cores of {case}"), "gcore of gdb is missing");
+            return ways;
+        }
+        ways.add("core", &[&core], false);
+        let file = ways.file("core.snap");
+        snap(&["--core", &core], Path::new(&file));
+        ways.add("snapshot of the core", &[&file], false);
+        ways
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    fn add(&mut self, name: &'static str, target: &[&str], kernel: bool) {
+        self.ways.push(Way {
+            name,
+            target: target.iter().map(|&word| word.to_owned()).collect(),
+            kernel,
+        });
+    }
+}
+
+/// Writes a core of a process; whether there is what writes it.
+pub fn dump(pid: u32, core: &str) -> bool {
+    let mut gcore = Command::new("gcore");
+    gcore.args(["-a", "-o", core, &pid.to_string()]);
+    let Ok(output) = gcore.output() else {
+        return false;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    std::fs::rename(format!("{core}.{pid}"), core).unwrap();
+    true
+}
+
+/// A report without what differs between two readings of anything: time, cost, and how it was read.
+fn answer(mut report: Value, kernel: bool) -> Value {
+    let parts = report.as_object_mut().unwrap();
+    let graph = parts["taken"]["graph"].take();
+    // What a core does not hold, and what needs a process.
+    let beside = [
+        "letgo",
+        "taken",
+        "target",
+        "environment",
+        "findings",
+        "changes",
+    ];
+    parts.retain(|key, _| !beside.contains(&key.as_str()));
+    parts.insert("graph".into(), graph);
+    strip(&mut report, kernel);
+    report
+}
+
+/// Takes out what measures time; where there is no page table, also what is resident.
+fn strip(value: &mut Value, kernel: bool) {
+    match value {
+        Value::Object(parts) => {
+            let beside = |key: &str| match key {
+                "wall_ns" | "last_gc_age_ns" | "alloc_rate_recent" | "gc_cpu_recent" => true,
+                // What is resident is what the page table says; a core has none.
+                "rss" | "resident_bytes" | "retained_resident_bytes" | "free_resident_bytes" => {
+                    !kernel
+                }
+                // How it was read is what differs.
+                "source" => true,
+                _ => false,
+            };
+            parts.retain(|key, _| !beside(key));
+            for part in parts.values_mut() {
+                strip(part, kernel);
+            }
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(|part| strip(part, kernel)),
+        _ => {}
+    }
+}
+
+/// Where two values differ, as JSON pointers, with both sides.
+fn differences(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let of = |parts: &serde_json::Map<String, Value>| parts.get(key).cloned();
+                let (a, b) = (of(a).unwrap_or_default(), of(b).unwrap_or_default());
+                differences(&format!("{at}/{key}"), &a, &b, found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (number, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(&format!("{at}/{number}"), a, b, found);
+            }
+        }
+        _ if a == b => {}
+        _ => found.push(format!("{at}: {a} and {b}")),
+    }
+}
+
+fn check(verb: &str, more: &[&str], ways: &Ways) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let read = |way: &Way| {
+        let target: Vec<&str> = way.target.iter().map(String::as_str).collect();
+        json(verb, &[&target, more].concat())
+    };
+    let (first, _) = read(&ways.ways[0]);
+    for way in &ways.ways {
+        let (report, code) = read(way);
+        if code != 0 {
+            let coverage = &report["taken"]["coverage"];
+            wrong.push(format!("{verb} {}: exit {code}: {coverage}", way.name));
+        }
+        let mut found = Vec::new();
+        let (ours, theirs) = (
+            answer(first.clone(), way.kernel),
+            answer(report, way.kernel),
+        );
+        differences("", &ours, &theirs, &mut found);
+        let more = found.len().saturating_sub(8);
+        found.truncate(8);
+        wrong.extend(
+            found
+                .iter()
+                .map(|one| format!("{verb} {}: {one}", way.name)),
+        );
+        if more > 0 {
+            wrong.push(format!("{verb} {}: and {more} more", way.name));
+        }
+    }
+    wrong
+}
+
+/// Reads each case in every way; all that differs comes out at the end.
+fn check_cases(shape: &Recipe, cases: &[Case]) {
+    let mut failed = Vec::new();
+    for case in cases {
+        let recipe = shape.clone().go(case.version).kind(case.kind.clone());
+        let mut patient = recipe.start().unwrap();
+        patient.stop().unwrap();
+        let ways = Ways::of(&patient, case);
+        let mut wrong = check("heap", &["--top=50", "--depth=4"], &ways);
+        wrong.extend(check("why", &[], &ways));
+        let word = if wrong.is_empty() { "equal" } else { "WRONG" };
+        eprintln!("{case}: {word} in {} ways", ways.ways.len());
+        failed.extend(wrong.iter().map(|one| format!("{case}: {one}")));
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn a_stopped_program_is_the_same_by_every_way() {
+    if !may_read("a_stopped_program_is_the_same_by_every_way") {
+        return;
+    }
+    let case = |version, kind| Case { version, kind };
+    let few = [
+        case(OLDEST_GO, Kind::plain()),
+        case(MIDDLE_GO, Kind::stripped_pie()),
+        case(NEWEST_GO, Kind::plain()),
+        case(NEWEST_GO, Kind::stripped_pie()),
+        case(NEWEST_GO, Kind::cgo()),
+    ];
+    let all = match Tier::from_env() {
+        Tier::Test => few.to_vec(),
+        Tier::Matrix => cases(Tier::Matrix),
+    };
+    check_cases(&Recipe::new("plain").arg("-mib=32"), &all);
+}
+
+#[test]
+fn objects_held_in_every_way_are_the_same_by_every_way() {
+    if !may_read("objects_held_in_every_way_are_the_same_by_every_way") {
+        return;
+    }
+    let case = |version| Case {
+        version,
+        kind: Kind::plain(),
+    };
+    check_cases(
+        &Recipe::new("graph"),
+        &[OLDEST_GO, MIDDLE_GO, NEWEST_GO].map(case),
+    );
+}

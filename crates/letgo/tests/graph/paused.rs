@@ -1,0 +1,97 @@
+//! What reading does to a program, and that the report says so.
+
+use letgo_testkit::{Patient, Recipe};
+use serde_json::Value;
+
+use crate::{json, letgo, may_read};
+
+fn why(patient: &Patient, args: &[&str]) -> Value {
+    let pid = patient.pid().to_string();
+    json("why", &[&[pid.as_str()], args].concat()).0
+}
+
+fn ids(report: &Value) -> Vec<String> {
+    let mut rest: Vec<&Value> = report["rss"]["tree"].as_array().unwrap().iter().collect();
+    let mut ids = Vec::new();
+    while let Some(node) = rest.pop() {
+        ids.push(node["id"].as_str().unwrap().to_owned());
+        rest.extend(node["children"].as_array().into_iter().flatten());
+    }
+    ids
+}
+
+fn splits(report: &Value) -> bool {
+    ids(report).iter().any(|id| id == "heap.reachable")
+}
+
+#[test]
+fn a_program_that_allocates_is_not_split_while_it_runs() {
+    if !may_read("a_program_that_allocates_is_not_split_while_it_runs") {
+        return;
+    }
+    let patient = Recipe::new("alloc").start().unwrap();
+    let report = why(&patient, &["--no-pause"]);
+    let taken = &report["taken"];
+    assert_eq!(taken["method"], "running");
+    assert_eq!(taken["pause_ns_max"], 0);
+    assert_eq!(taken["graph"], Value::Null, "{taken}");
+    assert!(!splits(&report), "{:?}", ids(&report));
+    assert!(ids(&report).contains(&"heap.objects".to_owned()));
+    // Who holds what cannot be had at all so.
+    let output = letgo(&["heap", &patient.pid().to_string(), "--no-pause"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("--no-pause"), "{said}");
+}
+
+#[test]
+fn quick_neither_pauses_nor_builds_a_graph() {
+    if !may_read("quick_neither_pauses_nor_builds_a_graph") {
+        return;
+    }
+    let patient = Recipe::new("healthy").start().unwrap();
+    let report = why(&patient, &["--quick"]);
+    let taken = &report["taken"];
+    assert_eq!(taken["method"], "running");
+    assert_eq!(taken["pause_ns_max"], 0);
+    assert_eq!(taken["graph"], Value::Null);
+    assert_eq!(taken["note"], Value::Null, "it was asked for");
+    assert!(!splits(&report));
+}
+
+#[test]
+fn what_is_not_said_otherwise_pauses_and_says_so() {
+    if !may_read("what_is_not_said_otherwise_pauses_and_says_so") {
+        return;
+    }
+    let patient = Recipe::new("alloc").start().unwrap();
+    // Generous, so that a slow machine makes a copy too.
+    let report = why(&patient, &["--max-pause=60000"]);
+    let taken = &report["taken"];
+    assert_eq!(taken["method"], "frozen", "{taken}");
+    assert!(taken["pause_ns_max"].as_u64().unwrap() > 0);
+    assert!(taken["pause_ns_predicted"].as_u64().unwrap() > 0);
+    assert_eq!(taken["note"], Value::Null);
+    assert!(splits(&report));
+}
+
+#[test]
+fn no_pause_at_most_is_none_and_the_report_says_why() {
+    if !may_read("no_pause_at_most_is_none_and_the_report_says_why") {
+        return;
+    }
+    let patient = Recipe::new("healthy").start().unwrap();
+    let pid = patient.pid().to_string();
+    for verb in ["why", "heap"] {
+        let (report, _) = json(verb, &[&pid, "--max-pause=0"]);
+        let taken = &report["taken"];
+        assert_eq!(taken["method"], "running", "{verb}: {taken}");
+        assert_eq!(taken["pause_ns_max"], 0);
+        let note = taken["note"].as_str().unwrap();
+        assert!(note.contains("--max-pause is 0 ms"), "{verb}: {note}");
+        let text = letgo(&[verb, &pid, "--max-pause=0"]).stdout;
+        let text = String::from_utf8(text).unwrap();
+        let head = text.lines().take(8).collect::<Vec<_>>().join(" ");
+        assert!(head.contains("--max-pause"), "{verb}: {head}");
+    }
+}
