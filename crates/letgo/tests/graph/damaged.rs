@@ -118,7 +118,7 @@ fn a_cut_core_is_never_a_whole_report_with_other_figures() {
     let path = dir.path().join("torn");
     for part in [20, 60, 95] {
         fs::write(&path, torn(&bytes, bytes.len() / 100 * part)).unwrap();
-        let (code, totals, why) = totals(&path, "heap");
+        let (code, totals, _) = totals(&path, "heap");
         assert_ne!(code, 0, "{part} %: {totals}");
         check(&path, &format!("torn at {part} %"), &reports);
     }

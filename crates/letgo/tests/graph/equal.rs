@@ -66,7 +66,7 @@ impl Ways {
 }
 
 /// Writes a core of a process; whether there is what writes it.
-pub fn dump(pid: u32, core: &str) -> bool {
+pub(crate) fn dump(pid: u32, core: &str) -> bool {
     let mut gcore = Command::new("gcore");
     gcore.args(["-a", "-o", core, &pid.to_string()]);
     let Ok(output) = gcore.output() else {

@@ -34,8 +34,8 @@ const NOSCAN: [&str; 3] = ["small buffers", "large buffers", "a map's key"];
 /// Where pieces of the text are in bytes, by the place that had them.
 fn found(bytes: &[u8], places: &mut BTreeSet<&'static str>) {
     let mut pieces = std::collections::HashMap::new();
-    for (place, name) in PLACES.iter().enumerate() {
-        let text = TEXT.map(|byte| byte ^ place as u8);
+    for (place, name) in (0u8..).zip(&PLACES) {
+        let text = TEXT.map(|byte| byte ^ place);
         for piece in text.windows(LEAST) {
             pieces.insert(<[u8; LEAST]>::try_from(piece).unwrap(), *name);
         }
@@ -55,7 +55,8 @@ fn found(bytes: &[u8], places: &mut BTreeSet<&'static str>) {
     }
 }
 
-/// Where the text is in a snapshot: in the file as it is, in all memory that it holds, in its facts.
+/// Where the text is in a snapshot: in the file as it is, in all memory that it holds, in its
+/// facts.
 fn places_in(file: &Path) -> BTreeSet<&'static str> {
     let mut places = BTreeSet::new();
     found(&std::fs::read(file).unwrap(), &mut places);
