@@ -90,13 +90,13 @@ func main() {
 		fill(larges.text[:], *text, inLargeStruct)
 	}
 	bulk = make([]byte, 1<<20)
+	// The key is made of it: a buffer of its own would be on the stack.
+	fill(bulk, *text, inMap)
+	byName[string(bulk[:length])] = smalls
 	fill(bulk, *text, inLargeBuffer)
 	fill(global[:], *text, inGlobal)
 	mixed.held = smalls
 	fill(mixed.text[:], *text, inPointerfulGlobal)
-	key := make([]byte, length)
-	fill(key, *text, inMap)
-	byName[string(key)] = smalls
 	started := make(chan bool)
 	for i := 0; i < 10; i++ {
 		go wait(*text, started)

@@ -33,6 +33,9 @@ impl Ways {
             dir: tempfile::tempdir().unwrap(),
             ways: Vec::new(),
         };
+        // First: gdb reads pages of files that were not in the process's memory, and they are then.
+        let core = ways.file("core");
+        let dumped = dump(patient.pid(), &core);
         ways.add("stop", &[&pid, "--stop=60000"], true);
         ways.add("frozen", &[&pid, "--frozen"], true);
         for hold in ["--stop=60000", "--frozen"] {
@@ -40,8 +43,7 @@ impl Ways {
             snap(&[&pid, hold], Path::new(&file));
             ways.add("snapshot", &[&file], true);
         }
-        let core = ways.file("core");
-        if !dump(patient.pid(), &core) {
+        if !dumped {
             note_skip(&format!("cores of {case}"), "gcore of gdb is missing");
             return ways;
         }

@@ -80,7 +80,7 @@ fn what_is_no_target_is_refused_with_a_next_step() {
 #[test]
 fn a_core_of_a_deleted_program_needs_the_executable() {
     let core = letgo_testkit::SyntheticCore::default()
-        .auxv(&[(9, 0x40_1000)])
+        .auxv(&[(9, 0x40_0800)])
         .load(0x40_0000, 5, b"\x7fELF", 4096)
         .file(0x40_0000, 0x40_1000, 0, "/no/such/program")
         .build();
