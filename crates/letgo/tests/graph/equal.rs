@@ -81,7 +81,7 @@ pub(crate) fn dump(pid: u32, core: &str) -> bool {
 }
 
 /// A report without what differs between two readings of anything: time, cost, and how it was read.
-fn answer(mut report: Value, kernel: bool) -> Value {
+pub(crate) fn answer(mut report: Value, kernel: bool) -> Value {
     let parts = report.as_object_mut().unwrap();
     let graph = parts["taken"]["graph"].take();
     // What a core does not hold, and what needs a process.
@@ -124,7 +124,7 @@ fn strip(value: &mut Value, kernel: bool) {
 }
 
 /// Where two values differ, as JSON pointers, with both sides.
-fn differences(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
+pub(crate) fn differences(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
