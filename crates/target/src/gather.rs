@@ -50,6 +50,7 @@ pub fn gather(
 ) -> Result<Gathered, Fault> {
     let mut pages: Vec<u64> = Vec::new();
     for (addr, len) in items.filter(|item| item.1 > 0) {
+        memory.asked(addr, len);
         let (first, last) = (addr.0 / OS_PAGE, addr.add(len - 1).0 / OS_PAGE);
         if pages.last() != Some(&last) {
             pages.extend(first..=last);

@@ -112,6 +112,9 @@ pub trait ReadMemory: Sync {
         }
         Ok(())
     }
+
+    /// Told by [`crate::gather`] what it is about to read whole os pages for.
+    fn asked(&self, _addr: Addr, _len: u64) {}
 }
 
 impl<M: ReadMemory + ?Sized> ReadMemory for &M {
@@ -122,6 +125,10 @@ impl<M: ReadMemory + ?Sized> ReadMemory for &M {
     fn read_scattered(&self, pieces: &mut [Piece<'_>]) -> Result<(), Fault> {
         (**self).read_scattered(pieces)
     }
+
+    fn asked(&self, addr: Addr, len: u64) {
+        (**self).asked(addr, len);
+    }
 }
 
 impl<M: ReadMemory + Send + ?Sized> ReadMemory for std::sync::Arc<M> {
@@ -131,6 +138,10 @@ impl<M: ReadMemory + Send + ?Sized> ReadMemory for std::sync::Arc<M> {
 
     fn read_scattered(&self, pieces: &mut [Piece<'_>]) -> Result<(), Fault> {
         (**self).read_scattered(pieces)
+    }
+
+    fn asked(&self, addr: Addr, len: u64) {
+        (**self).asked(addr, len);
     }
 }
 

@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use letgo_goruntime::{Census, RUNTIME_PAGE, Span, SpanUse};
-use letgo_target::{Addr, AddrRange, Fault, Mapping, ReadMemory, Registers, Residency};
+use letgo_target::{Addr, AddrRange, Fault, Mapping, OS_PAGE, ReadMemory, Registers, Residency};
 
 /// A slot of at least this size that the runtime's structures were read from is one of them.
 const LARGE_SLOT: u64 = 4096;
@@ -56,7 +56,8 @@ fn is_left_out(span: &Span, contents: bool) -> bool {
     !contents && span.used_for == SpanUse::Heap && span.is_noscan()
 }
 
-/// Reads of a target's memory, and where they were.
+/// Reads of a target's memory, and where they were; of those of whole os pages, what of them was
+/// asked for: beside it lies what is the program's.
 pub(super) struct Recording<'a> {
     memory: &'a dyn ReadMemory,
     read: Mutex<Vec<AddrRange>>,
@@ -70,6 +71,11 @@ impl<'a> Recording<'a> {
         }
     }
 
+    fn note(&self, range: AddrRange) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.push(range);
+    }
+
     /// All that was read.
     pub(super) fn into_ranges(self) -> Vec<AddrRange> {
         self.read
@@ -80,10 +86,15 @@ impl<'a> Recording<'a> {
 
 impl ReadMemory for Recording<'_> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.push(AddrRange::sized(addr, buf.len() as u64));
-        drop(read);
+        let len = buf.len() as u64;
+        if addr.0 % OS_PAGE != 0 || len % OS_PAGE != 0 {
+            self.note(AddrRange::sized(addr, len));
+        }
         self.memory.read(addr, buf)
+    }
+
+    fn asked(&self, addr: Addr, len: u64) {
+        self.note(AddrRange::sized(addr, len));
     }
 }
 
@@ -107,6 +118,14 @@ impl Redaction {
         };
         kept.extend(census.goroutines.iter().filter_map(|one| slot(one.g)));
         kept.extend(census.threads.iter().filter_map(|one| slot(one.m)));
+        // Constants of the program and its libraries, types among them: they are in its file too.
+        let constant = |mapping: &&Mapping| mapping.is_file() && !mapping.permissions.write;
+        kept.extend(
+            mappings
+                .iter()
+                .filter(constant)
+                .map(|mapping| mapping.range),
+        );
         for range in read {
             kept.extend(structures(census, *range));
         }

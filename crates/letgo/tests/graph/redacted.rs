@@ -122,6 +122,25 @@ fn beside(file: &Path, other: &Path) -> Vec<String> {
     found
 }
 
+/// Objects in every way that the runtime knows of: what leads from one to the other is still there.
+#[test]
+fn a_redacted_snapshot_has_every_kind_of_pointer() {
+    if !may_read("a_redacted_snapshot_has_every_kind_of_pointer") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for version in [OLDEST_GO, MIDDLE_GO, NEWEST_GO] {
+        let mut patient = Recipe::new("graph").go(version).start().unwrap();
+        patient.stop().unwrap();
+        let pid = patient.pid().to_string();
+        let file = |name: &str| dir.path().join(format!("{version}-{name}.snap"));
+        let [plain, redacted] = ["plain", "redacted"].map(file);
+        snap(&[&pid, "--stop=60000"], &plain);
+        snap(&[&pid, "--stop=60000", "--redact"], &redacted);
+        assert_eq!(beside(&redacted, &plain), [""; 0], "{version}");
+    }
+}
+
 #[test]
 fn a_redacted_snapshot_has_the_shapes_and_no_contents() {
     if !may_read("a_redacted_snapshot_has_the_shapes_and_no_contents") {
