@@ -386,6 +386,8 @@ fn a_file_that_fails_to_read_is_a_fault_and_no_zeros() {
 fn any_changed_byte_of_the_headers_is_survived() {
     let whole = sound().build();
     assert!(fuzzing::core(&whole));
+    let seed = include_bytes!("../../../fuzz/seeds/corefile/small");
+    assert!(fuzzing::core(seed), "the fuzzer starts from a sound core");
     for at in 0..0x1000 {
         for value in [0, 1, 0x7f, 0xff] {
             let mut bytes = whole.clone();

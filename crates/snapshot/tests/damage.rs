@@ -169,6 +169,8 @@ fn tables_of_any_bytes_are_survived() {
     small(&path);
     let whole = std::fs::read(path).unwrap();
     assert!(fuzzing::file(&whole));
+    let seed = include_bytes!("../../../fuzz/seeds/snapshot/tables");
+    assert!(fuzzing::tables(seed), "the fuzzer starts from sound tables");
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] = 0xff;
