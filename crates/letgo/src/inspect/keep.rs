@@ -87,7 +87,7 @@ impl<'a> Recording<'a> {
 impl ReadMemory for Recording<'_> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
         let len = buf.len() as u64;
-        if addr.0 % OS_PAGE != 0 || len % OS_PAGE != 0 {
+        if !addr.0.is_multiple_of(OS_PAGE) || !len.is_multiple_of(OS_PAGE) {
             self.note(AddrRange::sized(addr, len));
         }
         self.memory.read(addr, buf)
