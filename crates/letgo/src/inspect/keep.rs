@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use letgo_goruntime::{Census, RUNTIME_PAGE, Span, SpanUse};
 use letgo_target::{Addr, AddrRange, Fault, Mapping, OS_PAGE, ReadMemory, Registers, Residency};
 
+use super::Program;
+
 /// A slot of at least this size that the runtime's structures were read from is one of them.
 const LARGE_SLOT: u64 = 4096;
 
@@ -109,8 +111,14 @@ pub(super) struct Redaction {
 
 impl Redaction {
     /// Of what was `read` to find the runtime's structures.
-    pub(super) fn new(census: &Census, mappings: &[Mapping], read: &[AddrRange]) -> Redaction {
-        let mut kept: Vec<AddrRange> = census.metadata.iter().map(|part| part.range).collect();
+    pub(super) fn new(
+        program: &Program,
+        census: &Census,
+        mappings: &[Mapping],
+        read: &[AddrRange],
+    ) -> Redaction {
+        let mut kept = constants(program, mappings);
+        kept.extend(census.metadata.iter().map(|part| part.range));
         let slot = |addr: Addr| {
             let span = census.span_of(addr)?;
             let within = addr.since(span.base) / span.elem_size.max(1) * span.elem_size;
@@ -178,6 +186,25 @@ impl Redaction {
             }
         }
     }
+}
+
+/// What is as it was linked, but for addresses that the loader made whole: descriptors of types.
+fn constants(program: &Program, mappings: &[Mapping]) -> Vec<AddrRange> {
+    let own = program.segments();
+    let fixed = mappings
+        .iter()
+        .filter(|mapping| mapping.is_file() && !mapping.permissions.write);
+    let loaded = fixed.flat_map(|mapping| {
+        own.iter()
+            .map(|segment| segment.range.intersect(mapping.range))
+    });
+    // Where no loader has made them so, they are in a segment that may be written to.
+    let sections = program.binary.image.sections().iter();
+    let relocated = sections.filter(|section| section.name.starts_with(".data.rel.ro"));
+    let placed =
+        relocated.map(|section| AddrRange::sized(section.addr.biased(program.bias), section.len));
+    let all = loaded.chain(placed);
+    all.filter(|range| !range.is_empty()).collect()
 }
 
 /// The parts of a read that are the runtime's own: outside of the heap all of it; inside, slots so

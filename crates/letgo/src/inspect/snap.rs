@@ -71,7 +71,7 @@ pub fn write(
     let census = runtime.census(&recording, &options).map_err(wrong)?;
     let read = recording.into_ranges();
     if keep.redact {
-        let redaction = Redaction::new(&census, &view.mappings, &read);
+        let redaction = Redaction::new(program, &census, &view.mappings, &read);
         for thread in &mut view.threads {
             redaction.registers(thread);
         }
