@@ -61,6 +61,28 @@ fn why_with_the_object_graph() {
     insta::assert_snapshot!("why_graph_explain_reading", reading);
 }
 
+/// Why it was read otherwise than asked for is in the head of both texts, at any width.
+#[test]
+fn a_note_on_how_it_was_read_is_in_the_head() {
+    let note = "it was read while it runs: a frozen copy would pause it for about 310 ms, and \
+                --max-pause is 200 ms";
+    let mut why_report: WhyReport = sample(GRAPH);
+    let mut heap_report: HeapReport = sample(HEAP);
+    for width in [80, 100] {
+        let head = |text: String| {
+            let lines = text.lines().take_while(|line| !line.is_empty());
+            let words = lines.flat_map(str::split_whitespace);
+            words.collect::<Vec<_>>().join(" ")
+        };
+        why_report.taken.note = None;
+        assert!(!head(why(&why_report, look(width), false)).contains("--max-pause"));
+        why_report.taken.note = Some(note.into());
+        heap_report.taken.note = Some(note.into());
+        assert!(head(why(&why_report, look(width), false)).ends_with(note));
+        assert!(head(heap(&heap_report, look(width))).ends_with(note));
+    }
+}
+
 /// The first line says how it was read, what that cost, and what it was expected to cost.
 #[test]
 fn the_first_line_says_what_the_reading_cost() {
