@@ -12,6 +12,8 @@ mod scratch;
 mod stopwatch;
 mod tool;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use letgo_linux::system;
 use letgo_report::Unit;
@@ -107,27 +109,22 @@ fn with(bench: &Bench, peers: &Peers, rows: &mut Rows, mode: &str) {
             if let Some(error) = error {
                 rows.failed(&what, &error);
             }
+            let letgo = done(&runs, Tool::Why);
             for tool in Tool::ALL {
-                let own: Vec<&Run> = runs
-                    .iter()
-                    .filter_map(|run| run.get(&tool)?.as_ref().ok())
-                    .collect();
                 for error in runs.iter().filter_map(|run| run.get(&tool)?.as_ref().err()) {
                     rows.failed(&format!("{what}, {}", tool.name()), error);
                 }
-                let letgo = runs
-                    .iter()
-                    .filter_map(|run| run.get(&Tool::Why)?.as_ref().ok());
-                let letgo: Vec<&Run> = letgo.collect();
-                add(
-                    rows,
-                    [version, &shape.label(), mode, tool.name()],
-                    &own,
-                    &letgo,
-                );
+                let names = [version, &shape.label(), mode, tool.name()];
+                add(rows, names, &done(&runs, tool), &letgo);
             }
         }
     }
+}
+
+/// The runs that a tool has finished.
+fn done(runs: &[BTreeMap<Tool, Result<Run>>], tool: Tool) -> Vec<&Run> {
+    let own = runs.iter().filter_map(|run| run.get(&tool)?.as_ref().ok());
+    own.collect()
 }
 
 /// A row of a tool, beside the runs of `letgo why`.
@@ -140,6 +137,9 @@ fn add(rows: &mut Rows, names: [&str; 4], runs: &[&Run], letgo: &[&Run]) {
     });
     let pause = times(runs, letgo, |run| Some(run.pause_ns));
     let [go, patient, huge_pages, tool] = names;
+    for skip in runs.iter().flat_map(|run| &run.found.skipped) {
+        rows.note(format!("What {tool} says of {patient}: {skip}."));
+    }
     let row = rows.row(&[
         ("go", go),
         ("patient", patient),

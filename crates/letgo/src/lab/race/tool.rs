@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use letgo_report::{HeapReport, Taken, WhyReport};
+use letgo_report::{HeapReport, SkipReport, Taken, WhyReport};
 
 use super::stopwatch::{Stopwatch, Took};
 
@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub(super) predicted_ns: Option<u64>,
     /// The pause that it measured.
     pub(super) reported_ns: Option<u64>,
+    /// What it says it left out or did otherwise, and why.
+    pub(super) skipped: Vec<String>,
     /// Objects that it looked at, and how long that took.
     graph: Option<(u64, u64)>,
 }
@@ -107,6 +109,7 @@ impl Found {
             bytes: graph.map(|graph| graph.reachable_bytes),
             predicted_ns: taken.pause_ns_predicted,
             reported_ns: Some(taken.pause_ns_max),
+            skipped: taken.coverage.skipped.iter().map(skip).collect(),
             graph: graph.map(|graph| (graph.objects, graph.wall_ns)),
         }
     }
@@ -125,6 +128,10 @@ impl Found {
             ..Found::default()
         }
     }
+}
+
+fn skip(skip: &SkipReport) -> String {
+    format!("{}: {}", skip.what, skip.why)
 }
 
 #[cfg(test)]
