@@ -39,7 +39,7 @@ pub fn run(args: &ReleaseArgs, terminal: &Terminal) -> Result<Exit> {
         let (_, state) = control::controls(&runtime, &memory)?;
         let reading = look(&mut opened, &progress)?;
         let counters = control::look_of(&state, 0, 0);
-        let report = begin(&mut opened, &reading, &counters, true, &progress);
+        let report = begin(&opened, &reading, &counters, true);
         drop(progress);
         let out = if text {
             release_head(&report, terminal.stdout)
@@ -53,7 +53,7 @@ pub fn run(args: &ReleaseArgs, terminal: &Terminal) -> Result<Exit> {
     let mut hands = Control::take(&mut opened, "release", true)?;
     let reading = look(&mut opened, &progress)?;
     let counters = control::look_of(hands.state(), 0, 0);
-    let mut report = begin(&mut opened, &reading, &counters, false, &progress);
+    let mut report = begin(&opened, &reading, &counters, false);
     drop(progress);
     report::note_recovered(&mut report, hands.recovered());
     if text {
@@ -97,21 +97,19 @@ pub fn run(args: &ReleaseArgs, terminal: &Terminal) -> Result<Exit> {
 }
 
 fn look(opened: &mut Opened, progress: &Progress) -> Result<Reading, Complaint> {
-    Reading::take(opened, Options::default(), progress)
+    let options = Options {
+        graph: true,
+        ..Options::default()
+    };
+    Reading::take(opened, options, progress)
 }
 
-fn begin(
-    opened: &mut Opened,
-    reading: &Reading,
-    counters: &Counters,
-    dry_run: bool,
-    progress: &Progress,
-) -> ReleaseReport {
+fn begin(opened: &Opened, reading: &Reading, counters: &Counters, dry_run: bool) -> ReleaseReport {
     let around = Surroundings::of(&opened.process);
     let at = units::rfc3339(SystemTime::now());
     let mut report = report::begin(opened, &around, at, dry_run);
     report.before = report::memory(reading, counters);
-    forecast::forecast(&mut report, opened, reading, progress);
+    forecast::forecast(&mut report, reading);
     report
 }
 

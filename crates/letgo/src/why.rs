@@ -40,13 +40,13 @@ pub fn report(
     options: Options,
     progress: &Progress,
 ) -> Result<WhyReport, Complaint> {
-    let reading = subject.read(options, progress)?;
-    if reading.rss.is_none() {
+    if !subject.has_page_table() {
         return Err(Complaint::no_report(
             "a core file has no page table: which of its pages were resident is not known",
             "`letgo heap` tells what is in its heap and who holds it",
         ));
     }
+    let reading = subject.read(options, progress)?;
     let around = subject.around();
     let program = subject.program();
     let facts = facts(program, &reading, &around);

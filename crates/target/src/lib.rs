@@ -9,6 +9,7 @@
 )]
 
 mod addr;
+pub mod bytes;
 mod coverage;
 mod gather;
 mod mapping;

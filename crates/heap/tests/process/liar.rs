@@ -39,7 +39,9 @@ impl ReadMemory for Liar<'_> {
             return Err(Fault::NotResident { addr, len });
         }
         self.memory.read(addr, buf)?;
-        for (at, word) in (addr.0..).step_by(8).zip(buf.chunks_exact_mut(8)) {
+        for (number, word) in (0u64..).zip(buf.chunks_exact_mut(8)) {
+            // Nothing can be read at the very end, and nothing is what some ask for there.
+            let at = addr.0.wrapping_add(number * 8);
             let dice = dice(self.seed, at);
             if dice.is_multiple_of(self.one_word_in) {
                 let truth = u64::from_le_bytes(word.try_into().unwrap());

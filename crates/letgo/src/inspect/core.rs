@@ -86,6 +86,7 @@ impl Core {
         View {
             method: Method::Core,
             at: self.at,
+            ran_on: None,
             monotonic_ns: None,
             memory: Box::new(Arc::clone(&self.file)),
             residency: Arc::new(held(&self.file.readable(), &mappings)),

@@ -102,6 +102,11 @@ impl Filed {
         self.file.facts().coverage.clone().unwrap_or_default()
     }
 
+    /// Whether the kernel's figures are in it.
+    pub fn has_page_table(&self) -> bool {
+        sums_of(&self.file.facts().smaps).is_some()
+    }
+
     /// What surrounded the process.
     pub fn around(&self) -> Surroundings {
         beside(self.file.facts()).around
@@ -117,6 +122,7 @@ impl Filed {
         View {
             method: Method::Snapshot,
             at: SystemTime::UNIX_EPOCH + taken,
+            ran_on: None,
             monotonic_ns: beside(facts).monotonic_ns,
             memory: Box::new(Kept {
                 file: Arc::clone(&self.file),

@@ -126,14 +126,6 @@ impl Redaction {
         };
         kept.extend(census.goroutines.iter().filter_map(|one| slot(one.g)));
         kept.extend(census.threads.iter().filter_map(|one| slot(one.m)));
-        // Constants of the program and its libraries, types among them: they are in its file too.
-        let constant = |mapping: &&Mapping| mapping.is_file() && !mapping.permissions.write;
-        kept.extend(
-            mappings
-                .iter()
-                .filter(constant)
-                .map(|mapping| mapping.range),
-        );
         for range in read {
             kept.extend(structures(census, *range));
         }

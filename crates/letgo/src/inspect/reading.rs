@@ -81,6 +81,8 @@ pub struct Reading {
     pub marked: Option<Marked>,
     /// The counters when the reading began.
     pub first: Light,
+    /// From when on it counted further: what a frozen copy or a stop shows is of before.
+    first_at: Instant,
     /// What moved in the second after, where that was asked for and the target still ran.
     pub delta: Option<LightDelta>,
     /// The counters at the end of that second.
@@ -114,7 +116,6 @@ impl Reading {
     ) -> Result<Reading, Complaint> {
         let started = Instant::now();
         let view = View::of(opened, options.hold, progress)?;
-        let began = Instant::now();
         let mut reading = Reading::of(&mut opened.program, view, options.graph, progress)?;
         reading.wall = started.elapsed();
         opened
@@ -122,7 +123,7 @@ impl Reading {
             .verify()
             .map_err(|error| complaints::of_process(&error))?;
         if options.rates {
-            reading.watch(opened, began, progress);
+            reading.watch(opened, progress);
         }
         Ok(reading)
     }
@@ -142,6 +143,7 @@ impl Reading {
         let runtime = program.attach(&*view.memory)?;
         let told = |error| complaints::of_runtime(&error);
         let first = runtime.light(&*view.memory).map_err(told)?;
+        let first_at = Instant::now();
         progress.step("reading spans and goroutines");
         let options = CensusOptions {
             functions: Some(&program.binary.functions),
@@ -183,14 +185,16 @@ impl Reading {
             delta: None,
             second: None,
             first,
+            first_at: view.ran_on.unwrap_or(first_at),
             monotonic_ns: view.monotonic_ns,
             coverage,
         })
     }
 
     /// Takes the second light reading, a second after the first.
-    fn watch(&mut self, opened: &mut Opened, began: Instant, progress: &Progress) {
+    fn watch(&mut self, opened: &mut Opened, progress: &Progress) {
         progress.step("watching what it allocates for a second");
+        let began = self.first_at;
         std::thread::sleep(WINDOW.saturating_sub(began.elapsed()));
         let Ok(second) = opened.light() else { return };
         let window = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -8,7 +8,7 @@
 //! between the two is small; the runtime's structures come last.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use letgo_heap::Registers;
 use letgo_linux::frozen::{joined_residency, joined_smaps};
@@ -40,6 +40,9 @@ pub struct View {
     pub method: Method,
     /// When.
     pub at: SystemTime,
+    /// From when on the target ran on past what is read; nothing where it is still held, and of
+    /// files.
+    pub ran_on: Option<Instant>,
     /// The target's monotonic clock then, in nanoseconds.
     pub monotonic_ns: Option<u64>,
     /// Its memory, as far as it is present.
@@ -145,8 +148,9 @@ impl View {
         let target = &opened.process;
         // What a letgo that was killed has left. Where it cannot be seen to, the watchdog will.
         let _ = crate::frozen::clean(opened);
-        let (at, monotonic_ns) = clocks(opened);
         let frozen = Frozen::make(opened, COPY_STOP).map_err(told)?;
+        let ran_on = Some(Instant::now());
+        let (at, monotonic_ns) = clocks(opened);
         let child = frozen.process();
         let mappings = child.maps().map_err(told)?;
         // Pages of files are the target's, which runs on.
@@ -165,6 +169,7 @@ impl View {
         Ok(View {
             method: Method::Frozen,
             at,
+            ran_on,
             monotonic_ns,
             memory: Box::new(memory),
             mappings,
@@ -190,6 +195,7 @@ impl View {
         Ok(View {
             method,
             at,
+            ran_on: None,
             monotonic_ns,
             memory: Box::new(memory),
             mappings: kernel.mappings,
@@ -232,7 +238,11 @@ impl View {
     pub fn let_go(&mut self) -> Pause {
         match std::mem::replace(&mut self.held, Held::Nothing) {
             Held::Nothing => Pause::default(),
-            Held::Threads(stopped) => Pause::from(&stopped.release()),
+            Held::Threads(stopped) => {
+                let pause = Pause::from(&stopped.release());
+                self.ran_on = Some(Instant::now());
+                pause
+            }
             Held::Copy(frozen) => {
                 let made = frozen.report().stop.pause_ns_max;
                 let removed = frozen.release().pause_ns_max;

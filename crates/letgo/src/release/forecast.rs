@@ -8,33 +8,25 @@
 //! A graph read from a program that allocates meanwhile lacks what is new, and would call too much
 //! garbage: it is not used then.
 
-use std::sync::Arc;
-
 use letgo_account::Leaf;
-use letgo_heap::{Graph, GraphOptions, Reachable};
+use letgo_heap::Reachable;
 use letgo_report::{Basis, Predicted, ReleaseReport};
 
-use crate::inspect::{Opened, Reading};
-use crate::progress::Progress;
+use crate::inspect::Reading;
 
 /// Free bytes that stay behind: the pages that each P keeps at hand, and what the scavenger finds
 /// not worth a wake. Measured: 0.2 to 1 MiB on programs of 2 Ps.
 const STAYS: u64 = 1 << 20;
 
-/// Bytes that a program may allocate while its graph is read, for the graph to be believed.
-const STILL: u64 = 4 << 20;
-
 /// Fills in what is expected.
-pub(super) fn forecast(
-    report: &mut ReleaseReport,
-    opened: &mut Opened,
-    reading: &Reading,
-    progress: &Progress,
-) {
-    progress.step("finding out which objects are garbage");
+pub(super) fn forecast(report: &mut ReleaseReport, reading: &Reading) {
     let free = reading.account.leaf(Leaf::HeapIdle).resident.0;
-    let (basis, garbage) = match reachable(opened, reading) {
-        Some(reachable) => (Basis::Graph, free_after_gc(reading, &reachable)),
+    let marked = reading.marked.as_ref();
+    let whole = marked.filter(|marked| marked.reachable.coverage.is_complete());
+    let (basis, garbage) = match whole {
+        Some(marked) => (Basis::Graph, free_after_gc(reading, &marked.reachable)),
+        // What a graph with gaps does not reach need not be garbage.
+        None if marked.is_some() => (Basis::FreeSpans, 0),
         None => {
             let dead = reading.account.leaf(Leaf::HeapGarbage).resident.0;
             (Basis::FreeSpans, dead)
@@ -52,30 +44,6 @@ pub(super) fn forecast(
         garbage_bytes: garbage,
     };
     report.page_faults_expected = returned / letgo_target::OS_PAGE;
-}
-
-/// What is reachable, of a graph that is whole and of one moment.
-fn reachable(opened: &mut Opened, reading: &Reading) -> Option<Reachable> {
-    let memory = opened.memory().ok()?;
-    let memory = memory.only_resident(Arc::clone(&reading.residency), &reading.mappings);
-    let runtime = opened.program.attach(&memory).ok()?;
-    let options = GraphOptions::default();
-    let graph = Graph::read(
-        &runtime,
-        &opened.program.binary,
-        &memory,
-        &reading.census,
-        &options,
-    )
-    .ok()?;
-    let now = runtime.light(&memory).ok()?.stats;
-    let before = &reading.first.stats;
-    let allocated = now.total_alloc.saturating_sub(before.total_alloc);
-    if now.num_gc != before.num_gc || allocated > STILL {
-        return None;
-    }
-    let reachable = graph.mark(&options);
-    (graph.coverage().is_complete() && reachable.coverage.is_complete()).then_some(reachable)
 }
 
 /// Resident bytes of spans that hold nothing but garbage.
