@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// where `=KEY` follows (`go1.23.5=go1.23.5`)
     #[arg(required = true)]
     toolchains: Vec<String>,
+    /// Only the tables that are there: an experiment that changed nothing is not built again
+    #[arg(long)]
+    known: bool,
 }
 
 /// Writes the tables of these toolchains and the list of all tables.
@@ -48,10 +51,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Some((toolchain, key)) => (toolchain, Some(key)),
             None => (text.as_str(), None),
         };
-        write_tables(&Toolchain::parse(toolchain), key)?;
+        let toolchain = Toolchain::parse(toolchain);
+        match options.known {
+            true => write_known(&toolchain, key)?,
+            false => write_tables(&toolchain, key)?,
+        }
     }
     let list = list(&root().join(FOLDER))?;
     fs::write(root().join(LIST), list).with_context(|| LIST)
+}
+
+/// Writes the tables of one toolchain that are there already.
+fn write_known(toolchain: &Toolchain, key: Option<&str>) -> Result<()> {
+    let folder = root().join(FOLDER);
+    let (version, default) = toolchain.layouts(&[])?;
+    let key = key.map_or_else(|| format!("go1.{}", version.minor), str::to_owned);
+    write_table(&folder, &key, &version, &default.to_text())?;
+    for experiment in experiments(&toolchain.goroot()?)? {
+        let key = format!("{key}-{experiment}");
+        if folder.join(format!("{key}.txt")).exists() {
+            let (version, layouts) = toolchain.layouts(&[&experiment])?;
+            write_table(&folder, &key, &version, &layouts.to_text())?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the tables of one toolchain.

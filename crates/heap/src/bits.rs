@@ -137,6 +137,12 @@ impl SharedSet {
             && word.fetch_and(!bit, Ordering::Relaxed) & bit != 0
     }
 
+    /// Whether a number is in.
+    pub(crate) fn has(&self, number: u32) -> bool {
+        let word = self.words.get((number / 64) as usize);
+        word.is_some_and(|word| word.load(Ordering::Relaxed) >> (number % 64) & 1 != 0)
+    }
+
     /// Asks for the memory that [`SharedSet::take`] will read.
     #[inline]
     pub(crate) fn ask(&self, number: u32) {

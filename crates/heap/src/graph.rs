@@ -9,11 +9,12 @@ use letgo_gobin::GoBinary;
 use letgo_goruntime::{Census, Runtime};
 use letgo_target::{Addr, AddrRange, Coverage, ReadMemory};
 
+use crate::bits::index;
 use crate::mark::Marking;
 use crate::objects::{ObjectId, Objects};
 use crate::pointers::Contents;
 use crate::program::Program;
-use crate::roots::{self, Registers, Root, Roots};
+use crate::roots::{self, Registers, Root, Roots, Walk};
 use crate::{Error, Limits, Reachable, census_use, copy};
 
 /// How a graph is read.
@@ -45,8 +46,8 @@ impl GraphOptions<'_> {
 pub struct Graph {
     pub(crate) objects: Objects,
     pub(crate) contents: Contents,
-    roots: Roots,
-    coverage: Coverage,
+    pub(crate) roots: Roots,
+    pub(crate) coverage: Coverage,
 }
 
 impl Graph {
@@ -168,6 +169,39 @@ impl Graph {
     /// The roots that lead to objects.
     pub fn roots(&self) -> &[Root] {
         &self.roots.roots
+    }
+
+    /// The frames of each goroutine whose stack was read, in the census's order.
+    pub fn walks(&self) -> &[Walk] {
+        &self.roots.walks.walks
+    }
+
+    /// Where a goroutine is: next instruction of the innermost frame, then return addresses.
+    pub fn pcs(&self, walk: &Walk) -> &[Addr] {
+        let range = walk.pcs.start as usize..walk.pcs.end as usize;
+        self.roots.walks.pcs.get(range).unwrap_or_default()
+    }
+
+    /// The roots on the stack of one of the census's goroutines.
+    pub fn roots_of(&self, goroutine: u32) -> &[Root] {
+        let walk = self.roots.walks.of(goroutine);
+        let range = walk.map_or(0..0, |walk| {
+            walk.roots.start as usize..walk.roots.end as usize
+        });
+        self.roots.roots.get(range).unwrap_or_default()
+    }
+
+    /// The copied bytes of an object from `addr` to its end; nothing of one without pointers.
+    pub(crate) fn bytes(&self, addr: Addr) -> Option<&[u8]> {
+        let found = self.objects.slot_at(addr.0)?;
+        let span = self.objects.spans.get(found.place.span as usize)?;
+        let offset = addr.0.checked_sub(span.base)?;
+        let end = u64::from(found.place.slot)
+            .checked_add(1)?
+            .checked_mul(span.elem_size)?;
+        let at = |offset: u64| span.at(0).saturating_add(index(offset));
+        let bytes = self.contents.data.get(at(offset)..at(end));
+        bytes.filter(|_| found.is_followed && self.objects.in_use.has(found.number))
     }
 
     /// Objects that have a finalizer.

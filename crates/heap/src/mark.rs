@@ -111,7 +111,7 @@ impl<'a> Marking<'a> {
 
     /// Adds an object to what is to be followed; a large one in parts.
     #[inline]
-    fn push(&self, place: Slot, items: &mut Vec<Item>) {
+    pub(crate) fn push(&self, place: Slot, items: &mut Vec<Item>) {
         let item = Item {
             span: place.span,
             part: place.slot,

@@ -9,11 +9,13 @@
 //! Source: src/runtime/mgcmark.go, `markroot`, `markrootSpans`; go1.19 to go1.27.
 
 mod frames;
+mod in_hand;
 mod queues;
 mod specials;
 mod stack_maps;
 mod stacks;
 mod variables;
+mod walks;
 
 use std::time::Instant;
 
@@ -23,6 +25,9 @@ use letgo_target::{Addr, Coverage};
 use crate::objects::{ObjectId, Objects};
 use crate::program::Program;
 use crate::{Error, Limits};
+pub(crate) use walks::BlockedIn;
+pub use walks::Walk;
+use walks::Walks;
 
 /// What a root is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -67,6 +72,17 @@ pub struct Root {
     pub at: Addr,
     /// What it holds: an address in an object.
     pub value: Addr,
+    owner: u32,
+}
+
+/// No goroutine.
+const NOBODY: u32 = u32::MAX;
+
+impl Root {
+    /// Whose stack it is of: which of the census's goroutines.
+    pub fn goroutine(&self) -> Option<u32> {
+        Some(self.owner).filter(|owner| *owner != NOBODY)
+    }
 }
 
 /// What a stopped thread has in its hands.
@@ -86,6 +102,12 @@ pub(crate) struct Roots {
     pub(crate) roots: Vec<Root>,
     /// Objects that have a finalizer: what they hold is kept, not they themselves.
     pub(crate) finalized: Vec<ObjectId>,
+    /// Objects that weak pointers lead to.
+    pub(crate) weak: Vec<ObjectId>,
+    pub(crate) walks: Walks,
+    /// Objects as large as a g or a sudog, that words lead to which no stack map names: on stacks
+    /// of the scheduler and of goroutines that do not rest; and which goroutine's.
+    pub(crate) in_hand: Vec<(ObjectId, Option<u32>)>,
 }
 
 /// What all kinds of roots are read with.
@@ -99,12 +121,25 @@ pub(crate) struct Source<'a> {
 }
 
 /// Roots on their way into [`Roots`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Collected {
     roots: Roots,
+    /// Whose stack is being read.
+    owner: u32,
     /// Beyond the limit.
     left_out: u64,
     pub(crate) coverage: Coverage,
+}
+
+impl Default for Collected {
+    fn default() -> Collected {
+        Collected {
+            roots: Roots::default(),
+            owner: NOBODY,
+            left_out: 0,
+            coverage: Coverage::default(),
+        }
+    }
 }
 
 impl Collected {
@@ -121,12 +156,17 @@ impl Collected {
             kind,
             at,
             value: Addr(value),
+            owner: self.owner,
         });
     }
 
     fn merge(&mut self, other: Collected) {
-        self.roots.roots.extend(other.roots.roots);
-        self.roots.finalized.extend(other.roots.finalized);
+        let roots = &mut self.roots;
+        roots.walks.merge(other.roots.walks, roots.roots.len());
+        roots.roots.extend(other.roots.roots);
+        roots.finalized.extend(other.roots.finalized);
+        roots.weak.extend(other.roots.weak);
+        roots.in_hand.extend(other.roots.in_hand);
         self.left_out += other.left_out;
         self.coverage.merge(other.coverage);
     }
@@ -150,6 +190,8 @@ pub(crate) fn read(
     specials::read(source, &mut collected)?;
     queues::read(source, &mut collected)?;
     stacks::read(source, threads, &mut collected)?;
+    collected.roots.walks.sort();
+    in_hand::read(source, &mut collected)?;
     for registers in source.registers {
         for value in &registers.general {
             collected.add(source, RootKind::Register, registers.sp, *value);

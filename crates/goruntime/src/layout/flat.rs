@@ -28,7 +28,7 @@ pub fn is_wanted(name: &str) -> bool {
 }
 
 /// Structures that declared paths lead through.
-const INNER: [&str; 17] = [
+const INNER: [&str; 20] = [
     "runtime.bitvector",
     "runtime.cleanupBlockHeader",
     "runtime.gcWork",
@@ -48,6 +48,10 @@ const INNER: [&str; 17] = [
     "runtime.piController",
     // That of what the object graph needs.
     "runtime.xRegPerG",
+    // Those of what blocked goroutines need.
+    "runtime.maybeTraceableChan",
+    "runtime.maybeTraceablePtr",
+    "runtime.waitq",
 ];
 
 /// The field that `path` leads to in `structure`.

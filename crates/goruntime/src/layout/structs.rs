@@ -396,6 +396,39 @@ foreign! {
         need async_safe_point: [1] = "asyncSafePoint";
         /// Its vector registers while preempted so; from 1.26.
         may xregs: [8] = "xRegs.state";
+        /// Sudogs that it waits with, a list.
+        need waiting: [8] = "waiting";
+        /// What its waker hands it.
+        need param: [8] = "param";
+        /// Its select was won by a waker.
+        need select_done: [4] = "selectDone";
+        /// The thread that it is locked to.
+        need lockedm: [8] = "lockedm";
+        /// The bubble of `testing/synctest` that it is in; from 1.24.
+        may bubble: [8] = "bubble" | "syncGroup";
+    }
+
+    /// A goroutine in a queue of those that wait for the same. Source: runtime2.go.
+    need Sudog sudog = "runtime.sudog" {
+        /// The goroutine.
+        need g: [8] = "g";
+        /// The next in a channel's queue.
+        need next: [8] = "next";
+        /// What is sent or received, or the address of the semaphore; from 1.26 also the list of a
+        /// `sync.Cond`.
+        need elem: [8] = "elem.vu" | "elem";
+        /// The next that the same goroutine waits with.
+        need waitlink: [8] = "waitlink";
+        /// The channel.
+        need c: [8] = "c.maybeTraceablePtr.vu" | "c";
+    }
+
+    /// A channel. Source: chan.go.
+    need Hchan hchan = "runtime.hchan" {
+        /// Those that wait to receive, the first of a list.
+        need recvq_first: [8] = "recvq.first";
+        /// Those that wait to send, the first of a list.
+        need sendq_first: [8] = "sendq.first";
     }
 
     /// A thread. Source: runtime2.go.

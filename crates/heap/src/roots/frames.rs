@@ -26,6 +26,12 @@ pub(super) enum Special {
     Reflect,
     /// Moves the stack pointer, and can be unwound all the same.
     CgoCallback,
+    /// Takes the semaphore of a `sync.Mutex` or `sync.RWMutex`.
+    Mutex,
+    /// Waits for a `sync.WaitGroup`.
+    WaitGroup,
+    /// Waits for a `sync.Cond`.
+    Cond,
 }
 
 impl Special {
@@ -36,6 +42,9 @@ impl Special {
             "runtime.sigpanic" | "runtime.sigpanic0" => Special::Trap,
             "reflect.makeFuncStub" | "reflect.methodValueCall" => Special::Reflect,
             "runtime.cgocallback" => Special::CgoCallback,
+            "sync.runtime_SemacquireMutex" => Special::Mutex,
+            "sync.(*WaitGroup).Wait" => Special::WaitGroup,
+            "sync.(*Cond).Wait" => Special::Cond,
             _ => Special::None,
         }
     }

@@ -149,6 +149,9 @@ fn root(
             into.roots.finalized.extend(object);
         }
         Kind::WeakHandle => {
+            let offset = layout.special.offset.get(bytes);
+            let object = source.objects.object_at(span.base.add(offset));
+            into.roots.weak.extend(object);
             let handle = layout
                 .special_weak_handle
                 .and_then(|special| special.handle);

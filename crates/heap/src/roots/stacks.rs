@@ -23,7 +23,9 @@ use letgo_goruntime::{Goroutine, Status};
 use letgo_target::{Addr, AddrRange, Gathered, gather};
 
 use super::frames::{Code, Frames, Special};
-use super::{Collected, Registers, RootKind, Source};
+use super::in_hand::rests;
+use super::walks::{BlockedIn, Walk, number};
+use super::{Collected, NOBODY, Registers, RootKind, Source};
 use crate::Error;
 use crate::bits::{index, word};
 
@@ -61,7 +63,9 @@ impl Start {
 /// # Errors
 /// Only what makes the whole target unreadable.
 pub(super) fn read(source: &Source<'_>, threads: usize, into: &mut Collected) -> Result<(), Error> {
-    let queue = Mutex::new(source.census.goroutines.chunks(BATCH));
+    let starts = (0u32..).step_by(BATCH);
+    let batches = starts.zip(source.census.goroutines.chunks(BATCH));
+    let queue = Mutex::new(batches);
     let all = Mutex::new((std::mem::take(into), Ok(())));
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
@@ -82,21 +86,23 @@ pub(super) fn read(source: &Source<'_>, threads: usize, into: &mut Collected) ->
 }
 
 /// One thread: takes goroutines until there are none.
-fn work(
+fn work<'a>(
     source: &Source<'_>,
-    queue: &Mutex<std::slice::Chunks<'_, Goroutine>>,
+    queue: &Mutex<impl Iterator<Item = (u32, &'a [Goroutine])>>,
     into: &mut Collected,
 ) -> Result<(), Error> {
     let mut frames = Frames::new(source.program);
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let Some(goroutines) = next else { break };
+        let Some((first, goroutines)) = next else {
+            break;
+        };
         if Instant::now() > source.until {
             let why = format!("there was no time to read {} of them", goroutines.len());
             into.coverage.skip("stack", why);
             continue;
         }
-        batch(source, goroutines, &mut frames, into)?;
+        batch(source, first, goroutines, &mut frames, into)?;
     }
     into.coverage.merge(frames.coverage);
     Ok(())
@@ -105,19 +111,20 @@ fn work(
 /// Reads the stacks of a few goroutines, as many at once as the limit allows.
 fn batch(
     source: &Source<'_>,
+    first: u32,
     goroutines: &[Goroutine],
     frames: &mut Frames<'_>,
     into: &mut Collected,
 ) -> Result<(), Error> {
     let gs = read_gs(source, goroutines)?;
     let mut starts = Vec::new();
-    for one in goroutines {
+    for (number, one) in (first..).zip(goroutines) {
         let Some(g) = of(source, &gs, one) else {
             into.coverage.skip("stack", "its g cannot be read");
             continue;
         };
         if let Some(start) = start(source, g) {
-            starts.push((one, g, start));
+            starts.push((Owner { number, one }, g, start));
         }
     }
     let mut rest = starts.as_slice();
@@ -135,19 +142,29 @@ fn batch(
             source.program.memory,
             used.map(|range| (range.start(), range.len())),
         )?;
-        let again: Vec<Goroutine> = now.iter().map(|(one, _, _)| (*one).clone()).collect();
+        let again: Vec<Goroutine> = now.iter().map(|(own, _, _)| own.one.clone()).collect();
         let gs_after = read_gs(source, &again)?;
-        for (one, g, start) in now {
-            let after = of(source, &gs_after, one);
+        for (own, g, start) in now {
+            let after = of(source, &gs_after, own.one);
+            into.owner = own.number;
             if after.is_some_and(|after| same_place(source, g, after)) {
-                stack(source, one.g, g, *start, &stacks, frames, into)?;
+                stack(source, *own, g, *start, &stacks, frames, into)?;
             } else {
                 into.coverage.torn += 1;
-                moved(source, one.g, after, frames, into)?;
+                moved(source, *own, after, frames, into)?;
             }
+            into.owner = NOBODY;
         }
     }
     Ok(())
+}
+
+/// Whose stack it is.
+#[derive(Clone, Copy, Debug)]
+struct Owner<'a> {
+    /// Which of the census's goroutines.
+    number: u32,
+    one: &'a Goroutine,
 }
 
 /// Reads these g's.
@@ -188,7 +205,7 @@ fn status(source: &Source<'_>, g: &[u8]) -> Status {
 /// at.
 fn moved(
     source: &Source<'_>,
-    addr: Addr,
+    own: Owner<'_>,
     g: Option<&[u8]>,
     frames: &mut Frames<'_>,
     into: &mut Collected,
@@ -202,7 +219,7 @@ fn moved(
         source.program.memory,
         std::iter::once((range.start(), range.len())),
     )?;
-    stack(source, addr, g, start, &stacks, frames, into)
+    stack(source, own, g, start, &stacks, frames, into)
 }
 
 /// The bounds of a goroutine's stack, where they make sense and there is one.
@@ -282,6 +299,7 @@ fn on_scheduler(source: &Source<'_>, g: &[u8]) -> bool {
 /// One goroutine's stack, from its stack pointer on.
 struct Stack<'a> {
     source: &'a Source<'a>,
+    walk: Walk,
     /// From the stack pointer to the end.
     range: AddrRange,
     whole: AddrRange,
@@ -294,7 +312,7 @@ struct Stack<'a> {
 
 fn stack(
     source: &Source<'_>,
-    addr: Addr,
+    own: Owner<'_>,
     g: &[u8],
     start: Start,
     stacks: &Gathered,
@@ -306,8 +324,15 @@ fn stack(
         into.coverage.skip("stack", "it cannot be read");
         return Ok(());
     };
+    let walks = &into.roots.walks;
+    let (first_pc, first_root) = (walks.pcs.len(), into.roots.roots.len());
     let mut stack = Stack {
         source,
+        walk: Walk {
+            goroutine: own.number,
+            used: range.len(),
+            ..Walk::default()
+        },
         range,
         whole: start.stack,
         bytes,
@@ -316,6 +341,7 @@ fn stack(
     };
     let fields = &source.program.layout().g;
     let context = fields.sched_ctxt;
+    let addr = own.one.g;
     stack.take(RootKind::Stack, context.at(addr), context.get(g), into);
     if fields.async_safe_point.u8(g) != 0 {
         stack.vector_registers(g, into);
@@ -337,6 +363,17 @@ fn stack(
         }
     }
     stack.reached(into);
+    if !rests(own.one) {
+        for value in bytes.chunks_exact(8) {
+            into.see(source, word(value, 0), Some(own.number));
+        }
+    }
+    let walks = &mut into.roots.walks;
+    walks.walks.push(Walk {
+        pcs: number(first_pc)..number(walks.pcs.len()),
+        roots: number(first_root)..number(into.roots.roots.len()),
+        ..stack.walk
+    });
     Ok(())
 }
 
@@ -378,18 +415,23 @@ impl Stack<'_> {
         let end = self.range.end();
         let (mut pc, mut sp) = (start.pc, start.sp);
         let (mut guess, mut trapped, mut innermost) = (start.anywhere, false, true);
+        let mut guessed = false;
         for _ in 0..self.source.limits.frames {
             let code = frames.at(pc, trapped);
             let frame_end = |code: &Code| Some(sp.add(u64::from(code.size?)).add(8));
             let known = code.and_then(|code| Some((frame_end(&code)?, code)));
             let known = known.filter(|(fp, _)| *fp <= end);
             let lost = |code: &Code| code.writes_sp && code.special != Special::CgoCallback;
+            if known.is_some() {
+                into.roots.walks.pcs.push(pc);
+            }
             let Some((fp, code)) = known.filter(|known| !(guess && lost(&known.1))) else {
                 // Not Go code, or no table tells its size: code of C or of a plugin. Every word
                 // from here on is taken for a pointer, so that nothing is missed.
                 self.guess(sp, end, into);
                 return;
             };
+            self.note(code.special, sp, fp.add(u64::from(code.args_len)));
             let preempts = code.special == Special::Preempts;
             if guess || preempts || code.special == Special::Reflect || !code.has_maps {
                 self.guess(sp, Addr(fp.0 - 8), into);
@@ -398,11 +440,13 @@ impl Stack<'_> {
                     _ => u64::from(code.args_len),
                 };
                 self.guess(fp, fp.add(args), into);
+                guessed = true;
                 guess = preempts;
             } else if code.lives {
                 self.precise(&code, sp, fp, into);
             }
             if code.is_top {
+                self.walk.is_whole = !guessed;
                 return;
             }
             if lost(&code) && !innermost {
@@ -415,6 +459,20 @@ impl Stack<'_> {
         }
         into.coverage
             .skip("stack", "it has more frames than the limit");
+    }
+
+    /// Keeps what a frame tells of the goroutine; of several that it rests in, the innermost.
+    fn note(&mut self, special: Special, sp: Addr, end: Addr) {
+        let blocked_in = match special {
+            Special::Mutex => BlockedIn::Mutex,
+            Special::WaitGroup => BlockedIn::WaitGroup,
+            Special::Cond => BlockedIn::Cond(AddrRange::new(sp, end)),
+            _ => BlockedIn::Other,
+        };
+        self.walk.is_called_by_c |= special == Special::CgoCallback;
+        if self.walk.blocked_in == BlockedIn::Other {
+            self.walk.blocked_in = blocked_in;
+        }
     }
 
     /// A frame with maps.

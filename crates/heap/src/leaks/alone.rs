@@ -1,0 +1,142 @@
+//! What each group of goroutines holds that nothing else does.
+//!
+//! First everything is marked that is reachable without any goroutine; then what is left takes the
+//! number of the group that reaches it, or that of several once a second one does. So an object is
+//! followed at most twice.
+//!
+//! As in the proof, a g and its sudogs hold only for their own goroutine.
+
+use letgo_goruntime::{Census, Runtime};
+
+use super::candidates::Candidates;
+use crate::mark::Marking;
+use crate::objects::ObjectId;
+use crate::{Count, Graph, GraphOptions};
+
+/// Reached by nothing so far.
+const NONE: u32 = u32::MAX;
+/// Reached by several groups.
+const SEVERAL: u32 = u32::MAX - 1;
+
+impl Graph {
+    /// What each group of goroutines holds alone; `groups` has the group of each goroutine of the
+    /// census, from 0. Objects that only guessed words lead to count as well.
+    pub fn held_alone(
+        &self,
+        runtime: &Runtime,
+        census: &Census,
+        groups: &[u32],
+        options: &GraphOptions<'_>,
+    ) -> Vec<Count> {
+        let len = groups.iter().max().map_or(0, |most| *most as usize + 1);
+        let mut counts = vec![Count::default(); len];
+        let candidates = Candidates::of(self, runtime, census);
+        let mut colours = Colours {
+            graph: self,
+            of: vec![NONE; self.slots() as usize],
+        };
+        self.without_goroutines(census, &candidates, options, &mut colours);
+        let mut own: Vec<Vec<ObjectId>> = vec![Vec::new(); groups.len()];
+        for (number, one) in census.goroutines.iter().enumerate() {
+            if let Some(own) = own.get_mut(number) {
+                own.extend(self.object_at(one.g));
+            }
+        }
+        for candidate in &candidates.list {
+            if let Some(own) = own.get_mut(candidate.goroutine as usize) {
+                own.extend(candidate.cut.iter().skip(1));
+            }
+        }
+        for ((number, group), own) in (0u32..).zip(groups).zip(own) {
+            for object in own {
+                self.pointers(object, &mut |to| colours.follow(to, *group));
+            }
+            for root in self.roots_of(number) {
+                if let Some(object) = self.object_at(root.value) {
+                    colours.follow(object, *group);
+                }
+            }
+        }
+        for (object, group) in (0u32..).zip(&colours.of) {
+            if let Some(count) = counts.get_mut(*group as usize)
+                && let Some((_, span)) = self.objects.place(ObjectId(object))
+            {
+                count.objects += 1;
+                count.bytes += span.elem_size;
+            }
+        }
+        counts
+    }
+
+    /// Marks what is reachable without any goroutine as reached by several.
+    fn without_goroutines(
+        &self,
+        census: &Census,
+        candidates: &Candidates,
+        options: &GraphOptions<'_>,
+        colours: &mut Colours<'_>,
+    ) {
+        let now = std::time::Instant::now();
+        let until = now.checked_add(options.limits.mark_time).unwrap_or(now);
+        let marking = Marking::new(&self.objects, &self.contents, options.threads(), until);
+        let gs = census.goroutines.iter();
+        let gs = gs.filter_map(|one| self.object_at(one.g));
+        let sudogs = candidates.list.iter().flat_map(|one| one.cut.clone());
+        for object in gs.chain(sudogs) {
+            marking.left.take(object.0);
+        }
+        let mut items = Vec::new();
+        for root in self
+            .roots()
+            .iter()
+            .filter(|root| root.goroutine().is_none())
+        {
+            marking.reach(root.value.0, &mut items);
+        }
+        for object in self.finalized() {
+            self.pointers(*object, &mut |to| {
+                if let Some(range) = self.range_of(to) {
+                    marking.reach(range.start().0, &mut items);
+                }
+            });
+        }
+        marking.follow(items);
+        let reached = self.objects.in_use.without(&marking.left.rest());
+        for (object, colour) in (0u32..).zip(&mut colours.of) {
+            if reached.has(object) {
+                *colour = SEVERAL;
+            }
+        }
+    }
+}
+
+/// Who reaches each slot: a group, several, nobody.
+struct Colours<'a> {
+    graph: &'a Graph,
+    of: Vec<u32>,
+}
+
+impl Colours<'_> {
+    /// Reaches an object, and all that it leads to.
+    fn follow(&mut self, object: ObjectId, group: u32) {
+        let mut left = Vec::new();
+        self.reach(object, group, &mut left);
+        while let Some((object, colour)) = left.pop() {
+            self.graph
+                .pointers(object, &mut |to| self.reach(to, colour, &mut left));
+        }
+    }
+
+    fn reach(&mut self, object: ObjectId, colour: u32, left: &mut Vec<(ObjectId, u32)>) {
+        let Some(own) = self.of.get_mut(object.0 as usize) else {
+            return;
+        };
+        let new = match *own {
+            NONE => colour,
+            known if known == SEVERAL || known == colour => return,
+            _ => SEVERAL,
+        };
+        *own = new;
+        left.push((object, new));
+    }
+}
