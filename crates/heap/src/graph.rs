@@ -15,7 +15,7 @@ use crate::objects::{ObjectId, Objects};
 use crate::pointers::Contents;
 use crate::program::Program;
 use crate::roots::{self, Registers, Root, Roots, Walk};
-use crate::{Error, Limits, Reachable, census_use, copy};
+use crate::{Error, Limits, Reachable, census_use, copy, leaks};
 
 /// How a graph is read.
 #[derive(Clone, Debug, Default)]
@@ -102,12 +102,14 @@ impl Graph {
         )?;
         objects.map(&census.spans);
         let roots = read(&objects, &mut coverage)?;
-        Ok(Graph {
+        let mut graph = Graph {
             objects,
             contents,
             roots,
             coverage,
-        })
+        };
+        leaks::read_channels(&mut graph, runtime, memory, census)?;
+        Ok(graph)
     }
 
     /// Finds what is reachable, on so many threads (0 for as many as there are cores).

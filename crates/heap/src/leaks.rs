@@ -20,13 +20,16 @@
 
 mod alone;
 mod candidates;
+mod channels;
 mod joining;
 
 use letgo_goruntime::{Census, Runtime, Status};
 use letgo_target::{ReadMemory, gather};
 
 use crate::{Error, Graph, GraphOptions};
+pub use alone::Alone;
 use candidates::{Candidate, Candidates};
+pub(crate) use channels::read_channels;
 
 /// What is known of a goroutine's future.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

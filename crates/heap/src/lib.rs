@@ -38,7 +38,7 @@ mod types;
 pub use dominators::{Dominators, Held, Holder};
 pub use error::Error;
 pub use graph::{Graph, GraphOptions};
-pub use leaks::{Doubt, Leaks, Standing};
+pub use leaks::{Alone, Doubt, Leaks, Standing};
 pub use limits::Limits;
 pub use objects::ObjectId;
 pub use reachable::{ClassReach, Count, Reachable, SlotWord, SpanReach};

@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use letgo_goruntime::Census;
 use letgo_target::{Addr, Coverage};
+use rustc_hash::FxHashMap;
 
 use crate::objects::{ObjectId, Objects};
 use crate::program::Program;
@@ -105,6 +106,8 @@ pub(crate) struct Roots {
     /// Objects that weak pointers lead to.
     pub(crate) weak: Vec<ObjectId>,
     pub(crate) walks: Walks,
+    /// Channels that goroutines wait for, and the first of those that receive and that send.
+    pub(crate) channels: FxHashMap<Addr, [Addr; 2]>,
     /// Objects as large as a g or a sudog, that words lead to which no stack map names: on stacks
     /// of the scheduler and of goroutines that do not rest; and which goroutine's.
     pub(crate) in_hand: Vec<(ObjectId, Option<u32>)>,

@@ -19,7 +19,7 @@ const NONE: u32 = u32::MAX;
 const SEVERAL: u32 = u32::MAX - 1;
 
 impl Graph {
-    /// What each group of goroutines holds alone; `groups` has the group of each goroutine of the
+    /// What each group of goroutines holds that nothing else does; `groups` has the group of each goroutine of the
     /// census, from 0. Objects that only guessed words lead to count as well.
     pub fn held_alone(
         &self,
@@ -27,7 +27,7 @@ impl Graph {
         census: &Census,
         groups: &[u32],
         options: &GraphOptions<'_>,
-    ) -> Vec<Count> {
+    ) -> Alone {
         let len = groups.iter().max().map_or(0, |most| *most as usize + 1);
         let mut counts = vec![Count::default(); len];
         let candidates = Candidates::of(self, runtime, census);
@@ -65,7 +65,10 @@ impl Graph {
                 count.bytes += span.elem_size;
             }
         }
-        counts
+        Alone {
+            counts,
+            of: colours.of,
+        }
     }
 
     /// Marks what is reachable without any goroutine as reached by several.
@@ -105,6 +108,25 @@ impl Graph {
         for (object, colour) in (0u32..).zip(&mut colours.of) {
             if reached.has(object) {
                 *colour = SEVERAL;
+            }
+        }
+    }
+}
+
+/// What each group holds alone.
+#[derive(Clone, Debug, Default)]
+pub struct Alone {
+    /// Of each group.
+    pub counts: Vec<Count>,
+    of: Vec<u32>,
+}
+
+impl Alone {
+    /// Hands over each object that only one group holds, by address, with the group.
+    pub fn each(&self, take: &mut dyn FnMut(ObjectId, u32)) {
+        for (object, group) in (0u32..).zip(&self.of) {
+            if *group < SEVERAL {
+                take(ObjectId(object), *group);
             }
         }
     }

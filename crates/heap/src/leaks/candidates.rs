@@ -139,7 +139,8 @@ impl Finder<'_> {
     ) -> Result<(), Doubt> {
         let walk = walk.ok_or(Doubt::Stack)?;
         let g = self.graph.bytes(one.g).ok_or(Doubt::Stack)?;
-        let sudogs = self.sudogs(one, g, walk);
+        let (graph, layout) = (self.graph, self.layout);
+        let sudogs = Sudogs { graph, layout }.of(one, g, walk);
         let objects = sudogs.iter().filter_map(|at| self.graph.object_at(*at));
         candidate.cut.extend(objects);
         let fields = &self.layout.g;
@@ -177,44 +178,6 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// The sudogs that a goroutine waits with.
-    fn sudogs(&self, one: &Goroutine, g: &[u8], walk: &Walk) -> Vec<Addr> {
-        let sudog = &self.layout.sudog;
-        let mut found = Vec::new();
-        let mut next = self.layout.g.waiting.addr(g);
-        while let Some(bytes) = self.sudog(next, one) {
-            if found.len() >= MOST_SUDOGS || found.last() == Some(&next) {
-                break;
-            }
-            found.push(next);
-            // Of a semaphore's this links other goroutines that wait for the same.
-            next = sudog.waitlink.addr(bytes);
-        }
-        if found.is_empty() && !is_channel(one.wait_reason) {
-            let own = self.graph.roots_of(walk.goroutine).iter();
-            let on_stack = own.filter(|root| root.kind == RootKind::Stack);
-            let is_own = |root: &&Root| self.sudog(root.value, one).is_some();
-            found.extend(on_stack.filter(is_own).map(|root| root.value));
-            found.sort();
-            found.dedup();
-        }
-        found
-    }
-
-    /// The bytes of a sudog of this goroutine; nothing where there is none at `at`.
-    fn sudog(&self, at: Addr, one: &Goroutine) -> Option<&[u8]> {
-        if at.is_null() {
-            return None;
-        }
-        let (_, span) = self.graph.objects.place(self.graph.object_at(at)?)?;
-        let size = u64::from(self.layout.sudog.size);
-        let fits = (size..size + 32).contains(&span.elem_size);
-        let bytes = self.graph.bytes(at).filter(|bytes| {
-            fits && bytes.len() as u64 >= size && self.layout.sudog.g.addr(bytes) == one.g
-        })?;
-        Some(bytes)
-    }
-
     /// The channels of these sudogs, each of which has its sudog in a queue.
     fn channels(&mut self, sudogs: &[Addr]) -> Result<Vec<ObjectId>, Doubt> {
         let mut found = Vec::new();
@@ -236,12 +199,10 @@ impl Finder<'_> {
     }
 
     fn walk_queues(&mut self, channel: Addr) {
-        let (fields, next) = (&self.layout.hchan, self.layout.sudog.next);
-        let Some(bytes) = self.graph.bytes(channel) else {
-            return;
-        };
-        for first in [fields.recvq_first, fields.sendq_first] {
-            let mut at = first.addr(bytes);
+        let next = self.layout.sudog.next;
+        let firsts = self.graph.roots.channels.get(&channel);
+        for first in firsts.into_iter().flatten() {
+            let mut at = *first;
             while !at.is_null() && self.queued.insert(at) {
                 let Some(sudog) = self.graph.bytes(at) else {
                     break;
@@ -292,5 +253,56 @@ impl Finder<'_> {
             .filter_map(|root| self.graph.object_at(root.value))
             .collect();
         (!found.is_empty()).then_some(found).ok_or(Doubt::Variable)
+    }
+}
+
+/// Finding sudogs.
+#[derive(Clone, Copy)]
+pub(super) struct Sudogs<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) layout: &'a Layout,
+}
+
+impl<'a> Sudogs<'a> {
+    /// The sudogs that a goroutine waits with.
+    fn of(&self, one: &Goroutine, g: &[u8], walk: &Walk) -> Vec<Addr> {
+        let mut found = self.listed(one, g);
+        if found.is_empty() && !is_channel(one.wait_reason) {
+            let own = self.graph.roots_of(walk.goroutine).iter();
+            let on_stack = own.filter(|root| root.kind == RootKind::Stack);
+            let is_own = |root: &&Root| self.sudog(root.value, one).is_some();
+            found.extend(on_stack.filter(is_own).map(|root| root.value));
+            found.sort();
+            found.dedup();
+        }
+        found
+    }
+
+    /// Those that hang on its g.
+    pub(super) fn listed(&self, one: &Goroutine, g: &[u8]) -> Vec<Addr> {
+        let mut found = Vec::new();
+        let mut next = self.layout.g.waiting.addr(g);
+        while let Some(bytes) = self.sudog(next, one) {
+            if found.len() >= MOST_SUDOGS || found.last() == Some(&next) {
+                break;
+            }
+            found.push(next);
+            // Of a semaphore's this links other goroutines that wait for the same.
+            next = self.layout.sudog.waitlink.addr(bytes);
+        }
+        found
+    }
+
+    /// The bytes of a sudog of this goroutine; nothing where there is none at `at`.
+    fn sudog(&self, at: Addr, one: &Goroutine) -> Option<&'a [u8]> {
+        if at.is_null() {
+            return None;
+        }
+        let (_, span) = self.graph.objects.place(self.graph.object_at(at)?)?;
+        let size = u64::from(self.layout.sudog.size);
+        let fits = (size..size + 32).contains(&span.elem_size);
+        self.graph.bytes(at).filter(|bytes| {
+            fits && bytes.len() as u64 >= size && self.layout.sudog.g.addr(bytes) == one.g
+        })
     }
 }

@@ -72,13 +72,7 @@ impl Collected {
 /// # Errors
 /// Only what makes the whole target unreadable.
 pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Error> {
-    let stacks = source
-        .census
-        .threads
-        .iter()
-        .flat_map(|thread| [thread.g0_stack, thread.gsignal_stack]);
-    let ranges: Vec<AddrRange> = stacks.filter_map(|stack| used(source, stack)).collect();
-    for range in ranges {
+    for range in in_use(source) {
         let gathered = gather(
             source.program.memory,
             std::iter::once((range.start(), range.len())),
@@ -99,14 +93,37 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
     Ok(())
 }
 
-/// The part of a thread's stack that may be in use: from its stack pointer on; without one on it,
-/// all of it, since a signal may have come while it was in use.
-fn used(source: &Source<'_>, stack: AddrRange) -> Option<AddrRange> {
-    let on_it = source.registers.iter().find(|regs| stack.contains(regs.sp));
-    let low = on_it.map_or(stack.start(), |regs| regs.sp).align_up(8);
-    let range = AddrRange::new(low.min(stack.end()), stack.end());
-    (!range.is_empty()).then(|| {
-        let most = range.end().0.saturating_sub(MOST_STACK);
-        AddrRange::new(Addr(range.start().0.max(most)), range.end())
-    })
+/// The parts of threads' stacks that are in use.
+///
+/// A thread is on its scheduler's stack, on that of its signal handler, which may have come while
+/// it was on either of its others, or on a goroutine's. If some thread is elsewhere, any of its
+/// stacks may be in use below.
+fn in_use(source: &Source<'_>) -> Vec<AddrRange> {
+    let census = source.census;
+    let sps = || source.registers.iter().map(|regs| regs.sp);
+    let on = |stack: AddrRange| sps().find(|sp| stack.contains(*sp));
+    let own = census
+        .threads
+        .iter()
+        .flat_map(|thread| [thread.g0_stack, thread.gsignal_stack]);
+    let goroutines = census.goroutines.iter().map(|one| one.stack);
+    let known = own.chain(goroutines).filter(|stack| on(*stack).is_some());
+    let is_anywhere = known.count() < source.registers.len() || source.registers.is_empty();
+    let mut ranges = Vec::new();
+    for thread in &census.threads {
+        let (scheduler, signal) = (on(thread.g0_stack), on(thread.gsignal_stack));
+        let hidden = is_anywhere || signal.is_some();
+        let all = |stack: AddrRange| hidden.then_some(stack.start());
+        ranges.extend(used(thread.g0_stack, scheduler.or(all(thread.g0_stack))));
+        let all = is_anywhere.then_some(thread.gsignal_stack.start());
+        ranges.extend(used(thread.gsignal_stack, signal.or(all)));
+    }
+    ranges
+}
+
+/// A stack from its stack pointer on.
+fn used(stack: AddrRange, sp: Option<Addr>) -> Option<AddrRange> {
+    let most = Addr(stack.end().0.saturating_sub(MOST_STACK));
+    let low = sp?.align_up(8).max(most).min(stack.end());
+    Some(AddrRange::new(low, stack.end())).filter(|range| !range.is_empty())
 }
