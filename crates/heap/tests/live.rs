@@ -227,16 +227,15 @@ fn nothing_that_the_collector_found_dead_is_reachable_for_sure() {
 #[test]
 fn a_program_that_runs_is_read_as_well() {
     for_each("alloc", |case, patient| {
+        let mut most = 0;
         for _ in 0..3 {
             let process = Process::open(patient.pid())?;
             let census = process.census()?;
             let graph = process.graph(&census, &GraphOptions::default())?;
             let reachable = graph.mark(&GraphOptions::default());
             let Reachable { all, in_use, .. } = &reachable;
-            ensure!(
-                all.objects > 1000 && all.objects <= in_use.objects,
-                "{all:?}"
-            );
+            ensure!(all.objects <= in_use.objects, "{all:?}");
+            most = most.max(all.objects);
             println!(
                 "{case}: {} of {} objects, {} skipped, {} torn",
                 all.objects,
@@ -245,6 +244,8 @@ fn a_program_that_runs_is_read_as_well() {
                 reachable.coverage.torn,
             );
         }
+        // One reading may fall where what holds nearly all is in a register.
+        ensure!(most > 1000, "at most {most} objects are reachable");
         Ok(())
     });
 }
