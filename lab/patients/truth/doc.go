@@ -11,9 +11,10 @@
 //	done      a command is finished; command= names it
 //	error     a command or the shape failed; why= in words joined by underscores
 //
-// Commands come on standard input, one word a line: memstats, stop, gc, free, exit, and those of
-// the shape (drop and the like). `stop` reads MemStats, prints memstats and bysize, and stops the
-// whole process with SIGSTOP; nothing is allocated in between. After SIGCONT it says done.
+// Commands come on standard input, one a line: memstats, stop, gc, free, exit, and those of the
+// shape (drop and the like), which may take words behind theirs. `stop` reads MemStats, prints
+// memstats and bysize, and stops the whole process with SIGSTOP; nothing is allocated in between.
+// After SIGCONT it says done.
 //
 // With -clock a thread notes when the process stood still; then calm and gaps are commands, too.
 //

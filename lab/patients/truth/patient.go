@@ -11,9 +11,12 @@ import (
 	"time"
 )
 
+// longestLine is room for as many words as a shape has goroutines.
+const longestLine = 1 << 20
+
 // Patient is this process, once its flags are read.
 type Patient struct {
-	commands map[string]func()
+	commands map[string]func(words []string)
 }
 
 var (
@@ -37,13 +40,12 @@ func Start(defaultMiB int) *Patient {
 		*MiB = defaultMiB
 	}
 	time.AfterFunc(time.Duration(*minutes)*time.Minute, func() { os.Exit(0) })
-	p := &Patient{commands: map[string]func(){
-		"memstats": printStats,
-		"stop":     printStatsAndStop,
-		"gc":       runtime.GC,
-		"free":     debug.FreeOSMemory,
-		"exit":     func() { os.Exit(0) },
-	}}
+	p := &Patient{commands: map[string]func(words []string){}}
+	p.On("memstats", printStats)
+	p.On("stop", printStatsAndStop)
+	p.On("gc", runtime.GC)
+	p.On("free", debug.FreeOSMemory)
+	p.On("exit", func() { os.Exit(0) })
 	if *clock {
 		p.noteGaps()
 	}
@@ -57,6 +59,11 @@ func (p *Patient) Bytes() int {
 
 // On adds a command of the shape's own.
 func (p *Patient) On(word string, run func()) {
+	p.commands[word] = func([]string) { run() }
+}
+
+// OnWords adds a command that takes the words behind it on its line.
+func (p *Patient) OnWords(word string, run func(words []string)) {
 	p.commands[word] = run
 }
 
@@ -75,17 +82,19 @@ func (p *Patient) Fail(why string) {
 func (p *Patient) Serve() {
 	say("ready", "pid", os.Getpid(), "go", strings.ReplaceAll(runtime.Version(), " ", "_"))
 	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, longestLine)
 	for in.Scan() {
-		word := strings.TrimSpace(in.Text())
-		if word == "" {
+		words := strings.Fields(in.Text())
+		if len(words) == 0 {
 			continue
 		}
+		word := words[0]
 		run, known := p.commands[word]
 		if !known {
 			say("error", "why", "unknown_command", "command", word)
 			continue
 		}
-		run()
+		run(words[1:])
 		say("done", "command", word)
 	}
 }
