@@ -111,6 +111,8 @@ pub(crate) struct Roots {
     /// Objects as large as a g or a sudog, that words lead to which no stack map names: on stacks
     /// of the scheduler and of goroutines that do not rest; and which goroutine's.
     pub(crate) in_hand: Vec<(ObjectId, Option<u32>)>,
+    /// Goroutines that are locked to a thread, by its m.
+    pub(crate) locked: FxHashMap<Addr, u32>,
 }
 
 /// What all kinds of roots are read with.
@@ -170,6 +172,7 @@ impl Collected {
         roots.finalized.extend(other.roots.finalized);
         roots.weak.extend(other.roots.weak);
         roots.in_hand.extend(other.roots.in_hand);
+        roots.locked.extend(other.roots.locked);
         self.left_out += other.left_out;
         self.coverage.merge(other.coverage);
     }

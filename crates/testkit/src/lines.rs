@@ -35,6 +35,11 @@ impl Figures {
         self.0.iter().filter_map(pair)
     }
 
+    /// The names of all figures.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Whether nothing was told.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

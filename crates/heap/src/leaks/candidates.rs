@@ -7,7 +7,7 @@
 //! `semacquire1`, `dequeue`, `notifyListWait`; go1.19 to go1.27.
 
 use letgo_goruntime::layout::Layout;
-use letgo_goruntime::{Census, Goroutine, Runtime, Status};
+use letgo_goruntime::{Census, Goroutine, Runtime};
 use letgo_target::{Addr, AddrRange};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -165,7 +165,9 @@ impl Finder<'_> {
         if candidate.cut.iter().any(others) {
             return Err(Doubt::InHand);
         }
-        if is_for_ever(one.wait_reason) || one.status == Status::Leaked && sudogs.is_empty() {
+        // A select whose channels are all nil waits with nothing.
+        let is_empty = is_select && fields.waiting.get(g) == 0;
+        if is_for_ever(one.wait_reason) || is_empty {
             return Ok(());
         }
         candidate.waits_for = match (is_channel(one.wait_reason), walk.blocked_in) {

@@ -72,7 +72,9 @@ impl Collected {
 /// # Errors
 /// Only what makes the whole target unreadable.
 pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Error> {
-    for range in in_use(source) {
+    for (range, m) in in_use(source) {
+        // A goroutine that is locked to a thread is in that thread's hand for as long as it waits.
+        let owner = into.roots.locked.get(&m).copied();
         let gathered = gather(
             source.program.memory,
             std::iter::once((range.start(), range.len())),
@@ -82,7 +84,7 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
             continue;
         };
         for value in bytes.chunks_exact(8) {
-            into.see(source, word(value, 0), None);
+            into.see(source, word(value, 0), owner);
         }
     }
     for registers in source.registers {
@@ -93,12 +95,12 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
     Ok(())
 }
 
-/// The parts of threads' stacks that are in use.
+/// The parts of threads' stacks that are in use, with the m of each.
 ///
 /// A thread is on its scheduler's stack, on that of its signal handler, which may have come while
 /// it was on either of its others, or on a goroutine's. If some thread is elsewhere, any of its
 /// stacks may be in use below.
-fn in_use(source: &Source<'_>) -> Vec<AddrRange> {
+fn in_use(source: &Source<'_>) -> Vec<(AddrRange, Addr)> {
     let census = source.census;
     let sps = || source.registers.iter().map(|regs| regs.sp);
     let on = |stack: AddrRange| sps().find(|sp| stack.contains(*sp));
@@ -114,9 +116,11 @@ fn in_use(source: &Source<'_>) -> Vec<AddrRange> {
         let (scheduler, signal) = (on(thread.g0_stack), on(thread.gsignal_stack));
         let hidden = is_anywhere || signal.is_some();
         let all = |stack: AddrRange| hidden.then_some(stack.start());
-        ranges.extend(used(thread.g0_stack, scheduler.or(all(thread.g0_stack))));
+        let scheduler = used(thread.g0_stack, scheduler.or(all(thread.g0_stack)));
         let all = is_anywhere.then_some(thread.gsignal_stack.start());
-        ranges.extend(used(thread.gsignal_stack, signal.or(all)));
+        let signal = used(thread.gsignal_stack, signal.or(all));
+        let both = scheduler.into_iter().chain(signal);
+        ranges.extend(both.map(|range| (range, thread.m)));
     }
     ranges
 }

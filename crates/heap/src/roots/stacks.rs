@@ -363,6 +363,10 @@ fn stack(
         }
     }
     stack.reached(into);
+    let locked = fields.lockedm.addr(g);
+    if !locked.is_null() {
+        into.roots.locked.insert(locked, own.number);
+    }
     if !rests(own.one) {
         for value in bytes.chunks_exact(8) {
             into.see(source, word(value, 0), Some(own.number));
