@@ -98,6 +98,19 @@ impl BitSet {
         })
     }
 
+    /// Hands those of `first` to `first + count - 1` that are in it to `take`, in order.
+    #[inline]
+    pub(crate) fn each(&self, first: u32, count: u32, mut take: impl FnMut(u32)) {
+        for done in (0..count).step_by(64) {
+            let start = first.saturating_add(done);
+            let mut bits = self.word(u64::from(start)) & low(u64::from(count - done));
+            while bits != 0 {
+                take(start + bits.trailing_zeros());
+                bits &= bits - 1;
+            }
+        }
+    }
+
     /// How many numbers are in it.
     pub(crate) fn len(&self) -> u64 {
         let words = self.words.iter();
@@ -172,6 +185,12 @@ mod tests {
         assert_eq!(set.count(61, 5), 4);
         assert_eq!(set.count(0, 200), 6);
         assert_eq!(set.len(), 6);
+        let mut some = Vec::new();
+        set.each(61, 100, |number| some.push(number));
+        assert_eq!(some, all[1..]);
+        set.each(61, 7, |number| {
+            assert!(some.contains(&number) && number < 68)
+        });
         set.insert_word(10_000, u64::MAX);
         assert!(!set.has(10_000), "beyond the end");
     }

@@ -1,56 +1,84 @@
-//! Copying the spans that hold pointers, in large pieces, on all cores.
+//! Reading the spans that hold pointers, on all cores, and what their objects point to.
 //!
 //! Spans with pointers are a small part of a heap; spans without are never read. Each thread
-//! copies a stretch of spans at a time, and looks right away which types the objects in it name.
-//! What cannot be read is zeros and counted. After this the target is not needed for objects.
+//! reads a stretch of spans at a time, looks up at once which objects the pointers in it lead to,
+//! and keeps only that: the bytes are read into the same memory again. What cannot be read is zeros
+//! and counted. After this the target is not needed for objects.
 //!
-//! Invariants: bytes copied stay within [`Limits::copied_bytes`](crate::Limits); a span that was
-//! left out is [`Shape::Opaque`].
+//! Does not know where pointers lie (see `pointers`).
+//!
+//! Invariants: bytes read stay within [`Limits::copied_bytes`](crate::Limits); edges are added in
+//! the order of stretches, whichever thread is first; a span that was left out is
+//! [`Shape::Opaque`].
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use letgo_goruntime::{RUNTIME_PAGE, Span};
-use letgo_target::{Addr, AddrRange, Coverage, Fault, OS_PAGE, Piece, ReadMemory, gather};
-use rustc_hash::FxHashSet;
+use letgo_target::{AddrRange, Coverage, Fault, OS_PAGE, Piece as Read, ReadMemory};
 
-use crate::arena_bits::{self, WORD_BYTES};
 use crate::bits::{index, word};
-use crate::objects::{HeapSpan, Objects, Shape};
-use crate::pointers::{Contents, PLANE_WORDS};
+use crate::edges::{Edges, Found};
+use crate::objects::{Objects, Shape};
+use crate::plane::{has_arena_bitmaps, plane};
+use crate::pointers::{Piece, Pointers};
 use crate::program::Program;
+use crate::stretches::{Part, Stretches};
+use crate::types::{Masks, Types};
 use crate::{Error, GraphOptions, Limits};
 
-/// Bytes that a thread copies at a time.
-const STRETCH: u64 = 4 << 20;
 /// Bytes of one piece of a read.
 const PIECE: u64 = 1 << 20;
 /// Largest object whose pointer bitmap lies in its span. Source: `MinSizeForMallocHeader`.
 const MOST_BITMAP_OBJECT: u64 = 512;
-/// Bytes of an arena, and the address of the first. Source: src/runtime/malloc.go, amd64.
-const ARENA: u64 = 64 << 20;
-const ARENA_BASE: u64 = 0xffff_8000_0000_0000;
-/// Bytes of arenas' bitmaps that are held at once.
-const BITMAP_BATCH: u64 = 8 << 20;
 
-/// A stretch of spans: the first and the one behind the last of our spans, and where they go.
-struct Stretch<'a> {
-    spans: (usize, usize),
-    into: &'a mut [u8],
+/// What was read of a target's objects.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    pub(crate) edges: Edges,
+    /// Bytes of spans that were read.
+    pub(crate) bytes: u64,
 }
 
-/// What the threads found.
+/// What threads share.
+struct Copying<'a> {
+    program: &'a Program<'a>,
+    spans: &'a [Span],
+    objects: &'a Objects,
+    until: Instant,
+    plane: &'a [u64],
+    stretches: Mutex<Stretches<'a>>,
+    types: Mutex<Resolving>,
+    done: Mutex<Done>,
+}
+
+/// Types, and what they may take.
+struct Resolving {
+    types: Types,
+    room: u64,
+    coverage: Coverage,
+}
+
+/// What threads found so far.
 #[derive(Default)]
-struct Found {
-    /// Addresses of types that objects name.
-    types: FxHashSet<u64>,
+struct Done {
+    edges: Edges,
+    /// Number of the stretch whose edges are added next, and those that are ready before that.
+    next: usize,
+    waiting: BTreeMap<usize, Found>,
+    /// To be used again.
+    spare: Vec<Found>,
+    /// Stretches that there was no room for.
+    left_out: u64,
     /// Spans that were left out for lack of time.
     late: Vec<usize>,
     coverage: Coverage,
     fault: Option<Fault>,
 }
 
-/// Copies the spans with pointers of `objects` and reads what their pointers are found with.
+/// Reads the spans with pointers of `objects`, and finds what their objects point to.
 ///
 /// # Errors
 /// Only what makes the whole target unreadable.
@@ -65,61 +93,101 @@ pub(crate) fn copy(
     options: &GraphOptions<'_>,
     until: Instant,
     coverage: &mut Coverage,
-) -> Result<Contents, Error> {
-    let (limits, threads) = (&options.limits, options.threads());
+) -> Result<Copied, Error> {
+    let limits = &options.limits;
     let bytes = place(program, spans, objects, limits, coverage);
-    let mut contents = Contents {
-        data: vec![0; index(bytes)],
-        ..Contents::default()
+    let mut resolving = Resolving {
+        types: Types::default(),
+        room: limits.mask_bytes,
+        coverage: Coverage::default(),
     };
-    if let Some(untouched) = options.untouched {
-        untouched(&mut contents.data);
-    }
-    let stretches = stretches(objects, spans, &mut contents.data);
-    let queue = Mutex::new(stretches.into_iter());
-    let found = Mutex::new(Found::default());
-    std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| work(program.memory, objects, spans, until, &queue, &found));
-        }
-    });
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(fault) = found.fault {
-        return Err(fault.into());
-    }
-    coverage.merge(found.coverage);
-    if !found.late.is_empty() {
-        let why = format!("there was no time to copy {} of them", found.late.len());
-        coverage.skip("span", why);
-    }
-    for own in found.late {
-        if let Some(span) = objects.spans.get_mut(own) {
-            span.shape = Shape::Opaque;
-        }
-    }
-    let mut room = limits.mask_bytes;
-    types(
+    large_types(program, spans, objects, &mut resolving);
+    let plane = match has_arena_bitmaps(program) {
+        true => plane(program, spans, objects, bytes, coverage)?,
+        false => Vec::new(),
+    };
+    let nodes = followed(objects);
+    let edges = Edges::new(
+        objects.slots(),
+        nodes,
+        index(bytes / 8),
+        limits.edge_bytes / 4,
+        options.untouched,
+    );
+    let copying = Copying {
         program,
         spans,
         objects,
-        &mut contents,
-        found.types,
-        &mut room,
-        coverage,
-    );
-    if has_arena_bitmaps(program) {
-        plane(program, spans, objects, &mut contents, coverage)?;
+        until,
+        plane: &plane,
+        stretches: Mutex::new(Stretches::new(objects, spans)),
+        types: Mutex::new(resolving),
+        done: Mutex::new(Done {
+            edges,
+            ..Done::default()
+        }),
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..options.threads().max(1) {
+            scope.spawn(|| copying.work());
+        }
+        copying.work();
+    });
+    let done = copying.done.into_inner();
+    let resolving = copying.types.into_inner();
+    let done = done.unwrap_or_else(PoisonError::into_inner);
+    let resolving = resolving.unwrap_or_else(PoisonError::into_inner);
+    coverage.merge(resolving.coverage);
+    let edges = done.finish(objects, coverage)?;
+    Ok(Copied { edges, bytes })
+}
+
+impl Done {
+    /// Takes what a stretch has, and adds it when all before it was added.
+    fn add(&mut self, number: usize, found: Found) {
+        self.waiting.insert(number, found);
+        while let Some(mut found) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            self.left_out += u64::from(!self.edges.add(&found));
+            found.clear();
+            self.spare.push(found);
+        }
     }
-    Ok(contents)
+
+    /// Tells what was left out.
+    fn finish(mut self, objects: &mut Objects, coverage: &mut Coverage) -> Result<Edges, Error> {
+        if let Some(fault) = self.fault {
+            return Err(fault.into());
+        }
+        coverage.merge(self.coverage);
+        self.late.sort_unstable();
+        self.late.dedup();
+        if !self.late.is_empty() {
+            let why = format!("there was no time to copy {} of them", self.late.len());
+            coverage.skip("span", why);
+        }
+        if self.left_out > 0 {
+            let why = "there are more pointers than the limit: what these lead to is not followed";
+            coverage.skip("pointers", why);
+        }
+        for own in self.late {
+            if let Some(span) = objects.spans.get_mut(own) {
+                span.shape = Shape::Opaque;
+            }
+        }
+        self.edges.finish();
+        Ok(self.edges)
+    }
 }
 
-/// Whether pointer bitmaps lie in arenas.
-fn has_arena_bitmaps(program: &Program<'_>) -> bool {
-    program.layout().heap_arena.bitmap.is_some()
+/// Most objects that may point to others.
+fn followed(objects: &Objects) -> usize {
+    let spans = objects.spans.iter().filter(|span| !span.is_opaque());
+    let in_use = spans.map(|span| objects.in_use.count(span.first, span.nelems) as usize);
+    in_use.sum()
 }
 
-/// Gives each span with pointers its place in the copy and the way its pointers are found; answers
-/// how many bytes the copy has.
+/// Decides which spans are read, and how their pointers are found; answers how many bytes that is.
 fn place(
     program: &Program<'_>,
     spans: &[Span],
@@ -143,8 +211,11 @@ fn place(
             left_out += 1;
             continue;
         }
-        own.page = u32::try_from(page).unwrap_or(u32::MAX);
-        own.shape = shape(span, own, arenas);
+        let words = page * (RUNTIME_PAGE / 512);
+        own.shape = match arenas {
+            true => Shape::Plane(u32::try_from(words).unwrap_or(u32::MAX)),
+            false => shape(span),
+        };
         page += pages;
     }
     if left_out > 0 {
@@ -154,13 +225,10 @@ fn place(
     page * RUNTIME_PAGE
 }
 
-fn shape(span: &Span, own: &HeapSpan, arenas: bool) -> Shape {
+fn shape(span: &Span) -> Shape {
     let len = span.range().len();
-    if arenas {
-        Shape::Plane(own.page.saturating_mul(16))
-    } else if span.user_arena || span.size_class() == 0 {
-        // Until its type is known, or it turns out to have none.
-        Shape::Typed(u32::MAX)
+    if span.user_arena || span.size_class() == 0 {
+        Shape::Typed
     } else if span.elem_size <= MOST_BITMAP_OBJECT {
         let offset = len.saturating_sub(u64::from(span.bitmap_bytes));
         Shape::Bits(u32::try_from(offset).unwrap_or(u32::MAX))
@@ -169,105 +237,160 @@ fn shape(span: &Span, own: &HeapSpan, arenas: bool) -> Shape {
     }
 }
 
-/// Cuts the copy into stretches, in order.
-fn stretches<'a>(objects: &Objects, spans: &[Span], data: &'a mut [u8]) -> Vec<Stretch<'a>> {
-    let mut stretches = Vec::new();
-    let mut rest = data;
-    let (mut first, mut bytes) = (0, 0u64);
-    for own in 0..=objects.spans.len() {
-        let len = copied_len(objects, spans, own);
-        if own == objects.spans.len() || (bytes > 0 && bytes + len > STRETCH) {
-            let (into, behind) = std::mem::take(&mut rest)
-                .split_at_mut_checked(index(bytes))
+/// Resolves the types of large objects.
+fn large_types(
+    program: &Program<'_>,
+    spans: &[Span],
+    objects: &mut Objects,
+    resolving: &mut Resolving,
+) {
+    for (own, at) in objects.spans.iter_mut().zip(&objects.census) {
+        // The runtime follows nothing in a large object whose type it has not set yet.
+        if own.shape == Shape::Typed
+            && let Some(span) = spans.get(*at as usize)
+            && (span.large_type.is_null() || !resolving.has(program, span.large_type.0))
+        {
+            own.shape = Shape::Opaque;
+        }
+    }
+}
+
+impl Resolving {
+    fn has(&mut self, program: &Program<'_>, addr: u64) -> bool {
+        let (room, coverage) = (&mut self.room, &mut self.coverage);
+        let mask = self.types.resolve(program, addr, room, coverage);
+        mask.is_some()
+    }
+}
+
+/// What a thread has of its own.
+#[derive(Default)]
+struct Hands {
+    bytes: Vec<u8>,
+    /// Types that were met.
+    types: Masks,
+    coverage: Coverage,
+    late: Vec<usize>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Copying<'_> {
+    /// One thread: reads stretches until there are none.
+    fn work(&self) {
+        let mut hands = Hands::default();
+        let fault = self.all(&mut hands).err();
+        let mut done = lock(&self.done);
+        done.late.append(&mut hands.late);
+        done.coverage.merge(hands.coverage);
+        done.fault = done.fault.take().or(fault);
+    }
+
+    fn all(&self, hands: &mut Hands) -> Result<(), Fault> {
+        loop {
+            let next = lock(&self.stretches).next();
+            let Some((number, parts)) = next else {
+                return Ok(());
+            };
+            let mut found = lock(&self.done).spare.pop().unwrap_or_default();
+            if Instant::now() > self.until {
+                hands.late.extend(parts.iter().map(|part| part.own));
+            } else {
+                self.stretch(&parts, hands, &mut found)?;
+            }
+            lock(&self.done).add(number, found);
+        }
+    }
+
+    fn stretch(&self, parts: &[Part], hands: &mut Hands, found: &mut Found) -> Result<(), Fault> {
+        let bytes: u64 = parts.iter().map(|part| part.range.len()).sum();
+        let len = index(bytes).max(hands.bytes.len());
+        let mut bytes = mem::take(&mut hands.bytes);
+        bytes.resize(len, 0);
+        read(self.program.memory, parts, &mut bytes, &mut hands.coverage)?;
+        let mut rest = bytes.as_slice();
+        for part in parts {
+            let (own, behind) = rest
+                .split_at_checked(index(part.range.len()))
                 .unwrap_or_default();
             rest = behind;
-            stretches.push(Stretch {
-                spans: (first, own),
-                into,
+            self.part(part, own, hands, found);
+        }
+        hands.bytes = bytes;
+        Ok(())
+    }
+
+    /// Finds what the objects of a part point to.
+    fn part(&self, part: &Part, bytes: &[u8], hands: &mut Hands, found: &mut Found) {
+        let at = self.objects.census.get(part.own);
+        let (Some(span), Some(known)) = (
+            self.objects.spans.get(part.own),
+            at.and_then(|at| self.spans.get(*at as usize)),
+        ) else {
+            return;
+        };
+        let piece = Piece {
+            span,
+            from: part.from,
+            bytes,
+            large_type: known.large_type.0,
+        };
+        match span.shape {
+            Shape::Typed => self.learn(piece.large_type, &mut hands.types),
+            Shape::Header => self.learn_named(&piece, &mut hands.types),
+            _ => {}
+        }
+        let pointers = Pointers {
+            plane: self.plane,
+            types: &hands.types,
+        };
+        self.objects.in_use.each(span.first, span.nelems, |number| {
+            found.object(number, |targets| {
+                pointers.each(&piece, number - span.first, &mut |value| {
+                    let slot = self.objects.slot_at(value);
+                    targets.extend(slot.map(|slot| slot.number));
+                });
             });
-            (first, bytes) = (own, 0);
-        }
-        bytes += len;
+        });
     }
-    stretches
-}
 
-/// How many bytes of our span are copied.
-fn copied_len(objects: &Objects, spans: &[Span], own: usize) -> u64 {
-    let followed = objects.spans.get(own).is_some_and(|span| !span.is_opaque());
-    if followed {
-        range(objects, spans, own).len()
-    } else {
-        0
-    }
-}
-
-/// The bytes of our span.
-fn range(objects: &Objects, spans: &[Span], own: usize) -> AddrRange {
-    let at = objects.census.get(own);
-    let span = at.and_then(|at| spans.get(*at as usize));
-    span.map_or_else(AddrRange::default, Span::range)
-}
-
-/// One thread: copies stretches until there are none.
-fn work(
-    memory: &dyn ReadMemory,
-    objects: &Objects,
-    spans: &[Span],
-    until: Instant,
-    queue: &Mutex<std::vec::IntoIter<Stretch<'_>>>,
-    found: &Mutex<Found>,
-) {
-    let mut own = Found::default();
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let Some(stretch) = next else { break };
-        let (first, end) = stretch.spans;
-        if Instant::now() > until {
-            let late = (first..end).filter(|at| copied_len(objects, spans, *at) > 0);
-            own.late.extend(late);
-            continue;
-        }
-        let ranges = ranges(objects, spans, first, end);
-        if let Err(fault) = read(memory, &ranges, stretch.into, &mut own.coverage) {
-            own.fault = Some(fault);
-            break;
-        }
-        named_types(objects, spans, (first, end), stretch.into, &mut own.types);
-    }
-    let mut all = found.lock().unwrap_or_else(PoisonError::into_inner);
-    all.types.extend(own.types);
-    all.late.extend(own.late);
-    all.coverage.merge(own.coverage);
-    all.fault = all.fault.take().or(own.fault);
-}
-
-/// What is to be copied of these spans; neighbours are joined.
-fn ranges(objects: &Objects, spans: &[Span], first: usize, end: usize) -> Vec<AddrRange> {
-    let mut ranges: Vec<AddrRange> = Vec::new();
-    for own in first..end {
-        if copied_len(objects, spans, own) == 0 {
-            continue;
-        }
-        let next = range(objects, spans, own);
-        match ranges.last_mut() {
-            Some(last) if last.end() == next.start() => {
-                *last = AddrRange::new(last.start(), next.end());
+    /// Learns the types that objects name.
+    fn learn_named(&self, piece: &Piece<'_>, types: &mut Masks) {
+        let mut last = 0;
+        let span = piece.span;
+        self.objects.in_use.each(span.first, span.nelems, |number| {
+            let at = u64::from(number - span.first) * span.elem_size;
+            let named = word(piece.bytes, index(at));
+            if named != last && named != 0 {
+                self.learn(named, types);
+                last = named;
             }
-            _ => ranges.push(next),
-        }
+        });
     }
-    ranges
+
+    fn learn(&self, addr: u64, types: &mut Masks) {
+        types.entry(addr).or_insert_with(|| {
+            let mut resolving = lock(&self.types);
+            let Resolving {
+                types,
+                room,
+                coverage,
+            } = &mut *resolving;
+            types.resolve(self.program, addr, room, coverage)
+        });
+    }
 }
 
-/// Reads `ranges` one behind the other into `into`.
+/// Reads parts one behind the other into `into`.
 fn read(
     memory: &dyn ReadMemory,
-    ranges: &[AddrRange],
+    parts: &[Part],
     into: &mut [u8],
     coverage: &mut Coverage,
 ) -> Result<(), Fault> {
-    let mut pieces = cut(ranges, into, PIECE);
+    let mut pieces = cut(&joined(parts), into, PIECE);
     memory.read_scattered(&mut pieces)?;
     for piece in pieces.iter_mut().filter(|piece| !piece.filled) {
         let range = AddrRange::sized(piece.addr, piece.buf.len() as u64);
@@ -281,205 +404,35 @@ fn read(
     Ok(())
 }
 
+/// Where parts are; neighbours are joined.
+fn joined(parts: &[Part]) -> Vec<AddrRange> {
+    let mut ranges: Vec<AddrRange> = Vec::new();
+    for part in parts {
+        match ranges.last_mut() {
+            Some(last) if last.end() == part.range.start() => {
+                *last = AddrRange::new(last.start(), part.range.end());
+            }
+            _ => ranges.push(part.range),
+        }
+    }
+    ranges
+}
+
 /// Cuts ranges and the buffer that they go to into pieces.
-fn cut<'a>(ranges: &[AddrRange], into: &'a mut [u8], most: u64) -> Vec<Piece<'a>> {
+fn cut<'a>(ranges: &[AddrRange], into: &'a mut [u8], most: u64) -> Vec<Read<'a>> {
     let mut pieces = Vec::new();
     let mut rest = into;
     for range in ranges {
         let mut done = 0;
         while done < range.len() {
             let len = most.min(range.len() - done);
-            let (head, behind) = std::mem::take(&mut rest)
+            let (head, behind) = mem::take(&mut rest)
                 .split_at_mut_checked(index(len))
                 .unwrap_or_default();
             rest = behind;
-            pieces.push(Piece::new(range.start().add(done), head));
+            pieces.push(Read::new(range.start().add(done), head));
             done += len;
         }
     }
     pieces
-}
-
-/// Adds the types that objects of these spans name.
-fn named_types(
-    objects: &Objects,
-    spans: &[Span],
-    (first, end): (usize, usize),
-    data: &[u8],
-    types: &mut FxHashSet<u64>,
-) {
-    let mut at = 0u64;
-    let mut last = 0;
-    for own in first..end {
-        let len = copied_len(objects, spans, own);
-        let Some(span) = objects.spans.get(own) else {
-            continue;
-        };
-        if len > 0 && span.shape == Shape::Header {
-            for slot in 0..span.nelems {
-                if !objects.in_use.has(span.first + slot) {
-                    continue;
-                }
-                let start = at + u64::from(slot) * span.elem_size;
-                let named = word(data, index(start));
-                if named != last && named != 0 {
-                    types.insert(named);
-                    last = named;
-                }
-            }
-        }
-        at += len;
-    }
-}
-
-/// Resolves the types of objects, those that they name and those of large ones.
-fn types(
-    program: &Program<'_>,
-    spans: &[Span],
-    objects: &mut Objects,
-    contents: &mut Contents,
-    named: FxHashSet<u64>,
-    room: &mut u64,
-    coverage: &mut Coverage,
-) {
-    for addr in named {
-        contents.types.resolve(program, addr, room, coverage);
-    }
-    for (own, at) in objects.spans.iter_mut().zip(&objects.census) {
-        if own.shape != Shape::Typed(u32::MAX) {
-            continue;
-        }
-        // The runtime follows nothing in a large object whose type it has not set yet.
-        let large = spans
-            .get(*at as usize)
-            .map_or(Addr::NULL, |span| span.large_type);
-        let number = match large.is_null() {
-            true => None,
-            false => contents.types.resolve(program, large.0, room, coverage),
-        };
-        own.shape = number.map_or(Shape::Opaque, Shape::Typed);
-    }
-}
-
-/// Makes the plane out of the arenas' bitmaps.
-fn plane(
-    program: &Program<'_>,
-    spans: &[Span],
-    objects: &Objects,
-    contents: &mut Contents,
-    coverage: &mut Coverage,
-) -> Result<(), Error> {
-    contents.plane = vec![0; contents.data.len() / index(WORD_BYTES)];
-    let arenas = Arenas::of(program)?;
-    let mut own = 0;
-    while own < objects.spans.len() {
-        let (first, mut bytes) = (own, 0);
-        while own < objects.spans.len() && (bytes == 0 || bytes < BITMAP_BATCH) {
-            bytes += copied_len(objects, spans, own) / 32;
-            own += 1;
-        }
-        let batch = (first..own).filter(|own| copied_len(objects, spans, *own) > 0);
-        let wanted: Vec<(Addr, u64)> = batch
-            .clone()
-            .flat_map(|own| arenas.parts(range(objects, spans, own)))
-            .flat_map(|part| [part.bits, part.no_more])
-            .collect();
-        let gathered = gather(program.memory, wanted.into_iter())?;
-        for own in batch {
-            let range = range(objects, spans, own);
-            let Some(span) = objects.spans.get(own) else {
-                continue;
-            };
-            let (mut bits, mut no_more) = (Vec::new(), Vec::new());
-            for part in arenas.parts(range) {
-                let get = |(addr, len)| gathered.get(addr, index(len)).unwrap_or_default();
-                bits.extend_from_slice(get(part.bits));
-                no_more.extend_from_slice(get(part.no_more));
-            }
-            let start = index(u64::from(span.page) * PLANE_WORDS);
-            let end = start + index(range.len() / WORD_BYTES);
-            let Some(plane) = contents.plane.get_mut(start..end) else {
-                continue;
-            };
-            if bits.is_empty() {
-                coverage.skip("heapArena", "its bitmap cannot be read");
-                continue;
-            }
-            let words = span.elem_size / 8;
-            if arenas.no_more.is_some() {
-                for (to, from) in plane.iter_mut().zip(bits.chunks(8)) {
-                    *to = word(from, 0);
-                }
-                arena_bits::cut(plane, &no_more, words, span.nelems);
-            } else {
-                arena_bits::flatten(&bits, plane, words, span.nelems);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where the arenas keep their bitmaps.
-struct Arenas<'a> {
-    program: &'a Program<'a>,
-    /// The index of arenas.
-    index: Addr,
-    bitmap: u64,
-    no_more: Option<u64>,
-}
-
-/// Where the bits of a range within one arena lie: address and length.
-struct Part {
-    bits: (Addr, u64),
-    no_more: (Addr, u64),
-}
-
-impl<'a> Arenas<'a> {
-    fn of(program: &'a Program<'a>) -> Result<Arenas<'a>, Error> {
-        let fields = &program.layout().heap_arena;
-        let mheap = program.runtime.global("runtime.mheap_").unwrap_or_default();
-        let index = program.field(mheap, program.layout().mheap.arenas)?;
-        let offset = |member: Option<letgo_goruntime::layout::Member>| {
-            member.map(|member| u64::from(member.offset))
-        };
-        Ok(Arenas {
-            program,
-            index: Addr(index),
-            bitmap: offset(fields.bitmap).unwrap_or(0),
-            no_more: offset(fields.no_more_ptrs),
-        })
-    }
-
-    fn parts(&self, range: AddrRange) -> Vec<Part> {
-        let mut parts = Vec::new();
-        let mut at = range.start().0;
-        while at < range.end().0 {
-            let number = at.wrapping_sub(ARENA_BASE) / ARENA;
-            let inside = at % ARENA;
-            let len = (ARENA - inside).min(range.end().0 - at);
-            let entry = self.index.add(number.saturating_mul(8));
-            let arena = letgo_target::read_u64(self.program.memory, entry).map_or(Addr::NULL, Addr);
-            let piece = |offset: u64, bytes_a_byte: u64| {
-                let addr = arena.add(offset).add(inside / bytes_a_byte);
-                let len = if arena.is_null() {
-                    0
-                } else {
-                    len / bytes_a_byte
-                };
-                (addr, len)
-            };
-            parts.push(match self.no_more {
-                Some(no_more) => Part {
-                    bits: piece(self.bitmap, 64),
-                    no_more: piece(no_more, WORD_BYTES * 8),
-                },
-                None => Part {
-                    bits: piece(self.bitmap, 32),
-                    no_more: (Addr::NULL, 0),
-                },
-            });
-            at += len;
-        }
-        parts
-    }
 }

@@ -3,19 +3,20 @@
 //! Reading needs the target, marking does not: a target that was stopped for reading can go on
 //! as soon as [`Graph::read`] returns.
 
+use std::mem::MaybeUninit;
 use std::time::Instant;
 
 use letgo_gobin::GoBinary;
 use letgo_goruntime::{Census, Runtime};
 use letgo_target::{Addr, AddrRange, Coverage, ReadMemory};
 
-use crate::bits::index;
+use crate::copy::Copied;
+use crate::leaks::Waits;
 use crate::mark::Marking;
 use crate::objects::{ObjectId, Objects};
-use crate::pointers::Contents;
 use crate::program::Program;
 use crate::roots::{self, Registers, Root, Roots, Walk};
-use crate::{Error, Limits, Reachable, census_use, copy, leaks};
+use crate::{Error, Limits, Reachable, census_use, copy};
 
 /// How a graph is read.
 #[derive(Clone, Debug, Default)]
@@ -27,9 +28,9 @@ pub struct GraphOptions<'a> {
     /// What the target's threads have in their hands, where they are stopped. Without, the stacks
     /// of goroutines that run are guessed at.
     pub registers: &'a [Registers],
-    /// Told of the memory that objects will be copied to, before it is touched: whoever knows the
+    /// Told of the memory that pointers will be kept in, before it is touched: whoever knows the
     /// system may ask it for huge pages.
-    pub untouched: Option<fn(&mut [u8])>,
+    pub untouched: Option<fn(&mut [MaybeUninit<u32>])>,
 }
 
 impl GraphOptions<'_> {
@@ -45,8 +46,9 @@ impl GraphOptions<'_> {
 #[derive(Debug)]
 pub struct Graph {
     pub(crate) objects: Objects,
-    pub(crate) contents: Contents,
+    pub(crate) copied: Copied,
     pub(crate) roots: Roots,
+    pub(crate) waits: Waits,
     pub(crate) coverage: Coverage,
 }
 
@@ -92,7 +94,7 @@ impl Graph {
             };
             roots::read(&source, threads, coverage)
         };
-        let contents = copy::copy(
+        let copied = copy::copy(
             &program,
             &census.spans,
             &mut objects,
@@ -100,16 +102,15 @@ impl Graph {
             until,
             &mut coverage,
         )?;
-        objects.map(&census.spans);
         let roots = read(&objects, &mut coverage)?;
-        let mut graph = Graph {
+        let waits = Waits::read(&program, census, &objects, &roots)?;
+        Ok(Graph {
             objects,
-            contents,
+            copied,
             roots,
+            waits,
             coverage,
-        };
-        leaks::read_channels(&mut graph, runtime, memory, census)?;
-        Ok(graph)
+        })
     }
 
     /// Finds what is reachable, on so many threads (0 for as many as there are cores).
@@ -118,17 +119,14 @@ impl Graph {
     pub fn mark(&self, options: &GraphOptions<'_>) -> Reachable {
         let now = Instant::now();
         let until = now.checked_add(options.limits.mark_time).unwrap_or(now);
-        let marking = Marking::new(&self.objects, &self.contents, options.threads(), until);
+        let marking = Marking::new(&self.objects, &self.copied.edges, options.threads(), until);
         let mut items = Vec::new();
         for root in self.roots.roots.iter().filter(|root| !root.kind.is_guess()) {
             marking.reach(root.value.0, &mut items);
         }
         for object in &self.roots.finalized {
-            if let Some((slot, span)) = self.objects.place(*object) {
-                let mut take = |value| {
-                    marking.reach(value, &mut items);
-                };
-                self.contents.each(span, slot.slot, &mut take);
+            for target in self.copied.edges.of(object.0) {
+                marking.reach_slot(*target, &mut items);
             }
         }
         marking.follow(items);
@@ -165,7 +163,7 @@ impl Graph {
 
     /// Bytes that were copied of spans.
     pub fn copied_bytes(&self) -> u64 {
-        self.contents.data.len() as u64
+        self.copied.bytes
     }
 
     /// The roots that lead to objects.
@@ -186,24 +184,7 @@ impl Graph {
 
     /// The roots on the stack of one of the census's goroutines.
     pub fn roots_of(&self, goroutine: u32) -> &[Root] {
-        let walk = self.roots.walks.of(goroutine);
-        let range = walk.map_or(0..0, |walk| {
-            walk.roots.start as usize..walk.roots.end as usize
-        });
-        self.roots.roots.get(range).unwrap_or_default()
-    }
-
-    /// The copied bytes of an object from `addr` to its end; nothing of one without pointers.
-    pub(crate) fn bytes(&self, addr: Addr) -> Option<&[u8]> {
-        let found = self.objects.slot_at(addr.0)?;
-        let span = self.objects.spans.get(found.place.span as usize)?;
-        let offset = addr.0.checked_sub(span.base)?;
-        let end = u64::from(found.place.slot)
-            .checked_add(1)?
-            .checked_mul(span.elem_size)?;
-        let at = |offset: u64| span.at(0).saturating_add(index(offset));
-        let bytes = self.contents.data.get(at(offset)..at(end));
-        bytes.filter(|_| found.is_followed && self.objects.in_use.has(found.number))
+        self.roots.of(goroutine)
     }
 
     /// Objects that have a finalizer.
@@ -245,13 +226,10 @@ impl Graph {
 
     /// Hands the objects that an object points to to `take`, one for each pointer.
     pub fn pointers(&self, object: ObjectId, take: &mut dyn FnMut(ObjectId)) {
-        let Some((slot, span)) = self.objects.place(object) else {
-            return;
-        };
-        self.contents.each(span, slot.slot, &mut |value| {
-            if let Some(found) = self.objects.object_at(Addr(value)) {
-                take(found);
+        for target in self.copied.edges.of(object.0) {
+            if self.objects.in_use.has(*target) {
+                take(ObjectId(*target));
             }
-        });
+        }
     }
 }

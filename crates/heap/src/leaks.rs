@@ -20,8 +20,8 @@
 
 mod alone;
 mod candidates;
-mod channels;
 mod joining;
+mod waits;
 
 use letgo_goruntime::{Census, Runtime, Status};
 use letgo_target::{ReadMemory, gather};
@@ -29,7 +29,8 @@ use letgo_target::{ReadMemory, gather};
 use crate::{Error, Graph, GraphOptions};
 pub use alone::Alone;
 use candidates::{Candidate, Candidates};
-pub(crate) use channels::read_channels;
+use waits::Rest;
+pub(crate) use waits::Waits;
 
 /// What is known of a goroutine's future.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -76,24 +77,18 @@ pub struct Leaks {
     /// Of each goroutine of the census.
     pub standings: Vec<Standing>,
     /// What each waits with, to tell later whether it still does: its g's words.
-    pub(crate) rests: Vec<(u32, [u64; 5])>,
+    pub(crate) rests: Vec<(u32, Rest)>,
 }
 
 impl Graph {
     /// Finds the goroutines that can never run again. `whole` says that the census and whatever
     /// else was read beside the graph left nothing out, at one moment.
-    pub fn leaks(
-        &self,
-        runtime: &Runtime,
-        census: &Census,
-        whole: bool,
-        options: &GraphOptions<'_>,
-    ) -> Leaks {
-        let candidates = Candidates::of(self, runtime, census);
+    pub fn leaks(&self, census: &Census, whole: bool, options: &GraphOptions<'_>) -> Leaks {
+        let candidates = Candidates::of(self, census);
         let whole = whole && self.coverage.is_complete() && self.coverage.torn == 0;
         let mut leaks = Leaks {
             standings: vec![Standing::Runs; census.goroutines.len()],
-            rests: candidates.rests(self, runtime.layout(), census),
+            rests: candidates.rests(self),
         };
         let (joined, late) = joining::joined(self, &candidates, options);
         for (candidate, joined) in candidates.list.iter().zip(joined) {
@@ -130,7 +125,7 @@ impl Leaks {
         let gathered = gather(memory, gs.map(|one| (one.g, u64::from(size))))?;
         for (number, before) in &self.rests {
             let now = of(*number).and_then(|one| gathered.get(one.g, size as usize));
-            let rests = now.is_some_and(|g| candidates::rest(runtime.layout(), g) == *before);
+            let rests = now.is_some_and(|g| Rest::of(runtime.layout(), g) == *before);
             if let Some(standing) = self.standings.get_mut(*number as usize)
                 && *standing == Standing::Proven
                 && !rests

@@ -1,7 +1,8 @@
 //! The object graph of a Go heap: objects, pointers, roots, and what is reachable.
 //!
-//! [`Graph::read`] copies what is needed of a target: allocation bits, the spans that hold
-//! pointers, pointer masks, stacks. After that the target is not needed any more;
+//! [`Graph::read`] reads what is needed of a target: allocation bits, the spans that hold pointers,
+//! pointer masks, stacks; and keeps which object points to which, four bytes a pointer. After that
+//! the target is not needed any more;
 //! [`Graph::mark`] then finds what is reachable, on all cores.
 //!
 //! Pointers are exact where the runtime knows them: by bitmaps, by the types of objects, by stack
@@ -21,6 +22,7 @@ mod bits;
 mod census_use;
 mod copy;
 mod dominators;
+mod edges;
 mod error;
 mod gc_program;
 mod graph;
@@ -28,11 +30,13 @@ mod leaks;
 mod limits;
 mod mark;
 mod objects;
+mod plane;
 mod pointers;
 mod prefetch;
 mod program;
 mod reachable;
 mod roots;
+mod stretches;
 mod types;
 
 pub use dominators::{Dominators, Held, Holder};

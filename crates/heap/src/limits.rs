@@ -9,6 +9,9 @@ pub struct Limits {
     /// Bytes of spans with pointers that are copied. What is beyond is not followed: objects there
     /// are found, what only they hold is not.
     pub copied_bytes: u64,
+    /// Bytes that the pointers of all objects may take, at most 16 GiB: 4 for each. What is beyond
+    /// is not followed.
+    pub edge_bytes: u64,
     /// Bytes of unrolled pointer masks of types.
     pub mask_bytes: u64,
     /// Bytes of stacks that are held at once.
@@ -34,6 +37,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             copied_bytes: 64 << 30,
+            edge_bytes: 16 << 30,
             mask_bytes: 256 << 20,
             stack_batch_bytes: 32 << 20,
             roots: 64 << 20,

@@ -9,38 +9,38 @@
 //! Invariants: each object is followed at most once; what a thread holds is at most one entry an
 //! object; marking ends when no thread has anything, or when the time is over.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::bits::SharedSet;
-use crate::objects::{FoundSlot, HeapSpan, Objects, Slot};
-use crate::pointers::Contents;
-use crate::prefetch::prefetch;
+use crate::edges::Edges;
+use crate::objects::Objects;
 
-/// Bytes of a large object that are followed at once. Source: src/runtime/mgcmark.go,
+/// Pointers of a large object that are followed at once. Source: src/runtime/mgcmark.go,
 /// `maxObletBytes`.
-const PART: u64 = 128 << 10;
-/// Objects that are asked for ahead: first their spans, then what they hold.
+const PART: usize = (128 << 10) / 8;
+/// Objects that are asked for ahead: first where their pointers are, then these.
 const AHEAD: usize = 8;
-/// Addresses that are looked up ahead: first their pages, then whether they were reached.
-const ADDRESSES_AHEAD: usize = 8;
+/// Pointers ahead of which it is asked whether their objects were reached.
+const TARGETS_AHEAD: usize = 8;
 /// Entries that a thread keeps for itself.
 const KEEP: usize = 32;
 /// Objects between two looks at the clock and at who has nothing to do.
 const LOOK: u32 = 1024;
 
-/// What is to be followed: a span and the slot of it; of a large object the part.
+/// What is to be followed: a node, and which part of its pointers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item {
-    span: u32,
+    node: u32,
     part: u32,
 }
 
 /// What threads share.
 pub(crate) struct Marking<'a> {
     objects: &'a Objects,
-    contents: &'a Contents,
+    edges: &'a Edges,
     /// In use and not reached.
     pub(crate) left: SharedSet,
     queue: Mutex<Queue>,
@@ -63,13 +63,13 @@ struct Queue {
 impl<'a> Marking<'a> {
     pub(crate) fn new(
         objects: &'a Objects,
-        contents: &'a Contents,
+        edges: &'a Edges,
         threads: usize,
         until: Instant,
     ) -> Marking<'a> {
         Marking {
             objects,
-            contents,
+            edges,
             left: SharedSet::of(&objects.in_use),
             queue: Mutex::new(Queue::default()),
             wake: Condvar::new(),
@@ -92,38 +92,19 @@ impl<'a> Marking<'a> {
     }
 
     /// Reaches the object that an address leads to; what it holds is to be followed.
-    #[inline]
-    pub(crate) fn reach(&self, addr: u64, items: &mut Vec<Item>) -> bool {
-        let found = self.objects.slot_at(addr);
-        self.reach_slot(found, items);
-        found.is_some()
-    }
-
-    #[inline]
-    fn reach_slot(&self, found: Option<FoundSlot>, items: &mut Vec<Item>) {
-        if let Some(found) = found
-            && self.left.take(found.number)
-            && found.is_followed
-        {
-            self.push(found.place, items);
+    pub(crate) fn reach(&self, addr: u64, items: &mut Vec<Item>) {
+        if let Some(found) = self.objects.slot_at(addr) {
+            self.reach_slot(found.number, items);
         }
     }
 
-    /// Adds an object to what is to be followed; a large one in parts.
+    /// The same of the object in a slot.
     #[inline]
-    pub(crate) fn push(&self, place: Slot, items: &mut Vec<Item>) {
-        let item = Item {
-            span: place.span,
-            part: place.slot,
-        };
-        if place.slot == 0
-            && let Some(span) = self.objects.spans.get(place.span as usize)
-            && is_large(span)
+    pub(crate) fn reach_slot(&self, number: u32, items: &mut Vec<Item>) {
+        if self.left.take(number)
+            && let Some(node) = self.edges.node(number)
         {
-            let parts = u32::try_from(span.elem_size.div_ceil(PART)).unwrap_or(u32::MAX);
-            items.extend((0..parts).map(|part| Item { part, ..item }));
-        } else {
-            items.push(item);
+            items.push(Item { node, part: 0 });
         }
     }
 
@@ -185,23 +166,23 @@ impl<'a> Marking<'a> {
     }
 
     fn drain(&self, items: &mut Vec<Item>, pointers: &mut u64) {
-        let (mut spans, mut ahead) = (Ahead::<Item>::default(), Ahead::<Item>::default());
-        let mut lookups = Lookups::default();
+        let (mut nodes, mut ahead) = (Ahead::<Item>::default(), Ahead::<Item>::default());
+        let mut targets = Ring::<Option<u32>, TARGETS_AHEAD>::default();
         let mut until_look = LOOK;
         loop {
             let next = items.pop();
             if let Some(item) = next {
-                prefetch(&self.objects.spans, item.span as usize);
+                self.edges.ask_range(item.node);
             }
-            let next = spans.exchange(next);
+            let next = nodes.exchange(next);
             if let Some(item) = next {
-                self.ask(item);
+                self.edges.ask_targets(self.part(item).start);
             }
             match ahead.exchange(next) {
-                Some(item) => self.one(item, items, &mut lookups, pointers),
-                None if next.is_none() && spans.is_empty() => {
-                    for _ in 0..2 * ADDRESSES_AHEAD {
-                        self.look_up(0, &mut lookups, items, pointers);
+                Some(item) => self.one(item, items, &mut targets, pointers),
+                None if next.is_none() && nodes.is_empty() => {
+                    for _ in 0..TARGETS_AHEAD {
+                        self.look_up(None, &mut targets, items);
                     }
                     if items.is_empty() {
                         return;
@@ -224,56 +205,54 @@ impl<'a> Marking<'a> {
         }
     }
 
-    /// Asks for the memory of what will be followed soon.
+    /// Where the pointers of an item are, and those of further parts.
     #[inline]
-    fn ask(&self, item: Item) {
-        if let Some(span) = self.objects.spans.get(item.span as usize)
-            && !is_large(span)
-        {
-            prefetch(&self.contents.data, span.at(item.part));
-        }
+    fn part(&self, item: Item) -> Range<usize> {
+        let Range { start, end } = self.edges.range(item.node);
+        let start = start.saturating_add(item.part as usize * PART);
+        start..end
     }
 
     #[inline]
-    fn one(&self, item: Item, items: &mut Vec<Item>, lookups: &mut Lookups, pointers: &mut u64) {
-        let Some(span) = self.objects.spans.get(item.span as usize) else {
-            return;
-        };
-        let mut take = |value: u64| self.look_up(value, lookups, items, pointers);
-        if is_large(span) {
-            let from = u64::from(item.part) * PART;
-            let to = (from + PART).min(span.elem_size);
-            self.contents.each_within(span, 0, from, to, &mut take);
-        } else {
-            self.contents.each(span, item.part, &mut take);
+    fn one(
+        &self,
+        item: Item,
+        items: &mut Vec<Item>,
+        targets: &mut Ring<Option<u32>, TARGETS_AHEAD>,
+        pointers: &mut u64,
+    ) {
+        let mut range = self.part(item);
+        if range.len() > PART {
+            if item.part == 0 {
+                let parts = range.len().div_ceil(PART);
+                let parts = 1..u32::try_from(parts).unwrap_or(u32::MAX);
+                items.extend(parts.map(|part| Item { part, ..item }));
+            }
+            range.end = range.start + PART;
+        }
+        let own = self.edges.targets(range);
+        *pointers += own.len() as u64;
+        for target in own {
+            self.look_up(Some(*target), targets, items);
         }
     }
 
-    /// Takes an address, and reaches the object of one that came before.
+    /// Takes the number of a slot, and reaches the object of one that came before.
     #[inline]
-    fn look_up(&self, addr: u64, lookups: &mut Lookups, items: &mut Vec<Item>, pointers: &mut u64) {
-        self.objects.ask(addr);
-        let addr = lookups.addrs.put(addr);
-        let found = self.objects.slot_at(addr);
-        if let Some(found) = found {
-            *pointers += 1;
-            self.left.ask(found.number);
+    fn look_up(
+        &self,
+        target: Option<u32>,
+        targets: &mut Ring<Option<u32>, TARGETS_AHEAD>,
+        items: &mut Vec<Item>,
+    ) {
+        if let Some(number) = target {
+            self.left.ask(number);
+            self.edges.ask(number);
         }
-        self.reach_slot(lookups.slots.put(found), items);
+        if let Some(number) = targets.put(target) {
+            self.reach_slot(number, items);
+        }
     }
-}
-
-/// Whether a span's object is followed in parts.
-#[inline]
-fn is_large(span: &HeapSpan) -> bool {
-    span.nelems == 1 && span.elem_size > PART
-}
-
-/// The next few addresses to be looked up, 0 is none; and the slots of those before.
-#[derive(Default)]
-struct Lookups {
-    addrs: Ring<u64, ADDRESSES_AHEAD>,
-    slots: Ring<Option<FoundSlot>, ADDRESSES_AHEAD>,
 }
 
 /// The last few things that were put in.
@@ -346,7 +325,7 @@ mod tests {
     #[test]
     fn what_is_ahead_comes_out_in_order_and_whole() {
         let mut ahead = Ahead::<Item>::default();
-        let item = |part| Some(Item { span: 0, part });
+        let item = |part| Some(Item { node: 0, part });
         let mut out = Vec::new();
         for part in 0..20 {
             out.extend(ahead.exchange(item(part)));

@@ -15,7 +15,6 @@ use letgo_target::Addr;
 
 use crate::Error;
 use crate::bits::{BitSet, index};
-use crate::prefetch::prefetch;
 
 /// Runtime pages of one block of the table: 64 MiB, an arena.
 const BLOCK: u64 = 8192;
@@ -42,8 +41,8 @@ pub(crate) enum Shape {
     Plane(u32),
     /// The type's address is the first word of each object.
     Header,
-    /// One object of the type whose mask has this number.
-    Typed(u32),
+    /// One object of the span's type.
+    Typed,
 }
 
 /// One span of the heap.
@@ -54,19 +53,10 @@ pub(crate) struct HeapSpan {
     pub(crate) nelems: u32,
     /// Number of the first slot.
     pub(crate) first: u32,
-    /// Where it is in the copy, in runtime pages.
-    pub(crate) page: u32,
     pub(crate) shape: Shape,
 }
 
 impl HeapSpan {
-    /// Where a slot's bytes start in the copy.
-    #[inline]
-    pub(crate) fn at(&self, slot: u32) -> usize {
-        let start = u64::from(self.page) * RUNTIME_PAGE;
-        index(start.wrapping_add(u64::from(slot).wrapping_mul(self.elem_size)))
-    }
-
     /// Whether its objects are followed.
     #[inline]
     pub(crate) fn is_opaque(&self) -> bool {
@@ -87,8 +77,6 @@ pub(crate) struct FoundSlot {
     pub(crate) place: Slot,
     /// The number of the slot.
     pub(crate) number: u32,
-    /// Whether its object is followed.
-    pub(crate) is_followed: bool,
 }
 
 /// What the table has of a runtime page: all that a look-up needs, in one line of memory.
@@ -101,7 +89,6 @@ struct Page {
     back: u32,
     /// Which of `divisions`.
     division: u16,
-    is_followed: bool,
 }
 
 /// No span has this page.
@@ -110,7 +97,6 @@ const NO_PAGE: Page = Page {
     first: 0,
     back: 0,
     division: 0,
-    is_followed: false,
 };
 
 /// How spans with slots of one size are divided.
@@ -176,9 +162,8 @@ impl Objects {
         Ok(objects)
     }
 
-    /// Enters each span's runtime pages into the table; once more when it is known which spans are
-    /// followed.
-    pub(crate) fn map(&mut self, spans: &[Span]) {
+    /// Enters each span's runtime pages into the table.
+    fn map(&mut self, spans: &[Span]) {
         let block = |base: u64| base / RUNTIME_PAGE / BLOCK;
         self.pages.clear();
         self.divisions = vec![Division {
@@ -215,7 +200,6 @@ impl Objects {
                     first: own.first,
                     back,
                     division,
-                    is_followed: !own.is_opaque(),
                 },
             );
         }
@@ -256,16 +240,6 @@ impl Objects {
         self.slots
     }
 
-    /// Asks for the memory that [`Objects::slot_at`] will read.
-    #[inline]
-    pub(crate) fn ask(&self, addr: u64) {
-        let page = addr / RUNTIME_PAGE;
-        let block = (page / BLOCK).wrapping_sub(self.first_block);
-        if let Some(block) = self.blocks.get(index(block)) {
-            prefetch(&self.pages, index(u64::from(*block) * BLOCK + page % BLOCK));
-        }
-    }
-
     /// The slot that an address lies in, in use or not.
     #[inline]
     pub(crate) fn slot_at(&self, addr: u64) -> Option<FoundSlot> {
@@ -284,7 +258,6 @@ impl Objects {
                 slot,
             },
             number: page.first.wrapping_add(slot),
-            is_followed: page.is_followed,
         })
     }
 

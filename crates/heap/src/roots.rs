@@ -106,8 +106,6 @@ pub(crate) struct Roots {
     /// Objects that weak pointers lead to.
     pub(crate) weak: Vec<ObjectId>,
     pub(crate) walks: Walks,
-    /// Channels that goroutines wait for, and the first of those that receive and that send.
-    pub(crate) channels: FxHashMap<Addr, [Addr; 2]>,
     /// Objects as large as a g or a sudog, that words lead to which no stack map names: on stacks
     /// of the scheduler and of goroutines that do not rest; and which goroutine's.
     pub(crate) in_hand: Vec<(ObjectId, Option<u32>)>,
@@ -123,6 +121,16 @@ pub(crate) struct Source<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) registers: &'a [Registers],
     pub(crate) until: Instant,
+}
+
+impl Roots {
+    /// The roots on the stack of one of the census's goroutines.
+    pub(crate) fn of(&self, goroutine: u32) -> &[Root] {
+        let range = self.walks.of(goroutine).map(|walk| walk.roots.clone());
+        let range = range.unwrap_or_default();
+        let range = range.start as usize..range.end as usize;
+        self.roots.get(range).unwrap_or_default()
+    }
 }
 
 /// Roots on their way into [`Roots`].

@@ -13,6 +13,8 @@
 //! Source: src/internal/abi/type.go; src/runtime/type.go, `getGCMask`, `buildGCMask`; go1.22 to
 //! go1.27.
 
+use std::sync::Arc;
+
 use letgo_target::{Addr, Coverage};
 use rustc_hash::FxHashMap;
 
@@ -68,11 +70,13 @@ impl TypeMask {
     }
 }
 
-/// The types that objects of a heap name.
+/// Types by address, with their masks; nothing for what is none.
+pub(crate) type Masks = FxHashMap<u64, Option<Arc<TypeMask>>>;
+
+/// The types that objects of a heap name, as far as they were asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Types {
-    by_addr: FxHashMap<u64, u32>,
-    masks: Vec<TypeMask>,
+    known: Masks,
 }
 
 /// The fields of a type that matter here.
@@ -87,45 +91,24 @@ struct Type {
 }
 
 impl Types {
-    /// The mask of the type at an address, where it was resolved.
-    #[inline]
-    pub(crate) fn get(&self, addr: u64) -> Option<&TypeMask> {
-        self.mask(*self.by_addr.get(&addr)?)
-    }
-
-    /// The mask of this number.
-    #[inline]
-    pub(crate) fn mask(&self, number: u32) -> Option<&TypeMask> {
-        self.masks.get(number as usize)
-    }
-
-    /// Adds a mask, whatever type it is of.
-    pub(crate) fn push(&mut self, addr: u64, mask: TypeMask) -> u32 {
-        let number = u32::try_from(self.masks.len()).unwrap_or(u32::MAX);
-        self.masks.push(mask);
-        self.by_addr.insert(addr, number);
-        number
-    }
-
-    /// Reads the type at `addr` and its mask, unless that was done before. `room` is how many bytes
-    /// of masks there may still be.
+    /// The mask of the type at `addr`, which is read unless that was done before. `room` is how
+    /// many bytes of masks there may still be.
     pub(crate) fn resolve(
         &mut self,
         program: &Program<'_>,
         addr: u64,
         room: &mut u64,
         coverage: &mut Coverage,
-    ) -> Option<u32> {
-        if let Some(known) = self.by_addr.get(&addr) {
-            return Some(*known);
-        }
-        match read_mask(program, Addr(addr), room) {
-            Ok(mask) => Some(self.push(addr, mask.in_a_row())),
+    ) -> Option<Arc<TypeMask>> {
+        let known = self.known.entry(addr);
+        let read = || match read_mask(program, Addr(addr), room) {
+            Ok(mask) => Some(Arc::new(mask.in_a_row())),
             Err(why) => {
                 coverage.skip("type", why);
                 None
             }
-        }
+        };
+        known.or_insert_with(read).clone()
     }
 }
 

@@ -38,7 +38,7 @@ impl Look {
         };
         let graph = process.graph(&census, &options)?;
         let whole = census.coverage.is_complete();
-        let leaks = graph.leaks(&process.runtime, &census, whole, &options);
+        let leaks = graph.leaks(&census, whole, &options);
         Ok(Look {
             census,
             graph,
@@ -146,18 +146,14 @@ fn what_is_held_alone_is_what_goes_without_the_group() {
             .iter()
             .map(|one| u32::try_from(one.goid % 7).unwrap())
             .collect();
-        let alone = look
-            .graph
-            .held_alone(&look.process.runtime, &look.census, &groups, &options);
+        let alone = look.graph.held_alone(&look.census, &groups, &options);
         let mut counted = vec![0u64; alone.counts.len()];
         alone.each(&mut |_, group| counted[group as usize] += 1);
         let own: Vec<u64> = alone.counts.iter().map(|count| count.objects).collect();
         ensure!(counted == own, "{counted:?} {own:?}");
         // One group of all holds whatever only goroutines hold: at least what its parts hold.
         let one = vec![0; groups.len()];
-        let together = look
-            .graph
-            .held_alone(&look.process.runtime, &look.census, &one, &options);
+        let together = look.graph.held_alone(&look.census, &one, &options);
         let most = together.counts.first().map_or(0, |count| count.objects);
         ensure!(
             most >= own.iter().sum::<u64>() && most > 0,

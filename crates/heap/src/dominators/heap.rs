@@ -4,17 +4,24 @@
 //! Large objects are walked in parts, so that a slice of millions does not put all it leads to on
 //! the stack at once.
 
-use letgo_goruntime::RUNTIME_PAGE;
+use std::ops::Range;
+
 use letgo_target::{Addr, AddrRange};
 
 use super::walk::{Child, Source};
-use crate::bits::{index, low};
-use crate::objects::{HeapSpan, Slot};
-use crate::prefetch::prefetch;
+use crate::bits::low;
+use crate::edges::Edges;
 use crate::{Graph, Reachable};
 
-/// Bytes of a large object that are walked over at once.
-const PART: u64 = 2 * RUNTIME_PAGE;
+/// Pointers of a large object that are walked over at once.
+const PART: usize = 2048;
+
+/// An object that leads to others: its node, and which part of its pointers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    node: u32,
+    part: u32,
+}
 
 /// The reachable objects of a graph, and groups of its roots.
 pub(crate) struct HeapSource<'a> {
@@ -39,37 +46,44 @@ impl HeapSource<'_> {
                     bits &= bits - 1;
                     let at = start.add(u64::from(bit) * span.elem_size);
                     let id = span.first + u32::try_from(done).unwrap_or(0) + bit;
-                    take(id, !span.is_opaque(), AddrRange::sized(at, span.elem_size));
+                    take(
+                        id,
+                        self.edges().node(id).is_some(),
+                        AddrRange::sized(at, span.elem_size),
+                    );
                 }
             }
         }
     }
 
-    /// The object that an address leads to.
-    #[inline]
-    fn child(&self, addr: u64) -> Option<Child<Slot>> {
-        let found = self.graph.objects.slot_at(addr)?;
-        Some(Child {
-            place: found.place,
-            id: found.number,
-            leads: found.is_followed,
-        })
+    fn edges(&self) -> &Edges {
+        &self.graph.copied.edges
     }
 
-    fn span(&self, place: Slot) -> Option<&HeapSpan> {
-        self.graph.objects.spans.get(place.span as usize)
+    /// The object in a slot.
+    #[inline]
+    fn child(&self, number: u32) -> Child<Place> {
+        let node = self.edges().node(number);
+        Child {
+            place: Place {
+                node: node.unwrap_or(0),
+                part: 0,
+            },
+            id: number,
+            leads: node.is_some(),
+        }
     }
 
-    /// The span of an object that is walked over in parts: `slot` of a place in it is the part.
+    /// Where the pointers of a place are, and those of further parts.
     #[inline]
-    fn large(&self, place: Slot) -> Option<&HeapSpan> {
-        self.span(place)
-            .filter(|span| span.nelems == 1 && span.elem_size > PART)
+    fn range(&self, place: Place) -> Range<usize> {
+        let Range { start, end } = self.edges().range(place.node);
+        start.saturating_add(place.part as usize * PART)..end
     }
 }
 
 impl Source for HeapSource<'_> {
-    type Place = Slot;
+    type Place = Place;
 
     fn ids(&self) -> u32 {
         self.graph.slots()
@@ -84,28 +98,20 @@ impl Source for HeapSource<'_> {
     }
 
     #[inline]
-    fn each(&self, place: Slot, take: &mut impl FnMut(Child<Slot>)) {
-        let mut found = |value| {
-            if let Some(child) = self.child(value) {
-                take(child);
-            }
-        };
-        let contents = &self.graph.contents;
-        if let Some(span) = self.large(place) {
-            let from = u64::from(place.slot) * PART;
-            let to = from.saturating_add(PART).min(span.elem_size);
-            contents.each_within(span, 0, from, to, &mut found);
-        } else if let Some(span) = self.span(place) {
-            contents.each(span, place.slot, &mut found);
+    fn each(&self, place: Place, take: &mut impl FnMut(Child<Place>)) {
+        let Range { start, end } = self.range(place);
+        let part = start..end.min(start.saturating_add(PART));
+        for target in self.edges().targets(part) {
+            take(self.child(*target));
         }
     }
 
-    fn each_of_group(&self, group: u32, take: &mut impl FnMut(Child<Slot>)) {
+    fn each_of_group(&self, group: u32, take: &mut impl FnMut(Child<Place>)) {
         for root in self.groups.roots_of(group) {
             if let Some(root) = self.graph.roots().get(*root as usize)
-                && let Some(child) = self.child(root.value.0)
+                && let Some(found) = self.graph.objects.slot_at(root.value.0)
             {
-                take(child);
+                take(self.child(found.number));
             }
         }
     }
@@ -113,36 +119,30 @@ impl Source for HeapSource<'_> {
     fn each_finalized(
         &self,
         is_reached: &impl Fn(u32) -> bool,
-        take: &mut impl FnMut(Child<Slot>),
+        take: &mut impl FnMut(Child<Place>),
     ) {
         for object in self.graph.finalized() {
             if is_reached(object.0) {
                 continue;
             }
-            if let Some((place, span)) = self.graph.objects.place(*object) {
-                let mut found = |value| self.child(value).into_iter().for_each(&mut *take);
-                self.graph.contents.each(span, place.slot, &mut found);
+            for target in self.edges().of(object.0) {
+                take(self.child(*target));
             }
         }
     }
 
     #[inline]
-    fn rest(&self, place: Slot) -> Option<Slot> {
-        let span = self.large(place)?;
-        let next = u64::from(place.slot) + 1;
-        (next * PART < span.elem_size).then(|| Slot {
-            slot: place.slot + 1,
+    fn rest(&self, place: Place) -> Option<Place> {
+        let further = self.range(place).len() > PART;
+        further.then(|| Place {
+            part: place.part + 1,
             ..place
         })
     }
 
     #[inline]
-    fn ask(&self, place: Slot) {
-        let at = match self.large(place) {
-            Some(span) => span.at(0) + index(u64::from(place.slot) * PART),
-            None => self.span(place).map_or(0, |span| span.at(place.slot)),
-        };
-        prefetch(&self.graph.contents.data, at);
+    fn ask(&self, place: Place) {
+        self.edges().ask_targets(self.range(place).start);
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! As in the proof, a g and its sudogs hold only for their own goroutine.
 
-use letgo_goruntime::{Census, Runtime};
+use letgo_goruntime::Census;
 
 use super::candidates::Candidates;
 use crate::mark::Marking;
@@ -21,16 +21,10 @@ const SEVERAL: u32 = u32::MAX - 1;
 impl Graph {
     /// What each group of goroutines holds that nothing else does; `groups` has the group of each goroutine of the
     /// census, from 0. Objects that only guessed words lead to count as well.
-    pub fn held_alone(
-        &self,
-        runtime: &Runtime,
-        census: &Census,
-        groups: &[u32],
-        options: &GraphOptions<'_>,
-    ) -> Alone {
+    pub fn held_alone(&self, census: &Census, groups: &[u32], options: &GraphOptions<'_>) -> Alone {
         let len = groups.iter().max().map_or(0, |most| *most as usize + 1);
         let mut counts = vec![Count::default(); len];
-        let candidates = Candidates::of(self, runtime, census);
+        let candidates = Candidates::of(self, census);
         let mut colours = Colours {
             graph: self,
             of: vec![NONE; self.slots() as usize],
@@ -81,7 +75,7 @@ impl Graph {
     ) {
         let now = std::time::Instant::now();
         let until = now.checked_add(options.limits.mark_time).unwrap_or(now);
-        let marking = Marking::new(&self.objects, &self.contents, options.threads(), until);
+        let marking = Marking::new(&self.objects, &self.copied.edges, options.threads(), until);
         let gs = census.goroutines.iter();
         let gs = gs.filter_map(|one| self.object_at(one.g));
         let sudogs = candidates.list.iter().flat_map(|one| one.cut.clone());
@@ -97,11 +91,7 @@ impl Graph {
             marking.reach(root.value.0, &mut items);
         }
         for object in self.finalized() {
-            self.pointers(*object, &mut |to| {
-                if let Some(range) = self.range_of(to) {
-                    marking.reach(range.start().0, &mut items);
-                }
-            });
+            self.pointers(*object, &mut |to| marking.reach_slot(to.0, &mut items));
         }
         marking.follow(items);
         let reached = self.objects.in_use.without(&marking.left.rest());

@@ -24,7 +24,12 @@ pub(super) fn joined(
 ) -> (Vec<bool>, bool) {
     let now = Instant::now();
     let until = now.checked_add(options.limits.mark_time).unwrap_or(now);
-    let marking = Marking::new(&graph.objects, &graph.contents, options.threads(), until);
+    let marking = Marking::new(
+        &graph.objects,
+        &graph.copied.edges,
+        options.threads(),
+        until,
+    );
     let mut join = Join {
         graph,
         candidates: &candidates.list,
@@ -80,10 +85,10 @@ impl Join<'_> {
         }
         for object in &roots.finalized {
             self.graph
-                .pointers(*object, &mut |to| self.reach(to, &mut items));
+                .pointers(*object, &mut |to| self.marking.reach_slot(to.0, &mut items));
         }
         for object in &roots.weak {
-            self.reach(*object, &mut items);
+            self.marking.reach_slot(object.0, &mut items);
         }
         for number in 0..self.candidates.len() {
             if self
@@ -117,7 +122,7 @@ impl Join<'_> {
         let mut held = Vec::new();
         self.join_with(number, &mut |object| held.push(object));
         for object in held {
-            self.reach(object, items);
+            self.marking.reach_slot(object.0, items);
         }
     }
 
@@ -138,16 +143,6 @@ impl Join<'_> {
                 .object_at(root.value)
                 .into_iter()
                 .for_each(&mut *take);
-        }
-    }
-
-    /// Reaches an object.
-    fn reach(&self, object: ObjectId, items: &mut Vec<Item>) {
-        if self.marking.left.take(object.0)
-            && let Some((slot, span)) = self.graph.objects.place(object)
-            && !span.is_opaque()
-        {
-            self.marking.push(slot, items);
         }
     }
 

@@ -14,12 +14,12 @@ const HUGE_PAGE: usize = 2 << 20;
 ///
 /// Worth it for large memory that is read at random: a miss of the translation costs as much as
 /// one of the cache.
-pub fn prefer_huge_pages(memory: &mut [u8]) {
+pub fn prefer_huge_pages<T>(memory: &mut [T]) {
     let start = memory.as_ptr().align_offset(HUGE_PAGE);
     let Some(rest) = memory.get_mut(start..) else {
         return;
     };
-    let len = rest.len() / HUGE_PAGE * HUGE_PAGE;
+    let len = size_of_val(rest) / HUGE_PAGE * HUGE_PAGE;
     let Some(first) = NonNull::new(rest.as_mut_ptr().cast::<c_void>()).filter(|_| len > 0) else {
         return;
     };

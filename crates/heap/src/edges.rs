@@ -1,0 +1,236 @@
+//! [`Edges`]: which objects each object points to, as numbers of slots.
+//!
+//! An object that points to another one is a *node*; nodes are numbered in the order of their
+//! objects. What a node points to lies in one stretch of `targets`, in the order of its words, once
+//! for each pointer. Objects without pointers take a bit each and nothing else.
+//!
+//! Does not know addresses (see `objects`) and does not read objects (see `copy`).
+//!
+//! Invariants: objects are added by rising number; `starts` has one entry more than there are
+//! nodes; targets are fewer than 2^32.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use crate::bits::index;
+use crate::prefetch::prefetch;
+
+/// Told of memory before it is touched.
+pub(crate) type Untouched = fn(&mut [MaybeUninit<u32>]);
+
+/// What a stretch of spans points to, before it has its place among all.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Numbers of slots that hold pointers to others, and where theirs start in `targets`.
+    nodes: Vec<(u32, u32)>,
+    targets: Vec<u32>,
+}
+
+impl Found {
+    pub(crate) fn clear(&mut self) {
+        self.nodes.clear();
+        self.targets.clear();
+    }
+
+    /// Adds what one object, of the slot `number`, points to: all that `each` hands over.
+    #[inline]
+    pub(crate) fn object(&mut self, number: u32, each: impl FnOnce(&mut Vec<u32>)) {
+        let start = self.targets.len();
+        each(&mut self.targets);
+        if self.targets.len() > start {
+            self.nodes
+                .push((number, u32::try_from(start).unwrap_or(u32::MAX)));
+        }
+    }
+}
+
+/// Which of 64 slots are nodes, and how many nodes come before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Nodes {
+    bits: u64,
+    before: u32,
+}
+
+/// What every object points to.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    nodes: Vec<Nodes>,
+    /// Where each node's targets start, and where the last one's end.
+    starts: Vec<u32>,
+    targets: Vec<u32>,
+    last: Option<u32>,
+    most: usize,
+}
+
+impl Edges {
+    /// None, for so many slots. `nodes` and `targets` are how many there may become: memory is
+    /// taken for those that are added.
+    pub(crate) fn new(
+        slots: u32,
+        nodes: usize,
+        targets: usize,
+        most: u64,
+        untouched: Option<Untouched>,
+    ) -> Edges {
+        let mut edges = Edges {
+            nodes: vec![Nodes::default(); (slots as usize).div_ceil(64)],
+            most: index(most.min(u64::from(u32::MAX))),
+            ..Edges::default()
+        };
+        // Where so much cannot be had at once, they grow.
+        for (list, len) in [
+            (&mut edges.starts, nodes + 1),
+            (&mut edges.targets, targets),
+        ] {
+            if list.try_reserve_exact(len).is_ok()
+                && let Some(untouched) = untouched
+            {
+                untouched(list.spare_capacity_mut());
+            }
+        }
+        edges
+    }
+
+    /// Adds what comes next; says whether there was room for it.
+    pub(crate) fn add(&mut self, found: &Found) -> bool {
+        if self.targets.len() + found.targets.len() > self.most {
+            return false;
+        }
+        let base = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        for (number, start) in &found.nodes {
+            // A large object comes in parts.
+            if self.last == Some(*number) {
+                continue;
+            }
+            self.last = Some(*number);
+            if let Some(nodes) = self.nodes.get_mut((number / 64) as usize) {
+                nodes.bits |= 1 << (number % 64);
+                self.starts.push(base.saturating_add(*start));
+            }
+        }
+        self.targets.extend_from_slice(&found.targets);
+        true
+    }
+
+    /// To be called when all were added.
+    pub(crate) fn finish(&mut self) {
+        let end = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        self.starts.push(end);
+        let mut before = 0u32;
+        for nodes in &mut self.nodes {
+            nodes.before = before;
+            before = before.saturating_add(nodes.bits.count_ones());
+        }
+    }
+
+    /// The node of a slot's object; nothing where it points to nothing.
+    #[inline]
+    pub(crate) fn node(&self, number: u32) -> Option<u32> {
+        let nodes = self.nodes.get((number / 64) as usize)?;
+        let bit = 1u64 << (number % 64);
+        let below = (nodes.bits & (bit - 1)).count_ones();
+        (nodes.bits & bit != 0).then(|| nodes.before.wrapping_add(below))
+    }
+
+    /// Asks for the memory that [`Edges::node`] will read.
+    #[inline]
+    pub(crate) fn ask(&self, number: u32) {
+        prefetch(&self.nodes, (number / 64) as usize);
+    }
+
+    /// Asks for the memory that [`Edges::range`] will read.
+    #[inline]
+    pub(crate) fn ask_range(&self, node: u32) {
+        prefetch(&self.starts, node as usize);
+    }
+
+    /// Where a node's targets are.
+    #[inline]
+    pub(crate) fn range(&self, node: u32) -> Range<usize> {
+        let at = |node: usize| self.starts.get(node).map_or(0, |start| *start as usize);
+        at(node as usize)..at((node as usize).saturating_add(1))
+    }
+
+    /// Asks for the memory of the targets from here on.
+    #[inline]
+    pub(crate) fn ask_targets(&self, at: usize) {
+        prefetch(&self.targets, at);
+    }
+
+    /// These targets.
+    #[inline]
+    pub(crate) fn targets(&self, range: Range<usize>) -> &[u32] {
+        self.targets.get(range).unwrap_or_default()
+    }
+
+    /// Numbers of the slots that a slot's object points to.
+    pub(crate) fn of(&self, number: u32) -> &[u32] {
+        let node = self.node(number);
+        node.map_or(&[], |node| self.targets(self.range(node)))
+    }
+
+    /// Bytes that are held.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.nodes) + size_of_val(&*self.starts) + size_of_val(&*self.targets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(objects: &[(u32, &[u32])]) -> Found {
+        let mut found = Found::default();
+        for (number, targets) in objects {
+            found.object(*number, |into| into.extend_from_slice(targets));
+        }
+        found
+    }
+
+    fn edges(most: u64) -> Edges {
+        Edges::new(200, 4, 9, most, None)
+    }
+
+    #[test]
+    fn objects_have_what_they_point_to() {
+        let mut edges = edges(u64::MAX);
+        assert!(edges.add(&found(&[(3, &[7, 7]), (63, &[]), (64, &[199])])));
+        assert!(edges.add(&found(&[(130, &[1, 2])])));
+        // Further parts of the same object.
+        assert!(edges.add(&found(&[(130, &[3])])));
+        assert!(edges.add(&found(&[(130, &[]), (131, &[3])])));
+        edges.finish();
+        assert_eq!(edges.of(3), [7, 7]);
+        assert_eq!(edges.of(64), [199]);
+        assert_eq!(edges.of(130), [1, 2, 3]);
+        assert_eq!(edges.of(131), [3]);
+        for number in [0, 2, 4, 63, 65, 199, 200, u32::MAX] {
+            assert_eq!(edges.of(number), [], "{number}");
+        }
+        let nodes = [3, 64, 130, 131].map(|number| edges.node(number).unwrap());
+        assert_eq!(nodes, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_left_out() {
+        let mut edges = edges(2);
+        assert!(edges.add(&found(&[(3, &[7, 7])])));
+        assert!(!edges.add(&found(&[(4, &[8])])));
+        edges.finish();
+        assert_eq!(edges.of(3), [7, 7]);
+        assert_eq!(edges.node(4), None);
+    }
+
+    #[test]
+    fn an_edge_takes_four_bytes_and_a_node_four() {
+        let mut edges = Edges::new(6400, 64, 640, u64::MAX, None);
+        let targets = [1u32; 10];
+        for number in 0..64 {
+            assert!(edges.add(&found(&[(number * 100, &targets)])));
+        }
+        edges.finish();
+        let per_slot = 16 * 6400 / 64;
+        assert_eq!(edges.bytes(), per_slot + (64 + 1) * 4 + 640 * 4);
+    }
+}
