@@ -32,7 +32,52 @@ pub(super) enum Special {
     WaitGroup,
     /// Waits for a `sync.Cond`.
     Cond,
+    /// Of a thread that looks for a goroutine to run, or waits for one.
+    Idle,
+    /// Came to the scheduler's stack, which ends here.
+    Switch,
 }
+
+/// Where threads are that have nothing to do, beside the waiting itself: up to the kernel.
+///
+/// Source: src/runtime/proc.go, `schedule`, `findRunnable`, `stopm`, `sysmon`; lock_futex.go;
+/// os_linux.go; go1.19 to go1.27.
+const IDLE: [&str; 34] = [
+    "runtime.epollwait",
+    "runtime.exitsyscall0",
+    "runtime.exitsyscallNoP",
+    "runtime.findRunnable",
+    "runtime.findrunnable",
+    "runtime.futex",
+    "runtime.futex.abi0",
+    "runtime.futexsleep",
+    "runtime.gcstopm",
+    "runtime.goexit0",
+    "runtime.goschedImpl",
+    "runtime.gosched_m",
+    "runtime.gopreempt_m",
+    "runtime.goyield_m",
+    "runtime.mPark",
+    "runtime.mstart0",
+    "runtime.mstart1",
+    "runtime.netpoll",
+    "runtime.notesleep",
+    "runtime.notetsleep",
+    "runtime.notetsleep_internal",
+    "runtime.osyield",
+    "runtime.park_m",
+    "runtime.preemptPark",
+    "runtime.schedule",
+    "runtime.startlockedm",
+    "runtime.stoplockedm",
+    "runtime.stopm",
+    "runtime.sysmon",
+    "runtime.usleep",
+    "runtime.usleep.abi0",
+    "runtime/internal/syscall.EpollWait",
+    "internal/runtime/syscall.EpollWait",
+    "internal/runtime/syscall/linux.EpollWait",
+];
 
 impl Special {
     fn of(name: &str) -> Special {
@@ -45,6 +90,8 @@ impl Special {
             "sync.runtime_SemacquireMutex" => Special::Mutex,
             "sync.(*WaitGroup).Wait" => Special::WaitGroup,
             "sync.(*Cond).Wait" => Special::Cond,
+            "runtime.mcall" | "runtime.mstart" => Special::Switch,
+            name if IDLE.contains(&name) || name.ends_with(".Syscall6") => Special::Idle,
             _ => Special::None,
         }
     }

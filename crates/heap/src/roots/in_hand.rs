@@ -8,12 +8,16 @@
 use letgo_goruntime::{Goroutine, Status};
 use letgo_target::{Addr, AddrRange, gather};
 
-use super::{Collected, Source};
+use super::frames::{Frames, Special};
+use super::{Collected, Registers, Source};
 use crate::Error;
 use crate::bits::{index, word};
 
 /// Most bytes of a thread's stack that are looked at: those of C programs are large.
 const MOST_STACK: u64 = 1 << 20;
+
+/// Frames of a scheduler's stack that are looked at.
+const MOST_FRAMES: u32 = 64;
 
 /// Whether a goroutine has nothing else in hand: it has come to rest in a call that waits.
 pub(super) fn rests(goroutine: &Goroutine) -> bool {
@@ -72,6 +76,8 @@ impl Collected {
 /// # Errors
 /// Only what makes the whole target unreadable.
 pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Error> {
+    let mut frames = Frames::new(source.program);
+    let mut idle = Vec::new();
     for (range, m) in in_use(source) {
         // A goroutine that is locked to a thread is in that thread's hand for as long as it waits.
         let owner = into.roots.locked.get(&m).copied();
@@ -83,16 +89,53 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
             into.coverage.skip("stack of a thread", "it cannot be read");
             continue;
         };
+        if is_idle(source, &mut frames, range, bytes) {
+            idle.push(range);
+            continue;
+        }
         for value in bytes.chunks_exact(8) {
             into.see(source, word(value, 0), owner);
         }
     }
-    for registers in source.registers {
+    let busy = |one: &&Registers| !idle.iter().any(|range| range.contains(one.sp));
+    for registers in source.registers.iter().filter(busy) {
         for value in &registers.general {
             into.see(source, *value, None);
         }
     }
     Ok(())
+}
+
+/// Whether a thread that is on this stack of its scheduler looks for something to run and has
+/// nothing in hand: every frame is of those that do so. The last goroutine that came to rest on it
+/// is still in the frame that began with it.
+fn is_idle(source: &Source<'_>, frames: &mut Frames<'_>, range: AddrRange, bytes: &[u8]) -> bool {
+    let mut on_it = source
+        .registers
+        .iter()
+        .filter(|regs| range.contains(regs.sp));
+    let (Some(registers), None) = (on_it.next(), on_it.next()) else {
+        return false;
+    };
+    let (mut pc, mut sp) = (registers.pc, registers.sp);
+    for _ in 0..MOST_FRAMES {
+        let Some(code) = frames.at(pc, false) else {
+            return false;
+        };
+        match (code.special, code.size) {
+            (Special::Switch, _) => return true,
+            (Special::Idle, Some(size)) => {
+                let back = sp.add(u64::from(size));
+                let Some(offset) = back.0.checked_sub(range.start().0) else {
+                    return false;
+                };
+                pc = Addr(word(bytes, index(offset)));
+                sp = back.add(8);
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The parts of threads' stacks that are in use, with the m of each.
