@@ -87,6 +87,8 @@ func main() {
 				wake()
 			}
 		}
+		// What was woken is there no more.
+		chosen = nil
 		roll.Woken("kept")
 		runtime.GC()
 		runtime.GC()
