@@ -28,6 +28,12 @@ impl Figures {
         number.unwrap_or_else(|| panic!("the patient tells no number {name}: {text:?} in {self:?}"))
     }
 
+    /// All pairs, as text.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
+        let pairs = self.0.iter();
+        pairs.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// All pairs of which both sides are numbers, as in `bysize`.
     pub fn numbers(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let pair =
