@@ -114,9 +114,9 @@ func live(slot int32, script []stage, bag any) {
 		} else {
 			waitsFor(slot, script[i].prims)
 			wait(&script[i])
-			ran(slot)
 			goesOn(slot)
 		}
+		ran(slot)
 		now := atomic.LoadInt32(&pace)
 		operateAll(open(bag), now == closing)
 		if now >= probing {
