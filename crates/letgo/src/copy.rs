@@ -10,6 +10,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use letgo_linux::FrozenCopy;
+
 use crate::exit::Exit;
 use crate::frozen::{Frozen, clean};
 use crate::inspect::Opened;
@@ -47,6 +49,7 @@ pub fn run(args: &CopyArgs) -> Result<Exit> {
     }
     let mut whole = true;
     for _ in 0..args.times {
+        let (prediction, _) = FrozenCopy::prediction(&opened.process)?;
         let began = Instant::now();
         let frozen = Frozen::make(&opened, Duration::from_millis(args.most))?;
         let made = began.elapsed();
@@ -63,7 +66,10 @@ pub fn run(args: &CopyArgs) -> Result<Exit> {
             "child": child,
             "pause_ns": report.stop.pause_ns_max,
             "stop_ns": report.stop.stop_ns,
+            "predicted_ns": prediction.pause.as_nanos(),
             "clone_ns": report.clone_ns,
+            "clone_cpu_ns": report.clone_cpu_ns,
+            "clone_wait_ns": report.clone_wait_ns,
             "threads": report.stop.threads,
             "tries": report.tries,
             "whole": released.whole,

@@ -29,6 +29,7 @@ mod frame;
 mod gadgets;
 mod hindrance;
 mod holder;
+mod pace;
 mod prediction;
 mod reaping;
 mod residency;
@@ -77,6 +78,11 @@ pub struct FrozenReport {
     pub stop: StopReport,
     /// Of that, making the child.
     pub clone_ns: u64,
+    /// Of making the child, what the thread that made it spent on a processor; 0 where the kernel
+    /// does not tell.
+    pub clone_cpu_ns: u64,
+    /// Of making the child, how long that thread waited for a processor.
+    pub clone_wait_ns: u64,
     /// How often all threads were stopped: each in vain took less than the last.
     pub tries: usize,
 }

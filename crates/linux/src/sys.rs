@@ -3,10 +3,11 @@
 //! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
 //! here, ptrace in `ptrace`, foreign memory in `readv` and `writev`, the page table in `pagemap`, a
 //! child to try things on in `pausing`, one that outlives us in `detach`, advice on our own memory
-//! in `advise`.
+//! in `advise`, a thread's priority in `haste`.
 
 mod advise;
 pub(crate) mod detach;
+mod haste;
 pub(crate) mod pagemap;
 mod pausing;
 pub(crate) mod ptrace;
@@ -26,6 +27,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 pub use advise::prefer_huge_pages;
+pub use haste::Haste;
 pub(crate) use pausing::Pausing;
 
 /// Opens a directory to open files below it.

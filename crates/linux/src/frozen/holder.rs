@@ -20,12 +20,14 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::gadgets::Gadgets;
+use super::pace::parse_schedstat;
 use super::reaping::{self, Reaped};
 use super::seat::{Answer, Seat};
 use super::{FrozenReport, Hindrance, Released};
 use crate::steps::step;
 use crate::stop::StoppedThread;
-use crate::stop::holder::{Holder, pause};
+use crate::stop::holder::{Holder, nanoseconds, pause};
+use crate::sys::Haste;
 use crate::sys::ptrace::{self, Watch};
 use crate::{Error, Process};
 
@@ -70,8 +72,10 @@ pub(super) fn run(
     tell_end: &Sender<Released>,
 ) {
     let mut holder = Holder::new(&job.process, job.most, job.until);
+    let haste = Haste::of_this_thread();
     let copied = copy(job, &mut holder);
     holder.let_go();
+    drop(haste);
     step("frozen.released");
     let (child, threads, mut report) = match copied {
         Ok(copied) => copied,
@@ -112,11 +116,13 @@ fn copy(
     let stop = holder.report();
     let threads = holder.describe();
     let (tid, mut seat) = choose(job, holder, &threads).ok_or(none)?;
+    let before = times_of(&job.process, tid);
     let began = Instant::now();
     let flags = libc::CLONE_FILES | libc::CLONE_FS;
     let arguments = [flags.cast_unsigned().into(), seat.child_sp(), 0, 0];
     let answer = seat.call(libc::SYS_clone, arguments);
-    let clone_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let clone_ns = nanoseconds(began.elapsed());
+    let after = times_of(&job.process, tid);
     let failed = |errno| Error::from(Hindrance::Failed { pid, errno });
     let answer = answer.map_err(failed)?;
     holder.give_back(tid, answer.signal);
@@ -124,9 +130,18 @@ fn copy(
     let report = FrozenReport {
         stop,
         clone_ns,
+        clone_cpu_ns: nanoseconds(after.0.saturating_sub(before.0)),
+        clone_wait_ns: nanoseconds(after.1.saturating_sub(before.1)),
         tries: 1,
     };
     Ok((child, threads, report))
+}
+
+/// How long a thread was on a processor and waited for one; zeros where that is not told.
+fn times_of(process: &Process, tid: u32) -> (Duration, Duration) {
+    let text = process.text(&format!("task/{tid}/schedstat"), "reading a thread");
+    let times = text.ok().and_then(|text| parse_schedstat(&text));
+    times.unwrap_or_default()
 }
 
 fn child_of(answer: Answer) -> Result<Child, Errno> {

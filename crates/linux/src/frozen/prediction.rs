@@ -1,9 +1,10 @@
 //! [`Prediction`]: what a frozen copy of a process would cost, and what stands against it.
 //!
 //! The pause is the time that the kernel takes to copy the page table of anonymous memory, entry by
-//! entry, and the time to stop the threads; processor time, so it is longer where the target has to
-//! wait for a processor. The memory is the copied page table, and a page for each one that the
-//! target writes to while the copy lives.
+//! entry, and the time to stop the threads. Both are longer where the target has to wait for a
+//! processor. How fast entries are copied and how long is waited is learnt from the reading of
+//! `smaps` that the prediction is made of (see [`super::pace`]). The memory is the copied page
+//! table, and a page for each one that the target writes to while the copy lives.
 //!
 //! Nothing is stopped or changed for it.
 //!
@@ -16,18 +17,30 @@ use std::time::Duration;
 use letgo_target::OS_PAGE;
 
 use super::Hindrance;
+use super::pace::Pace;
 use crate::preflight::{has_class_64, tracer_of};
 use crate::process::{Smaps, Status};
 use crate::{Error, Process, cgroup, system};
 
 /// To copy the page table of a GiB of 4 KiB pages.
-const NS_PER_GIB_SMALL: u64 = 25_000_000;
+const NS_PER_GIB_SMALL: u64 = 30_000_000;
 /// To copy the page table of a GiB of 2 MiB pages.
 const NS_PER_GIB_HUGE: u64 = 2_000_000;
+/// A fork takes so many thirds of the time of a walk over the same pages.
+const THIRDS_OF_A_WALK: u32 = 4;
+/// To write a mapping's part of `smaps`, which a fork does not.
+const NS_PER_MAPPING: u64 = 12_000;
+/// What was walked just now is believed within these parts of what is known from elsewhere.
+const BELIEVED: (f64, f64) = (0.5, 4.0);
 /// To stop a thread and let it go.
 const NS_PER_THREAD: u64 = 15_000;
 /// To find a thread, make the call and come back.
-const NS_FIXED: u64 = 1_000_000;
+const NS_FIXED: u64 = 500_000;
+/// For each thread that others have on a processor: a thread that is woken waits for its turn,
+/// several times.
+const TURNS: Duration = Duration::from_micros(1_200);
+/// More of them than so many do not matter: who has slept comes first.
+const CROWD: f64 = 4.0;
 /// An entry of a page table.
 const ENTRY_BYTES: u64 = 8;
 /// Of the anonymous memory, the part for whose copies there must be room: one in this many.
@@ -53,19 +66,19 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Of the process's own figures.
-    pub fn new(smaps: &Smaps, threads: u64, headroom: Option<u64>) -> Prediction {
-        let huge = smaps.total.anon_huge_pages;
-        let small = smaps.total.anonymous.saturating_sub(huge);
-        let time = |bytes: u64, per_gib: u64| (bytes >> 10).saturating_mul(per_gib) >> 20;
-        let parts = [
-            time(small, NS_PER_GIB_SMALL),
-            time(huge, NS_PER_GIB_HUGE),
-            threads.saturating_mul(NS_PER_THREAD),
-        ];
-        let ns = parts.into_iter().fold(NS_FIXED, u64::saturating_add);
+    /// Of the process's own figures, and of how it went to read them.
+    pub(super) fn new(
+        smaps: &Smaps,
+        threads: u64,
+        headroom: Option<u64>,
+        pace: &Pace,
+    ) -> Prediction {
+        let threads = Duration::from_nanos(threads.saturating_mul(NS_PER_THREAD));
+        let turns = TURNS.mul_f64(pace.crowd.min(CROWD));
+        let ours = Duration::from_nanos(NS_FIXED).saturating_add(turns);
+        let copying = copying(smaps, pace);
         Prediction {
-            pause: Duration::from_nanos(ns),
+            pause: ours.saturating_add(threads).saturating_add(copying),
             copy_on_write_bytes: smaps.total.anonymous,
             // A table is deposited for each huge page, in case that it must be split.
             page_table_bytes: smaps.total.anonymous.saturating_add(smaps.total.swap) / OS_PAGE
@@ -79,6 +92,23 @@ impl Prediction {
         let copies = (self.copy_on_write_bytes / RESERVE_PART).max(RESERVE_LEAST);
         self.page_table_bytes + copies.min(self.copy_on_write_bytes)
     }
+}
+
+/// The time in which the kernel copies the page table, waiting for a processor included.
+fn copying(smaps: &Smaps, pace: &Pace) -> Duration {
+    let huge = smaps.total.anon_huge_pages;
+    let small = smaps.total.anonymous.saturating_sub(huge);
+    let time = |bytes: u64, per_gib: u64| (bytes >> 10).saturating_mul(per_gib) >> 20;
+    let known = time(small, NS_PER_GIB_SMALL).saturating_add(time(huge, NS_PER_GIB_HUGE));
+    let known = Duration::from_nanos(known);
+    let text = NS_PER_MAPPING.saturating_mul(smaps.mappings.len() as u64);
+    let walk = pace.walk.saturating_sub(Duration::from_nanos(text));
+    let ns = match pace.walk.is_zero() {
+        true => known,
+        false => (walk * THIRDS_OF_A_WALK / 3)
+            .clamp(known.mul_f64(BELIEVED.0), known.mul_f64(BELIEVED.1)),
+    };
+    ns.mul_f64(pace.stretch())
 }
 
 /// What is left of memory for a process, and where that is the case.
@@ -105,10 +135,11 @@ pub(super) fn headroom(process: &Process) -> Result<Option<(u64, String)>, Error
 /// The process could not be looked at.
 pub(super) fn predict(process: &Process) -> Result<(Prediction, Vec<Hindrance>), Error> {
     let status = process.status()?;
-    let smaps = process.smaps()?;
+    let (smaps, pace) = Pace::of(process, || process.smaps());
+    let smaps = smaps?;
     let headroom = headroom(process)?;
     let left = headroom.as_ref().map(|(bytes, _)| *bytes);
-    let prediction = Prediction::new(&smaps, status.threads.into(), left);
+    let prediction = Prediction::new(&smaps, status.threads.into(), left, &pace);
     let mut found = of_process(process, &status)?;
     found.extend(of_memory(process.pid(), &smaps, &prediction, headroom));
     process.verify()?;
@@ -213,23 +244,57 @@ mod tests {
         }
     }
 
+    /// On a quiet machine of which nothing else is known.
+    fn predicted(smaps: &Smaps, threads: u64) -> Prediction {
+        Prediction::new(smaps, threads, None, &Pace::default())
+    }
+
+    #[test]
+    fn a_walk_tells_the_time_of_a_fork_and_a_crowd_stretches_it() {
+        let pace = Pace {
+            walk: Duration::from_millis(60),
+            ..Pace::default()
+        };
+        let quiet = Prediction::new(&smaps(2 << 30, 0), 0, None, &pace);
+        assert_eq!(quiet.pause, Duration::from_nanos(80_500_000));
+        let crowded = Pace {
+            waited: Duration::from_millis(30),
+            crowd: 2.0,
+            others: 1.0,
+            ..pace
+        };
+        let crowded = Prediction::new(&smaps(2 << 30, 0), 0, None, &crowded);
+        assert_eq!(crowded.pause, Duration::from_nanos(122_900_000));
+    }
+
+    #[test]
+    fn a_walk_that_cannot_be_true_is_bounded() {
+        let pace = |ms| Pace {
+            walk: Duration::from_millis(ms),
+            ..Pace::default()
+        };
+        let of = |ms| Prediction::new(&smaps(1 << 30, 0), 0, None, &pace(ms)).pause;
+        assert_eq!(of(1), Duration::from_nanos(15_500_000));
+        assert_eq!(of(10_000), Duration::from_nanos(120_500_000));
+    }
+
     #[test]
     fn huge_pages_are_copied_faster() {
         let gib = 1 << 30;
-        let small = Prediction::new(&smaps(gib, 0), 10, None);
-        assert_eq!(small.pause, Duration::from_nanos(26_150_000));
+        let small = predicted(&smaps(gib, 0), 10);
+        assert_eq!(small.pause, Duration::from_nanos(30_650_000));
         assert_eq!(small.page_table_bytes, 2 << 20);
-        let huge = Prediction::new(&smaps(gib, gib), 10, None);
-        assert_eq!(huge.pause, Duration::from_nanos(3_150_000));
-        let none = Prediction::new(&smaps(u64::MAX, 0), u64::MAX, None);
+        let huge = predicted(&smaps(gib, gib), 10);
+        assert_eq!(huge.pause, Duration::from_nanos(2_650_000));
+        let none = predicted(&smaps(u64::MAX, 0), u64::MAX);
         assert!(none.pause > Duration::from_secs(1));
     }
 
     #[test]
     fn a_small_process_needs_no_more_than_itself_twice() {
-        let prediction = Prediction::new(&smaps(4 << 20, 0), 1, None);
+        let prediction = predicted(&smaps(4 << 20, 0), 1);
         assert_eq!(prediction.reserve(), (4 << 20) + (8 << 10));
-        let prediction = Prediction::new(&smaps(1 << 30, 0), 1, None);
+        let prediction = predicted(&smaps(1 << 30, 0), 1);
         assert_eq!(prediction.reserve(), (256 << 20) + (2 << 20));
     }
 
@@ -241,7 +306,7 @@ Rss:                 512 kB
 VmFlags: rd wr mr mw me dc ac
 ";
         let smaps = crate::process::parse_smaps(text).unwrap();
-        let prediction = Prediction::new(&smaps, 1, None);
+        let prediction = predicted(&smaps, 1);
         let found = of_memory(7, &smaps, &prediction, Some((0, "x".into())));
         assert_eq!(
             found,

@@ -23,6 +23,7 @@ use super::seat::{Answer, Seat, wait_for};
 use crate::process::{Stat, Status};
 use crate::steps::step;
 use crate::stop::holder::pause;
+use crate::sys::Haste;
 use crate::sys::ptrace::{self, Halt};
 use crate::{Error, Process};
 
@@ -107,6 +108,7 @@ fn hold_and_wait(
     inner: u32,
 ) -> (Option<Answer>, u64) {
     let until = Instant::now() + ATTEMPT;
+    let _haste = Haste::of_this_thread();
     if ptrace::seize(tid).is_err() {
         return (None, 0);
     }

@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use super::{StopReport, StoppedThread, registers, wait};
 use crate::preflight::tracer_of;
 use crate::steps::step;
+use crate::sys::Haste;
 use crate::sys::ptrace::{self, Report};
 use crate::{Error, Process};
 
@@ -22,8 +23,16 @@ use crate::{Error, Process};
 const PATIENCE: Duration = Duration::from_millis(2);
 /// How often the threads are listed again while new ones keep coming.
 const LIST_LIMIT: usize = 1000;
-/// Looks for a report before each short sleep.
-const SPINS: u32 = 200;
+/// Looks for a report before the first sleep. Each takes a processor that a thread of the target
+/// may need.
+const SPINS: u32 = 50;
+
+/// The first sleep.
+const SHORTEST: Duration = Duration::from_micros(20);
+/// Each sleep is so much longer than the one before.
+const LONGER: Duration = Duration::from_micros(1);
+/// The longest sleep.
+const LONGEST: Duration = Duration::from_micros(300);
 
 const WHAT: &str = "stopping the threads";
 
@@ -61,6 +70,7 @@ pub(super) fn run(
     tell_end: &Sender<StopReport>,
 ) {
     let mut holder = Holder::new(process, most, until);
+    let _haste = Haste::of_this_thread();
     let stopped = holder.stop_all();
     let failed = stopped.is_err();
     let report = holder.report();
@@ -88,6 +98,7 @@ pub(super) fn during<T>(
     work: impl FnOnce(&[StoppedThread]) -> T,
 ) -> Result<(T, StopReport), Error> {
     let mut holder = Holder::new(process, most, until);
+    let _haste = Haste::of_this_thread();
     step("stop.before");
     let mut stopped = holder.stop_all();
     if Instant::now() >= until {
@@ -340,15 +351,15 @@ impl<'a> Holder<'a> {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Gives the processor away at first, then sleeps: the target's threads need it to stop.
+/// Gives the processor away at first, then sleeps, the longer the longer nothing came: the target's
+/// threads need it to stop, and a long fork is not to be woken into.
 pub(crate) fn pause(idle: u32) {
-    if idle < SPINS {
-        thread::yield_now();
-    } else {
-        thread::sleep(Duration::from_micros(50));
+    match idle.checked_sub(SPINS) {
+        None => thread::yield_now(),
+        Some(slept) => thread::sleep(LONGEST.min(SHORTEST + LONGER * slept)),
     }
 }
