@@ -8,6 +8,7 @@ pub(crate) mod complaints;
 mod core;
 mod facts;
 mod filed;
+mod halted;
 mod heap;
 mod holders;
 mod keep;

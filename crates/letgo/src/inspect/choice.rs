@@ -87,6 +87,6 @@ fn predict_stop(opened: &mut Opened, look: Duration) -> Option<Duration> {
     let threads = u64::from(stats.threads).saturating_mul(NS_PER_THREAD);
     let ours = [NS_FIXED, spans, objects / 2, threads];
     let ns = ours.into_iter().fold(0, u64::saturating_add);
-    // Page table and smaps are read, perhaps once more.
-    Some(Duration::from_nanos(ns) + look * 2)
+    // Page table and smaps are read, beside each other.
+    Some(Duration::from_nanos(ns) + look)
 }

@@ -161,6 +161,7 @@ impl Reading {
             Ok(()) => {}
         }
         progress.step("attributing pages");
+        view.settle()?;
         let read = Read {
             program,
             runtime: &runtime,

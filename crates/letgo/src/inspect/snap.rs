@@ -99,6 +99,7 @@ pub fn write(
             ));
         }
     }
+    view.settle()?;
     let pause = view.let_go();
     View::note(pause, &mut coverage);
     let facts = facts(subject.program(), &view, pause, around, &coverage);

@@ -13,11 +13,12 @@ use std::time::{Duration, Instant, SystemTime};
 use letgo_heap::Registers;
 use letgo_linux::frozen::{joined_residency, joined_smaps};
 use letgo_linux::process::Use;
-use letgo_linux::{LiveMemory, Stop, StopReport, Stopped, StoppedThread, residency, system};
+use letgo_linux::{LiveMemory, StopReport, StoppedThread, residency, system};
 use letgo_report::Method;
 use letgo_target::{self as target, Addr, Coverage, Mapping, ReadMemory, Residency};
 
 use super::choice;
+use super::halted::Halted;
 use super::reading::Hold;
 use super::{Opened, complaints};
 use crate::complaint::Complaint;
@@ -67,7 +68,7 @@ pub struct View {
 /// What is held while the view is read.
 pub(super) enum Held {
     Nothing,
-    Threads(Stopped),
+    Threads(Box<Halted>),
     Copy(Box<Frozen>),
 }
 
@@ -95,7 +96,13 @@ impl View {
     /// # Errors
     /// A [`Complaint`] where it is gone or may not be read.
     pub fn running(opened: &Opened) -> Result<View, Complaint> {
-        View::of_process(opened, Method::Running, Held::Nothing, Vec::new())
+        View::of_process(
+            opened,
+            Method::Running,
+            Held::Nothing,
+            Vec::new(),
+            Kernel::read,
+        )
     }
 
     /// A process whose threads are held for at most `most`, the time that stopping takes included.
@@ -104,9 +111,33 @@ impl View {
     /// A [`Complaint`] where it cannot be stopped or read.
     pub fn stopped(opened: &Opened, most: Duration) -> Result<View, Complaint> {
         let told = |error| complaints::of_process(&error);
-        let stopped = Stop::all_threads(&opened.process, most).map_err(told)?;
-        let registers = registers(stopped.threads());
-        View::of_process(opened, Method::Stopped, Held::Threads(stopped), registers)
+        let halted = Halted::new(&opened.process, most).map_err(told)?;
+        let registers = registers(halted.threads());
+        let look = |opened: &Opened| {
+            let (mappings, residency) = Kernel::page_table(opened)?;
+            Ok(Kernel {
+                mappings,
+                residency,
+                rss: Use::default(),
+            })
+        };
+        let held = Held::Threads(Box::new(halted));
+        let view = View::of_process(opened, Method::Stopped, held, registers, look)?;
+        Ok(View { rss: None, ..view })
+    }
+
+    /// Waits for what the kernel still has to say of a process whose threads are held: the sums of
+    /// `smaps`. To be called before they are looked at.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where it did not.
+    pub fn settle(&mut self) -> Result<(), Complaint> {
+        if let Held::Threads(halted) = &mut self.held
+            && let Some(sums) = halted.smaps()
+        {
+            self.rss = Some(sums.map_err(|error| complaints::of_process(&error))?);
+        }
+        Ok(())
     }
 
     /// A running process, held as asked for. What takes long and does not change is read before.
@@ -188,9 +219,10 @@ impl View {
         method: Method,
         held: Held,
         threads: Vec<target::Registers>,
+        look: impl FnOnce(&Opened) -> Result<Kernel, Complaint>,
     ) -> Result<View, Complaint> {
         let (at, monotonic_ns) = clocks(opened);
-        let kernel = Kernel::read(opened)?;
+        let kernel = look(opened)?;
         let memory = kernel.memory(opened)?;
         Ok(View {
             method,
@@ -212,7 +244,7 @@ impl View {
     /// Whether the target stands still, and will for a while.
     pub fn stands(&self) -> bool {
         match &self.held {
-            Held::Threads(stopped) => !stopped.time_left().is_zero(),
+            Held::Threads(halted) => halted.stands(),
             Held::Copy(_) => true,
             Held::Nothing => self.method != Method::Running,
         }
@@ -234,12 +266,13 @@ impl View {
         }
     }
 
-    /// Lets go of what is held: the memory is not read any more.
+    /// Lets go of what is held: the memory is not read any more, and what was not settled is not
+    /// known.
     pub fn let_go(&mut self) -> Pause {
         match std::mem::replace(&mut self.held, Held::Nothing) {
             Held::Nothing => Pause::default(),
-            Held::Threads(stopped) => {
-                let pause = Pause::from(&stopped.release());
+            Held::Threads(halted) => {
+                let pause = Pause::from(&halted.release());
                 self.ran_on = Some(Instant::now());
                 pause
             }
@@ -330,15 +363,21 @@ impl Kernel {
     }
 
     fn look(opened: &Opened) -> Result<Kernel, Complaint> {
+        let (mappings, residency) = Kernel::page_table(opened)?;
+        let smaps = opened.process.smaps();
+        let rss = smaps.map_err(|error| complaints::of_process(&error))?.total;
+        Ok(Kernel {
+            mappings,
+            residency,
+            rss,
+        })
+    }
+
+    fn page_table(opened: &Opened) -> Result<(Vec<Mapping>, Arc<Residency>), Complaint> {
         let process = &opened.process;
         let told = |error| complaints::of_process(&error);
         let mappings = process.maps().map_err(told)?;
         let scan = residency(process, &mappings).map_err(told)?;
-        let rss = process.smaps().map_err(told)?.total;
-        Ok(Kernel {
-            mappings,
-            residency: Arc::new(scan.residency),
-            rss,
-        })
+        Ok((mappings, Arc::new(scan.residency)))
     }
 }
