@@ -30,8 +30,12 @@ const NS_PER_GIB_HUGE: u64 = 2_000_000;
 const THIRDS_OF_A_WALK: u32 = 4;
 /// To write a mapping's part of `smaps`, which a fork does not.
 const NS_PER_MAPPING: u64 = 12_000;
-/// What was walked just now is believed within these parts of what is known from elsewhere.
-const BELIEVED: (f64, f64) = (0.5, 4.0);
+/// What was walked just now is believed down to this part of what is known from elsewhere.
+const LEAST: f64 = 0.5;
+/// And up to this one. Small pages vary with what else uses the caches.
+const MOST_SMALL: f64 = 2.5;
+/// A fork looks at one entry of a huge page, the walk sometimes at 512 records.
+const MOST_HUGE: f64 = 1.5;
 /// To stop a thread and let it go.
 const NS_PER_THREAD: u64 = 15_000;
 /// To find a thread, make the call and come back.
@@ -98,17 +102,20 @@ impl Prediction {
 fn copying(smaps: &Smaps, pace: &Pace) -> Duration {
     let huge = smaps.total.anon_huge_pages;
     let small = smaps.total.anonymous.saturating_sub(huge);
-    let time = |bytes: u64, per_gib: u64| (bytes >> 10).saturating_mul(per_gib) >> 20;
-    let known = time(small, NS_PER_GIB_SMALL).saturating_add(time(huge, NS_PER_GIB_HUGE));
-    let known = Duration::from_nanos(known);
+    let time = |bytes: u64, per_gib: u64| {
+        Duration::from_nanos((bytes >> 10).saturating_mul(per_gib) >> 20)
+    };
+    let small = time(small, NS_PER_GIB_SMALL);
+    let huge = time(huge, NS_PER_GIB_HUGE);
     let text = NS_PER_MAPPING.saturating_mul(smaps.mappings.len() as u64);
     let walk = pace.walk.saturating_sub(Duration::from_nanos(text));
-    let ns = match pace.walk.is_zero() {
-        true => known,
-        false => (walk * THIRDS_OF_A_WALK / 3)
-            .clamp(known.mul_f64(BELIEVED.0), known.mul_f64(BELIEVED.1)),
+    let least = (small + huge).mul_f64(LEAST);
+    let most = small.mul_f64(MOST_SMALL) + huge.mul_f64(MOST_HUGE);
+    let fork = match pace.walk.is_zero() {
+        true => small + huge,
+        false => (walk * THIRDS_OF_A_WALK / 3).clamp(least, most),
     };
-    ns.mul_f64(pace.stretch())
+    fork.mul_f64(pace.stretch())
 }
 
 /// What is left of memory for a process, and where that is the case.
@@ -275,7 +282,7 @@ mod tests {
         };
         let of = |ms| Prediction::new(&smaps(1 << 30, 0), 0, None, &pace(ms)).pause;
         assert_eq!(of(1), Duration::from_nanos(15_500_000));
-        assert_eq!(of(10_000), Duration::from_nanos(120_500_000));
+        assert_eq!(of(10_000), Duration::from_nanos(75_500_000));
     }
 
     #[test]
