@@ -105,7 +105,11 @@ fn finding(case: &Case<'_>, ledger: &mut Ledger, id: &'static str, draft: Draft)
         holder: draft.holder,
         location: None,
         evidence: draft.evidence,
-        remedies: draft.remedies,
+        remedies: {
+            let mut remedies = draft.remedies;
+            remedies.retain(|remedy| case.is_open(remedy));
+            remedies
+        },
     }
 }
 

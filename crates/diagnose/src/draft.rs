@@ -3,9 +3,9 @@
 //! A rule claims resident bytes of leaves; whether it gets them is decided in
 //! [`crate::assign`], since a byte may stand out for two reasons and is counted once.
 
-use letgo_account::Leaf;
+use letgo_account::{Leaf, Shares};
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Measure};
 use crate::finding::{Confidence, Remedy, Severity};
 use crate::pacer::Pacer;
 use crate::thresholds::Thresholds;
@@ -31,6 +31,31 @@ impl Case<'_> {
     /// Whether bytes reach a share of RSS.
     pub(crate) fn is_share(&self, bytes: u64, share: f64) -> bool {
         words::float(bytes) >= share * words::float(self.facts.rss_bytes)
+    }
+
+    /// What shares are of, as titles name it.
+    pub(crate) fn whole(&self) -> &'static str {
+        match self.facts.measure {
+            Measure::Resident => "RSS",
+            Measure::Virtual => "what the runtime had",
+        }
+    }
+
+    /// Bytes of spans, what of them is resident where that is known.
+    pub(crate) fn size(&self, spans: &Shares) -> u64 {
+        match self.facts.measure {
+            Measure::Resident => spans.resident.0,
+            Measure::Virtual => spans.span_bytes,
+        }
+    }
+
+    /// The same in words that say which.
+    pub(crate) fn size_words(&self, spans: &Shares) -> String {
+        let bytes = words::bytes(self.size(spans));
+        match self.facts.measure {
+            Measure::Resident => format!("{bytes} resident"),
+            Measure::Virtual => bytes,
+        }
     }
 
     /// Share of RSS in percent, without its sign.
@@ -68,13 +93,32 @@ impl Case<'_> {
         }
     }
 
-    /// A command of letgo on this process.
+    /// A command of letgo on what was read.
     pub(crate) fn letgo(&self, verb: &str) -> String {
-        format!("letgo {verb} {}", self.facts.target.pid)
+        let target = &self.facts.target;
+        match &target.file {
+            Some(file) => format!("letgo {verb} {}", words::quoted(file)),
+            None => format!("letgo {verb} {}", target.pid),
+        }
     }
 
-    /// `letgo tune` with settings that fit.
+    /// Whether a remedy can be followed: of a file, only what reads it, and what is to be done
+    /// before the program is started again.
+    pub(crate) fn is_open(&self, remedy: &Remedy) -> bool {
+        let reads = remedy.command.starts_with("letgo heap ");
+        self.facts.target.file.is_none()
+            || reads
+            || (remedy.what != "now" && !remedy.command.starts_with("letgo "))
+    }
+
+    /// `letgo tune` with settings that fit; of a file, the variables to start the program with.
     pub(crate) fn tune(&self, gogc: Option<u64>, limit: Option<u64>) -> String {
+        if self.facts.target.file.is_some() {
+            let gogc = gogc.map(|gogc| format!(" GOGC={gogc}"));
+            let limit = limit.map(|limit| format!(" GOMEMLIMIT={}", words::size_argument(limit)));
+            let settings: String = gogc.into_iter().chain(limit).collect();
+            return format!("start it with{settings}");
+        }
         let mut command = self.letgo("tune");
         if let Some(gogc) = gogc {
             command.push_str(&format!(" --gogc {gogc}"));

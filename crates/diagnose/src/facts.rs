@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 pub struct Facts {
     /// Which process.
     pub target: Target,
-    /// The kernel's `Rss` of the process.
+    /// What bytes are, here and in the findings.
+    pub measure: Measure,
+    /// The kernel's `Rss` of the process; by [`Measure::Virtual`] what the runtime had taken from
+    /// the kernel and not given back.
     pub rss_bytes: u64,
     /// `VmSwap`.
     pub swap_bytes: u64,
@@ -61,7 +64,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Resident bytes of a leaf.
+    /// Resident bytes of a leaf; by [`Measure::Virtual`] those of its address space.
     pub fn resident(&self, leaf: Leaf) -> u64 {
         self.leaf(leaf).resident_bytes
     }
@@ -70,6 +73,18 @@ impl Facts {
     pub fn leaf(&self, leaf: Leaf) -> LeafBytes {
         self.leaves.get(&leaf).copied().unwrap_or_default()
     }
+}
+
+/// What bytes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measure {
+    /// Resident: the kernel's page table was read.
+    #[default]
+    Resident,
+    /// Of address space, in RAM or not: there is no page table, as of a core file. Whatever is
+    /// called resident counts address space then, and only leaves that the runtime's own
+    /// structures account for hold any; rules that need more say nothing.
+    Virtual,
 }
 
 /// The process.
@@ -91,6 +106,8 @@ pub struct Target {
     pub modules: Vec<String>,
     /// Whether it can run at all.
     pub state: State,
+    /// The file that was read instead, where there may be no process any more: remedies name it.
+    pub file: Option<String>,
 }
 
 /// Whether the kernel lets a process run.
@@ -108,7 +125,7 @@ pub enum State {
 /// One leaf of the account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeafBytes {
-    /// In RAM.
+    /// In RAM, where that is known: see [`Measure`].
     pub resident_bytes: u64,
     /// Of address space.
     pub virtual_bytes: u64,

@@ -6,7 +6,8 @@
 //!
 //! A healthy program gets no finding: a rule that has nothing to say is silent.
 //!
-//! Invariant: the bytes of all findings never exceed RSS; see [`assign`].
+//! Invariant: the bytes of all findings never exceed RSS, or what stands in for it where that is
+//! not known ([`Measure`]); see [`assign`].
 
 mod assign;
 mod draft;
@@ -26,8 +27,8 @@ mod wording;
 mod words;
 
 pub use facts::{
-    Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Profile,
-    Rates, SizeClass, State, Target, Thp, Threads,
+    Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Measure,
+    Profile, Rates, SizeClass, State, Target, Thp, Threads,
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
 pub use settings::{Setting, settings};
@@ -47,6 +48,7 @@ pub fn diagnose_with(facts: &Facts, thresholds: &Thresholds) -> Vec<Finding> {
     };
     let drafts = rules::RULES
         .iter()
+        .filter(|rule| facts.measure == Measure::Resident || !rule.needs_residency())
         .filter_map(|rule| Some((rule.id, (rule.check)(&case)?)))
         .collect();
     assign::assign(&case, drafts)

@@ -38,6 +38,24 @@ pub(crate) struct Rule {
     pub(crate) check: fn(&Case<'_>) -> Option<Draft>,
 }
 
+/// Rules whose finding is that memory is resident, or where: without a page table they say nothing.
+const NEED_RESIDENCY: [&str; 7] = [
+    "returned-still-resident",
+    "thread-stacks",
+    "gvisor-sentry",
+    "mapped-file",
+    "cgo-growth",
+    "thp-bloat",
+    "container-limit-near",
+];
+
+impl Rule {
+    /// Whether it has nothing to say where it is not known what is resident.
+    pub(crate) fn needs_residency(&self) -> bool {
+        NEED_RESIDENCY.contains(&self.id)
+    }
+}
+
 macro_rules! rules {
     ($($id:literal => $check:path,)+) => {
         /// All rules. Owners of a leaf come first, then those that say why a leaf is large.

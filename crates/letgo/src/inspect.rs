@@ -6,6 +6,7 @@
 mod choice;
 pub(crate) mod complaints;
 mod core;
+mod extent;
 mod facts;
 mod filed;
 mod halted;

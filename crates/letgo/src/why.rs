@@ -1,4 +1,5 @@
-//! `letgo why`: where every resident page belongs, and what stands out.
+//! `letgo why`: where every resident page belongs, and what stands out; of a core file, which has
+//! no page table, what the runtime had.
 
 use anyhow::Result;
 use letgo_report::WhyReport;
@@ -40,12 +41,6 @@ pub fn report(
     options: Options,
     progress: &Progress,
 ) -> Result<WhyReport, Complaint> {
-    if !subject.has_page_table() {
-        return Err(Complaint::no_report(
-            "a core file has no page table: which of its pages were resident is not known",
-            "`letgo heap` tells what is in its heap and who holds it",
-        ));
-    }
     let reading = subject.read(options, progress)?;
     let around = subject.around();
     let program = subject.program();

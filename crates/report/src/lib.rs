@@ -17,6 +17,7 @@
 )]
 
 mod doctor;
+mod extent;
 mod finding;
 mod heap;
 pub mod lab;
@@ -34,6 +35,7 @@ pub mod units;
 mod why;
 
 pub use doctor::{Check, DoctorReport};
+pub use extent::{Virtual, VirtualNode};
 pub use finding::{Finding, Location, Remedy, Share};
 pub use heap::{Amount, HeapClass, HeapReport, HeapTotals, HeldObject, Holder, HolderRoot, Rest};
 pub use open::{

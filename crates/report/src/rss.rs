@@ -105,10 +105,13 @@ pub struct SizeClass {
     pub slots: u64,
     /// Slots that hold an object.
     pub used_slots: u64,
-    /// Resident bytes of these spans.
-    pub resident_bytes: u64,
-    /// Resident bytes of free slots and span tails: kept, and used by nobody.
-    pub free_resident_bytes: u64,
+    /// Resident bytes of these spans; absent of a core file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
+    /// Resident bytes of free slots and span tails: kept, and used by nobody. Absent of a core
+    /// file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_resident_bytes: Option<u64>,
 }
 
 /// One of our sums beside a counter that the runtime keeps itself.

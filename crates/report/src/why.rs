@@ -7,13 +7,14 @@
 //! - a parent in the tree equals the sum of its children;
 //! - the tree sums to `rss.attributed_bytes + rss.unattributed_bytes`;
 //! - `rss.bytes` is the kernel's figure, and the difference to the tree is
-//!   `taken.coverage.drift_bytes`.
+//!   `taken.coverage.drift_bytes`;
+//! - of `rss` and `virtual` there is exactly one.
 
 use letgo_target::{Coverage, Skip};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Environment, Equality, Finding, Method, Rss, Runtime, SizeClass, Target};
+use crate::{Environment, Equality, Finding, Method, Rss, Runtime, SizeClass, Target, Virtual};
 
 /// The answer of `letgo why PID -o json`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +27,13 @@ pub struct WhyReport {
     pub target: Target,
     /// When and how it was read.
     pub taken: Taken,
-    /// Where the resident bytes belong.
-    pub rss: Rss,
+    /// Where the resident bytes belong; absent of a core file, which has no page table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss: Option<Rss>,
+    /// Of a core file, instead of `rss`: what the Go runtime had, in RAM or not.
+    #[serde(rename = "virtual")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<Virtual>,
     /// The runtime's own counters and settings.
     pub runtime: Runtime,
     /// What the environment asked for, beside what is in force.
@@ -63,6 +69,27 @@ pub struct Change {
 impl WhyReport {
     /// The schema's name.
     pub const SCHEMA: &'static str = "letgo.why/1";
+
+    /// What shares are taken of: RSS, or what the runtime had where that is not known.
+    pub fn whole_bytes(&self) -> u64 {
+        match (&self.rss, &self.extent) {
+            (Some(rss), _) => rss.bytes,
+            (None, Some(extent)) => extent.bytes,
+            (None, None) => 0,
+        }
+    }
+
+    /// Bytes of a leaf, counted as [`WhyReport::whole_bytes`] is; 0 where there is none.
+    pub fn leaf_bytes(&self, id: &str) -> u64 {
+        match (&self.rss, &self.extent) {
+            (Some(rss), _) => rss.resident(id),
+            (None, Some(extent)) => {
+                let leaf = extent.leaves().into_iter().find(|leaf| leaf.id == id);
+                leaf.map_or(0, |leaf| leaf.virtual_bytes)
+            }
+            (None, None) => 0,
+        }
+    }
 }
 
 /// letgo's own version and cost.

@@ -8,11 +8,12 @@ use letgo_report::{
 };
 use serde_json::{Value, json as value};
 
-const SAMPLES: [(&str, &str); 10] = [
+const SAMPLES: [(&str, &str); 11] = [
     ("why", include_str!("../samples/why-idle.json")),
     ("why", include_str!("../samples/why-healthy.json")),
     ("why", include_str!("../samples/why-torn.json")),
     ("why", include_str!("../samples/why-graph.json")),
+    ("why", include_str!("../samples/why-core.json")),
     ("heap", include_str!("../samples/heap.json")),
     ("ps", include_str!("../samples/ps.json")),
     ("doctor", include_str!("../samples/doctor.json")),
@@ -135,6 +136,25 @@ fn the_keys_that_users_rely_on_are_there() {
     }
 }
 
+/// As above, where nobody knows what was resident.
+#[test]
+fn a_report_on_a_core_has_no_rss_and_no_resident_bytes() {
+    let report = parsed(include_str!("../samples/why-core.json"));
+    assert!(!report.to_string().contains("resident_bytes"));
+    let schema = schema_of("why").unwrap();
+    let required = schema["required"].as_array().unwrap();
+    for key in ["rss", "virtual"] {
+        assert!(schema["properties"].get(key).is_some(), "{key}");
+        assert!(!required.iter().any(|name| name == key), "{key}");
+    }
+    let report: WhyReport = serde_json::from_value(report).unwrap();
+    let extent = report.extent.unwrap();
+    assert!(report.rss.is_none() && extent.bytes > 0);
+    let leaves: u64 = extent.leaves().iter().map(|leaf| leaf.virtual_bytes).sum();
+    let groups: u64 = extent.tree.iter().map(|group| group.virtual_bytes).sum();
+    assert_eq!((leaves, groups), (extent.bytes, extent.bytes));
+}
+
 /// As above, of the verb that gives back.
 #[test]
 fn the_keys_of_a_release_are_there() {
@@ -192,9 +212,9 @@ fn a_parent_in_the_samples_equals_the_sum_of_its_children() {
     }
     for (_, sample) in &SAMPLES[..3] {
         let report: WhyReport = serde_json::from_str(sample).unwrap();
-        report.rss.tree.iter().for_each(check);
-        let sum: u64 = report.rss.tree.iter().map(|node| node.resident_bytes).sum();
-        let rss = &report.rss;
+        let rss = &report.rss.unwrap();
+        rss.tree.iter().for_each(check);
+        let sum: u64 = rss.tree.iter().map(|node| node.resident_bytes).sum();
         assert_eq!(sum, rss.attributed_bytes + rss.unattributed_bytes);
         let drift = report.taken.coverage.drift_bytes;
         assert_eq!(rss.bytes.checked_add_signed(drift), Some(sum));

@@ -19,6 +19,7 @@ const RELEASE: &str = include_str!("../samples/release.json");
 const TUNE: &str = include_str!("../samples/tune.json");
 const DOCTOR: &str = include_str!("../samples/doctor.json");
 const GRAPH: &str = include_str!("../samples/why-graph.json");
+const CORE: &str = include_str!("../samples/why-core.json");
 const HEAP: &str = include_str!("../samples/heap.json");
 const LAB: &str = include_str!("../samples/lab.json");
 
@@ -59,6 +60,16 @@ fn why_with_the_object_graph() {
     let explained = why(&report, look(100), true);
     let reading = explained.split("This reading").nth(1).unwrap();
     insta::assert_snapshot!("why_graph_explain_reading", reading);
+}
+
+#[test]
+fn why_of_a_core_says_why_there_is_no_rss() {
+    let report: WhyReport = sample(CORE);
+    let text = why(&report, look(80), false);
+    assert_eq!(text.matches("RSS").count(), 1, "{text}");
+    assert!(text.lines().count() <= 24, "{text}");
+    insta::assert_snapshot!("why_core_80", text);
+    insta::assert_snapshot!("why_core_explain_100", why(&report, look(100), true));
 }
 
 /// Why it was read otherwise than asked for is in the head of both texts, at any width.

@@ -39,7 +39,7 @@ fn by_graph(case: &Case<'_>, slack: &Slack) -> Option<Draft> {
     let draft = draft.evidence(format!(
         "Spans that stay are {}, what is reachable in them {}; the next cycle fills {} of the free \
          slots at most.",
-        words::bytes(slack.staying.resident.0),
+        words::bytes(case.size(&slack.staying)),
         words::bytes(slack.staying.reachable.resident.0),
         words::bytes(slack.headroom)
     ));
@@ -74,12 +74,12 @@ fn worst_by_graph(case: &Case<'_>, slack: &Slack, draft: Draft) -> Draft {
         .take(NAMED)
         .fold(draft, |draft, (class, shares)| {
             draft.evidence(format!(
-                "{}: {} % of {} reachable in {} with {} resident, {} lost.",
+                "{}: {} % of {} reachable in {} with {}, {} lost.",
                 words::slots(class.elem_size, class.noscan),
                 words::percent(shares.reachable.objects, shares.slots),
                 words::count(shares.slots),
                 words::counted(shares.spans, "span"),
-                words::bytes(shares.resident.0),
+                case.size_words(shares),
                 words::bytes(slack::kept(shares))
             ))
         })

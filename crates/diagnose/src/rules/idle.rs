@@ -24,8 +24,9 @@ pub(crate) fn not_returned(case: &Case<'_>) -> Option<Draft> {
     };
     let bytes = idle.saturating_sub(headroom);
     let title = format!(
-        "{} % of RSS is free and was not given back",
-        case.percent(bytes)
+        "{} % of {} is free and was not given back",
+        case.percent(bytes),
+        case.whole()
     );
     let draft = Draft::new(Confidence::Proven, title)
         .claim(Leaf::HeapIdle, bytes)
@@ -120,6 +121,7 @@ fn for_good(case: &Case<'_>, draft: Draft) -> Draft {
         return draft;
     }
     let expect = match limit {
+        _ if case.facts.target.file.is_some() => "free spans are given back sooner".into(),
         Some(limit) => format!(
             "the scavenger works to keep the runtime under {}; letgo plan {} shows the trade",
             words::bytes(limit / 20 * 19),

@@ -21,7 +21,7 @@ pub(crate) fn spans(case: &Case<'_>) -> Option<Draft> {
         "{} ({}) keep {} in {} from going back",
         words::counted(pinned.reachable.objects, "object"),
         words::bytes(pinned.reachable.slot_bytes),
-        words::bytes(pinned.resident.0),
+        words::bytes(case.size(&pinned)),
         words::counted(pinned.spans, "span"),
     );
     let draft = Draft::new(Confidence::Proven, title).count(pinned.reachable.objects);
@@ -52,12 +52,12 @@ fn worst(case: &Case<'_>, draft: Draft) -> Draft {
         .take(NAMED)
         .fold(draft, |draft, (class, shares)| {
             draft.evidence(format!(
-                "{}: {} ({}) keep {} with {} resident.",
+                "{}: {} ({}) keep {} with {}.",
                 words::slots(class.elem_size, class.noscan),
                 words::counted(shares.reachable.objects, "object"),
                 words::bytes(shares.reachable.slot_bytes),
                 words::counted(shares.spans, "span"),
-                words::bytes(shares.resident.0),
+                case.size_words(shares),
             ))
         })
 }

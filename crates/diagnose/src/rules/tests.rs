@@ -3,8 +3,9 @@
 
 use letgo_account::Leaf;
 
-use crate::facts::{Facts, Malloc, Mapping, Profile, SizeClass, State, Thp};
-use crate::finding::{Confidence, Severity};
+use super::NEED_RESIDENCY;
+use crate::facts::{Facts, Malloc, Mapping, Measure, Profile, SizeClass, State, Thp};
+use crate::finding::{Confidence, Finding, Severity};
 use crate::testing::{MIB, container, edited, find, healthy, rates, spiral};
 use crate::{Thresholds, diagnose};
 
@@ -474,5 +475,52 @@ fn the_book_explains_each_finding() {
             ids.iter().any(|id| id == section),
             "{section} is no finding"
         );
+    }
+}
+
+/// The same program as its core shows it.
+fn of_a_core(facts: &Facts) -> Facts {
+    let mut facts = facts.clone();
+    facts.measure = Measure::Virtual;
+    facts.target.file = Some("/var/crash/core of api".into());
+    facts.container = None;
+    facts.rates = None;
+    facts.last_gc_age_ns = None;
+    facts
+}
+
+#[test]
+fn what_needs_residency_is_not_said_of_a_core() {
+    for id in NEED_RESIDENCY {
+        assert!(crate::rule_ids().any(|rule| rule == id), "{id}");
+    }
+    let large = healthy().with(Leaf::CgoMalloc, 900 * MIB);
+    let large = large.with(Leaf::HeapReturnedResident, 900 * MIB);
+    assert!(find(&large, "cgo-growth").is_some());
+    let findings = diagnose(&of_a_core(&large));
+    let said = |finding: &Finding| NEED_RESIDENCY.contains(&finding.id);
+    assert!(!findings.iter().any(said), "{findings:?}");
+}
+
+#[test]
+fn remedies_of_a_core_act_on_no_process_and_claim_no_rss() {
+    let mut facts = of_a_core(&healthy().with(Leaf::HeapIdle, 900 * MIB));
+    facts.stats.gc_percent = 400;
+    let free = of_a_core(&healthy().with(Leaf::HeapFreeSlots, 900 * MIB));
+    let findings = [diagnose(&facts), diagnose(&free)].concat();
+    let commands = findings.iter().flat_map(|finding| &finding.remedies);
+    let commands: Vec<&str> = commands.map(|remedy| remedy.command.as_str()).collect();
+    assert!(
+        commands.contains(&"letgo heap '/var/crash/core of api'"),
+        "{commands:?}"
+    );
+    assert!(
+        commands
+            .iter()
+            .any(|command| command.starts_with("start it with GOGC=100"))
+    );
+    for finding in &findings {
+        let text = format!("{finding:?}");
+        assert!(!text.contains("RSS") && !text.contains("4242"), "{text}");
     }
 }

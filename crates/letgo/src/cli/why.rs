@@ -24,6 +24,7 @@ Examples:
   letgo why --pod shop/api-7d9f5-x2x4q  by Kubernetes pod, on its node
   letgo why 4242 --fail-on medium       for scripts: status 1 if it matters
   letgo why api.snap                    a snapshot of `letgo snap`
+  letgo why core.4242                   a core file, which has no RSS
   letgo why 4242 -o json | jq '.rss.tree[] | {id, resident_bytes}'
 
 Exit status:

@@ -57,7 +57,8 @@ impl Core {
         let binary = binary.map_err(|error| complaints::of_binary(&error, pid))?;
         let bias = binary.image.bias_from_entry(entry);
         let at = std::fs::metadata(path).and_then(|meta| meta.modified());
-        let program = Program::new(pid, named.clone(), Arc::new(binary), bias);
+        let mut program = Program::new(pid, named.clone(), Arc::new(binary), bias);
+        program.file = Some(path.to_owned());
         Ok(Core {
             program,
             file: Arc::new(file),

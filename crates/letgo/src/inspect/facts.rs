@@ -4,19 +4,26 @@ use std::collections::BTreeMap;
 
 use letgo_account::Leaf;
 use letgo_diagnose::{
-    Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Profile,
-    Rates, SizeClass, State, Target, Threads,
+    Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Measure,
+    Profile, Rates, SizeClass, State, Target, Threads,
 };
 use letgo_gobin::BuildInfo;
 
-use super::{Program, Reading, Surroundings};
+use super::{Program, Reading, Surroundings, extent};
 
 /// Joins a reading with what surrounds the process.
 pub fn facts(program: &Program, reading: &Reading, around: &Surroundings) -> Facts {
     let census = &reading.census;
     Facts {
         target: target(program, around),
-        rss_bytes: reading.rss_bytes(),
+        measure: match reading.rss {
+            Some(_) => Measure::Resident,
+            None => Measure::Virtual,
+        },
+        rss_bytes: match reading.rss {
+            Some(rss) => rss.rss,
+            None => extent::bytes(&reading.account),
+        },
         swap_bytes: reading.residency.swapped(),
         locked_bytes: reading.rss.map_or(0, |rss| rss.locked),
         lazy_free_bytes: reading.rss.map_or(0, |rss| rss.lazy_free),
@@ -68,6 +75,7 @@ fn target(program: &Program, around: &Surroundings) -> Target {
         cgo: program.binary.cgo(),
         modules: modules(build),
         state: around.state.unwrap_or(State::Runs),
+        file: program.file.as_ref().map(|file| file.display().to_string()),
     }
 }
 
@@ -85,7 +93,10 @@ fn leaves(reading: &Reading) -> BTreeMap<Leaf, LeafBytes> {
     let bytes = |leaf: Leaf| {
         let tally = reading.account.leaf(leaf);
         LeafBytes {
-            resident_bytes: tally.resident.0,
+            resident_bytes: match reading.rss {
+                Some(_) => tally.resident.0,
+                None => extent::of(leaf, tally),
+            },
             virtual_bytes: tally.virt.0,
             swap_bytes: tally.swapped,
             huge_bytes: tally.huge.0,

@@ -78,6 +78,8 @@ impl Filed {
         let exe = facts.exe.clone().unwrap_or_default();
         let beside = beside(facts);
         let mut program = Program::new(pid, exe, Arc::new(binary), bias);
+        // Of a core: the process that it is of may long be gone.
+        program.file = sums_of(&facts.smaps).is_none().then(|| path.to_owned());
         program.exe_deleted = beside.exe_deleted;
         program.library = beside.library;
         program.others = beside.others;
@@ -100,11 +102,6 @@ impl Filed {
     /// What could not be had when it was taken.
     pub fn coverage(&self) -> Coverage {
         self.file.facts().coverage.clone().unwrap_or_default()
-    }
-
-    /// Whether the kernel's figures are in it.
-    pub fn has_page_table(&self) -> bool {
-        sums_of(&self.file.facts().smaps).is_some()
     }
 
     /// What surrounded the process.

@@ -2,6 +2,7 @@
 //!
 //! A process, its frozen copy, its core and its snapshot all run the same program.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use letgo_account::{ImageSegment, Sanitizer};
@@ -17,6 +18,8 @@ use crate::complaint::Complaint;
 pub struct Program {
     /// The process that runs it, or ran it.
     pub pid: u32,
+    /// The file that was read instead of it, where there may be no process any more.
+    pub file: Option<PathBuf>,
     /// Path of its executable; the command's name where no path is known.
     pub exe: String,
     /// The executable was deleted or replaced since.
@@ -38,6 +41,7 @@ impl Program {
     pub fn new(pid: u32, exe: String, binary: Arc<GoBinary>, bias: u64) -> Program {
         Program {
             pid,
+            file: None,
             exe,
             exe_deleted: false,
             binary,

@@ -10,6 +10,7 @@ use letgo_diagnose::{Facts, Finding, State};
 use letgo_linux::{Process, journal};
 use letgo_report as out;
 
+use super::extent::extent;
 use super::{Marked, Program, Reading, Surroundings};
 use crate::own;
 
@@ -30,7 +31,8 @@ pub fn why_report(
         letgo: own::cost(),
         target: target(program, around),
         taken: taken(reading),
-        rss: rss(reading),
+        rss: reading.rss.map(|_| rss(reading)),
+        extent: reading.rss.is_none().then(|| extent(reading)),
         runtime: runtime(reading),
         environment: environment(facts),
         size_classes: size_classes(reading),
@@ -204,7 +206,7 @@ fn node(node_in: &Node, reading: &Reading) -> out::Node {
     }
 }
 
-fn source(source: Source) -> out::Source {
+pub(super) fn source(source: Source) -> out::Source {
     match source {
         Source::Kernel => out::Source::Kernel,
         Source::RuntimeCounter => out::Source::RuntimeCounter,
@@ -215,7 +217,7 @@ fn source(source: Source) -> out::Source {
 }
 
 /// A few words on what is special about a leaf.
-fn hint(id: &str, reading: &Reading) -> Option<String> {
+pub(super) fn hint(id: &str, reading: &Reading) -> Option<String> {
     match id {
         "heap.free_slots" => worst_class(reading),
         "stacks.goroutine" => Some(format!("{} goroutines", reading.census.goroutines.len())),
@@ -353,8 +355,11 @@ fn size_classes(reading: &Reading) -> Vec<out::SizeClass> {
         sum.spans += class.spans;
         sum.slots += class.slots;
         sum.used_slots += class.used;
-        sum.resident_bytes += class.object_bytes.0 + class.garbage_bytes.0 + free;
-        sum.free_resident_bytes += free;
+        if reading.rss.is_some() {
+            let all = class.object_bytes.0 + class.garbage_bytes.0 + free;
+            *sum.resident_bytes.get_or_insert_default() += all;
+            *sum.free_resident_bytes.get_or_insert_default() += free;
+        }
     }
     joined.into_values().collect()
 }

@@ -80,15 +80,6 @@ impl Subject {
         }
     }
 
-    /// Whether it is known which pages were resident: of a core, and of a snapshot of one, not.
-    pub fn has_page_table(&self) -> bool {
-        match self {
-            Subject::Live(_) => true,
-            Subject::Core(_) => false,
-            Subject::Snapshot(filed) => filed.has_page_table(),
-        }
-    }
-
     /// What surrounds it, or surrounded it.
     pub fn around(&self) -> Surroundings {
         match self {

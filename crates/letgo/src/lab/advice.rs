@@ -139,7 +139,8 @@ fn leaf(report: &WhyReport) -> Result<u64> {
             }
         })
     }
-    let node = find(&report.rss.tree, LEAF);
+    let rss = report.rss.as_ref().context("letgo why has no RSS")?;
+    let node = find(&rss.tree, LEAF);
     let node = node.with_context(|| format!("letgo why has no leaf {LEAF}"))?;
     Ok(node.resident_bytes)
 }

@@ -20,7 +20,11 @@ fn patient() -> Patient {
 fn totals(file: &Path, verb: &str) -> (i32, Value, String) {
     let output = letgo(&[verb, file.to_str().unwrap(), "-o", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let key = if verb == "heap" { "totals" } else { "rss" };
+    let key = match verb {
+        "heap" => "totals",
+        _ if report.get("virtual").is_some() => "virtual",
+        _ => "rss",
+    };
     let said = String::from_utf8(output.stderr).unwrap();
     let coverage = report["taken"]["coverage"]["skipped"].clone();
     let why = format!("{said}{coverage}");
@@ -108,7 +112,7 @@ fn a_cut_core_is_never_a_whole_report_with_other_figures() {
     if !dump(patient.pid(), file.to_str().unwrap()) {
         letgo_testkit::skip!("gcore of gdb is missing");
     }
-    let reports = whole(&file, &["heap"]);
+    let reports = whole(&file, &["heap", "why"]);
     let bytes = fs::read(&file).unwrap();
     for (what, path) in harm(&file, &bytes, 0) {
         check(&path, &what, &reports);
@@ -118,8 +122,10 @@ fn a_cut_core_is_never_a_whole_report_with_other_figures() {
     let path = dir.path().join("torn");
     for part in [20, 60, 95] {
         fs::write(&path, torn(&bytes, bytes.len() / 100 * part)).unwrap();
-        let (code, totals, _) = totals(&path, "heap");
-        assert_ne!(code, 0, "{part} %: {totals}");
+        for verb in ["heap", "why"] {
+            let (code, totals, _) = totals(&path, verb);
+            assert_ne!(code, 0, "{part} % {verb}: {totals}");
+        }
         check(&path, &format!("torn at {part} %"), &reports);
     }
 }

@@ -95,8 +95,65 @@ pub(crate) fn answer(mut report: Value, kernel: bool) -> Value {
     ];
     parts.retain(|key, _| !beside.contains(&key.as_str()));
     parts.insert("graph".into(), graph);
+    if !kernel && let Some(rss) = parts.remove("rss") {
+        parts.insert("virtual".into(), mapped(&rss));
+    }
     strip(&mut report, kernel);
     report
+}
+
+/// What a core's report says, made of the one on the process: what the runtime has taken and not
+/// given back.
+fn mapped(rss: &Value) -> Value {
+    let beside = [
+        "heap.returned_resident",
+        "stacks.os_thread",
+        "runtime.uncounted",
+    ];
+    let mut returned = 0;
+    let mut tree = Vec::new();
+    for group in rss["tree"].as_array().unwrap() {
+        if !["heap", "stacks", "runtime"].contains(&group["id"].as_str().unwrap()) {
+            continue;
+        }
+        let mut group = group.clone();
+        let leaves = group["children"].as_array_mut().unwrap();
+        let is = |leaf: &Value, id: &str| leaf["id"] == id;
+        for leaf in leaves.iter().filter(|leaf| is(leaf, beside[0])) {
+            returned += leaf["virtual_bytes"].as_u64().unwrap();
+        }
+        leaves.retain(|leaf| !beside.iter().any(|id| is(leaf, id)));
+        let sum: u64 = leaves
+            .iter()
+            .map(|leaf| leaf["virtual_bytes"].as_u64().unwrap())
+            .sum();
+        group["virtual_bytes"] = sum.into();
+        tree.push(group);
+    }
+    let bytes: u64 = tree
+        .iter()
+        .map(|group| group["virtual_bytes"].as_u64().unwrap())
+        .sum();
+    serde_json::json!({ "bytes": bytes, "returned_bytes": returned, "tree": tree })
+}
+
+/// The runtime's own counters say the same of a core as its walk.
+fn check_counters(report: &Value) -> Option<String> {
+    let counter = |name: &str| report["runtime"][name].as_u64().unwrap();
+    let sys = [
+        "heap",
+        "stack",
+        "mspan",
+        "mcache",
+        "buck_hash",
+        "gc",
+        "other",
+    ];
+    let sys: u64 = sys.iter().map(|name| counter(&format!("{name}_sys"))).sum();
+    let theirs = [sys - counter("heap_released"), counter("heap_released")];
+    let ours = ["bytes", "returned_bytes"].map(|key| report["virtual"][key].as_u64().unwrap());
+    (ours != theirs || report.get("rss").is_some())
+        .then(|| format!("{ours:?}, by the counters {theirs:?}"))
 }
 
 /// Takes out what measures time; where there is no page table, also what is resident.
@@ -106,9 +163,12 @@ fn strip(value: &mut Value, kernel: bool) {
             let beside = |key: &str| match key {
                 "wall_ns" | "last_gc_age_ns" | "alloc_rate_recent" | "gc_cpu_recent" => true,
                 // What is resident is what the page table says; a core has none.
-                "rss" | "resident_bytes" | "retained_resident_bytes" | "free_resident_bytes" => {
-                    !kernel
-                }
+                "resident_bytes"
+                | "retained_resident_bytes"
+                | "free_resident_bytes"
+                | "swap_bytes"
+                | "hint"
+                | "largest" => !kernel,
                 // How it was read is what differs.
                 "source" => true,
                 _ => false,
@@ -151,13 +211,15 @@ fn check(verb: &str, more: &[&str], ways: &Ways) -> Vec<String> {
         json(verb, &[&target, more].concat())
     };
     let (first, _) = read(&ways.ways[0]);
-    // Where every resident page belongs, a core does not say.
-    let ways = ways.ways.iter();
-    for way in ways.filter(|way| verb != "why" || way.kernel) {
+    for way in &ways.ways {
         let (report, code) = read(way);
         if code != 0 {
             let coverage = &report["taken"]["coverage"];
             wrong.push(format!("{verb} {}: exit {code}: {coverage}", way.name));
+        }
+        if verb == "why" && !way.kernel {
+            let apart = check_counters(&report);
+            wrong.extend(apart.map(|apart| format!("{}: {apart}", way.name)));
         }
         let mut found = Vec::new();
         let (ours, theirs) = (

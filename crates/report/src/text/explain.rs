@@ -1,9 +1,10 @@
 //! What `--explain` adds: the whole tree with its sources, the equalities with the runtime's own
 //! counters, the size classes, the settings, the container, and what the reading cost.
 
+use super::rows::free_bytes;
 use super::table::{Cell, Side, Table, plain};
 use crate::page::{Ink, Line, Page};
-use crate::{Container, GraphReport, Node, WhyReport, units};
+use crate::{Container, GraphReport, Node, Rss, Virtual, VirtualNode, WhyReport, units};
 
 /// Size classes that are listed, worst first; the rest is one row.
 const MOST_CLASSES: usize = 20;
@@ -30,6 +31,47 @@ fn heading(page: &mut Page, text: &str) {
 
 fn tree(page: &mut Page, report: &WhyReport) {
     heading(page, "Every byte");
+    match (&report.rss, &report.extent) {
+        (Some(rss), _) => resident(page, rss),
+        (None, Some(extent)) => mapped(page, extent),
+        (None, None) => {}
+    }
+}
+
+fn mapped(page: &mut Page, extent: &Virtual) {
+    let columns = [
+        ("", Side::Left),
+        ("virtual", Side::Right),
+        ("source", Side::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for node in &extent.tree {
+        mapped_branch(&mut table, node, 0);
+    }
+    table.row(vec![plain("sum"), exact(extent.bytes)]);
+    table.row(vec![
+        plain("given back beside it"),
+        exact(extent.returned_bytes),
+    ]);
+    table.write(page, 2);
+}
+
+fn mapped_branch(table: &mut Table<'_>, node: &VirtualNode, depth: usize) {
+    if node.virtual_bytes == 0 {
+        return;
+    }
+    let ink = if depth == 0 { Ink::Bold } else { Ink::Plain };
+    table.row(vec![
+        (ink, format!("{}{}", "  ".repeat(depth), node.label)),
+        (ink, units::count(node.virtual_bytes)),
+        (Ink::Dim, node.source.to_string()),
+    ]);
+    for child in &node.children {
+        mapped_branch(table, child, depth + 1);
+    }
+}
+
+fn resident(page: &mut Page, rss: &Rss) {
     let mut table = Table::new(&[
         ("", Side::Left),
         ("resident", Side::Right),
@@ -37,10 +79,9 @@ fn tree(page: &mut Page, report: &WhyReport) {
         ("swapped", Side::Right),
         ("source", Side::Left),
     ]);
-    for node in &report.rss.tree {
+    for node in &rss.tree {
         branch(&mut table, node, 0);
     }
-    let rss = &report.rss;
     let sum = rss.tree.iter().map(|node| node.resident_bytes).sum();
     table.row(vec![plain("sum"), exact(sum)]);
     let kernel = vec![
@@ -93,7 +134,7 @@ fn pieces(page: &mut Page, report: &WhyReport) {
     ]);
     table.elastic(&[4]);
     let mut any = false;
-    for leaf in report.rss.leaves() {
+    for leaf in report.rss.iter().flat_map(Rss::leaves) {
         for (i, piece) in leaf.largest.iter().take(MOST_PIECES).enumerate() {
             any = true;
             let label = if i == 0 { leaf.label.as_str() } else { "" };
@@ -146,7 +187,7 @@ fn classes(page: &mut Page, report: &WhyReport) {
     if classes.is_empty() {
         return;
     }
-    classes.sort_by_key(|class| std::cmp::Reverse(class.free_resident_bytes));
+    classes.sort_by_key(|class| std::cmp::Reverse(free_bytes(class)));
     heading(page, "Size classes, by bytes that lie free in them");
     let mut table = Table::new(&[
         ("slot", Side::Right),
@@ -166,15 +207,15 @@ fn classes(page: &mut Page, report: &WhyReport) {
             exact(class.spans),
             exact(class.slots),
             plain(units::percent(class.used_slots, class.slots)),
-            plain(units::bytes(class.resident_bytes)),
-            plain(units::bytes(class.free_resident_bytes)),
+            plain(class.resident_bytes.map_or("-".into(), units::bytes)),
+            plain(units::bytes(free_bytes(class))),
         ]);
     }
     table.write(page, 2);
     let rest = classes.iter().skip(MOST_CLASSES);
     let more = classes.len().saturating_sub(MOST_CLASSES);
     if more > 0 {
-        let free: u64 = rest.map(|class| class.free_resident_bytes).sum();
+        let free: u64 = rest.map(|class| free_bytes(class)).sum();
         let text = format!("{more} more classes, {} free", units::bytes(free));
         page.wrapped(2, Ink::Dim, &text);
     }
@@ -192,7 +233,9 @@ fn settings(page: &mut Page, report: &WhyReport) {
         ("", Side::Left),
     ]);
     for (name, setting) in report.environment.settings() {
-        let asked = setting.environment.as_deref().unwrap_or("not set");
+        // What a core's process was started with is not looked for in its memory.
+        let unset = report.rss.as_ref().map_or("not known", |_| "not set");
+        let asked = setting.environment.as_deref().unwrap_or(unset);
         let live = setting.live.as_deref().unwrap_or("not known");
         let differs = if setting.differs {
             "changed since the start"

@@ -62,16 +62,20 @@ fn collector(runtime: &Runtime) -> Option<String> {
 }
 
 fn returnable(report: &WhyReport) -> String {
-    let idle = report.rss.resident("heap.idle");
-    let share = units::percent(idle, report.rss.bytes);
+    let idle = report.leaf_bytes("heap.idle");
+    let share = units::percent(idle, report.whole_bytes());
+    let whole = match &report.rss {
+        Some(_) => "RSS",
+        None => "all that the runtime had",
+    };
     format!(
-        "idle and not returned {}, {share} of RSS",
+        "idle and not returned {}, {share} of {whole}",
         units::bytes(idle)
     )
 }
 
 fn slots(report: &WhyReport) -> Option<String> {
-    let free = report.rss.resident("heap.free_slots");
+    let free = report.leaf_bytes("heap.free_slots");
     let inuse = report.runtime.heap_inuse.filter(|bytes| *bytes > 0)?;
     let (free, share) = (units::bytes(free), units::percent(free, inuse));
     Some(format!("free slots {free}, {share} of the spans in use"))

@@ -3,7 +3,7 @@
 //! Leaves that are small or of one kind are folded, never dropped: the rows sum to what the
 //! leaves sum to.
 
-use crate::{Node, WhyReport, units};
+use crate::{SizeClass, WhyReport, units};
 
 /// Most rows; the smallest are folded into the last.
 const MOST_ROWS: usize = 10;
@@ -44,7 +44,7 @@ const KINDS: [(&str, &str, &[&str]); 2] = [
 pub(super) struct Row {
     /// What it is.
     pub(super) label: String,
-    /// Resident bytes.
+    /// Its bytes, resident ones where that is known.
     pub(super) bytes: u64,
     /// What is special about it, or nothing.
     pub(super) hint: String,
@@ -54,23 +54,50 @@ pub(super) struct Row {
     pub(super) alarming: bool,
 }
 
+/// A leaf, of whichever tree.
+#[derive(Clone, Copy)]
+struct Leaf<'a> {
+    id: &'a str,
+    label: &'a str,
+    bytes: u64,
+    hint: Option<&'a str>,
+}
+
+fn leaves(report: &WhyReport) -> Vec<Leaf<'_>> {
+    let rss = report.rss.iter().flat_map(crate::Rss::leaves);
+    let rss = rss.map(|node| Leaf {
+        id: &node.id,
+        label: &node.label,
+        bytes: node.resident_bytes,
+        hint: node.hint.as_deref(),
+    });
+    let extent = report.extent.iter().filter(|_| report.rss.is_none());
+    let extent = extent.flat_map(crate::Virtual::leaves).map(|node| Leaf {
+        id: &node.id,
+        label: &node.label,
+        bytes: node.virtual_bytes,
+        hint: node.hint.as_deref(),
+    });
+    rss.chain(extent).collect()
+}
+
 /// The rows, most bytes first, with the folded rest at the end.
 pub(super) fn rows(report: &WhyReport) -> Vec<Row> {
-    let total = report.rss.bytes;
-    let mut leaves = report.rss.leaves();
-    leaves.retain(|leaf| leaf.resident_bytes > 0);
+    let total = report.whole_bytes();
+    let mut leaves = leaves(report);
+    leaves.retain(|leaf| leaf.bytes > 0);
 
     let mut rows = Vec::new();
     for (all, rest, ids) in KINDS {
-        let of_kind = |leaf: &&Node| ids.contains(&leaf.id.as_str());
-        let small = |leaf: &&Node| of_kind(leaf) && !is_large(leaf.resident_bytes, total);
-        let folded: Vec<&Node> = leaves.iter().copied().filter(small).collect();
+        let of_kind = |leaf: &Leaf<'_>| ids.contains(&leaf.id);
+        let small = |leaf: &Leaf<'_>| of_kind(leaf) && !is_large(leaf.bytes, total);
+        let folded: Vec<Leaf<'_>> = leaves.iter().copied().filter(small).collect();
         if folded.len() > 1 {
             leaves.retain(|leaf| !small(leaf));
             let whole = !leaves.iter().any(of_kind);
             rows.push(Row {
                 label: if whole { all } else { rest }.into(),
-                bytes: folded.iter().map(|leaf| leaf.resident_bytes).sum(),
+                bytes: folded.iter().map(|leaf| leaf.bytes).sum(),
                 hint: String::new(),
                 leaves: folded.len(),
                 alarming: false,
@@ -78,9 +105,9 @@ pub(super) fn rows(report: &WhyReport) -> Vec<Row> {
         }
     }
     rows.extend(leaves.into_iter().map(|leaf| Row {
-        label: leaf.label.clone(),
-        bytes: leaf.resident_bytes,
-        hint: hint(report, leaf),
+        label: leaf.label.to_owned(),
+        bytes: leaf.bytes,
+        hint: hint(report, &leaf),
         leaves: 1,
         alarming: leaf.id == "unattributed",
     }));
@@ -123,11 +150,11 @@ fn reaches(bytes: u64, percent: u64, total: u64) -> bool {
 }
 
 /// The leaf's own hint, or what the report says elsewhere about this kind of leaf.
-fn hint(report: &WhyReport, leaf: &Node) -> String {
-    if let Some(hint) = &leaf.hint {
-        return hint.clone();
+fn hint(report: &WhyReport, leaf: &Leaf<'_>) -> String {
+    if let Some(hint) = leaf.hint {
+        return hint.to_owned();
     }
-    match leaf.id.as_str() {
+    match leaf.id {
         "heap.free_slots" => worst_class(report).unwrap_or_default(),
         "heap.idle" => release(report).unwrap_or_default(),
         "stacks.goroutine" => report
@@ -146,10 +173,17 @@ fn hint(report: &WhyReport, leaf: &Node) -> String {
 
 fn worst_class(report: &WhyReport) -> Option<String> {
     let classes = report.size_classes.iter();
-    let worst = classes.max_by_key(|class| class.free_resident_bytes)?;
+    let worst = classes.max_by_key(|class| free_bytes(class))?;
     let used = units::percent(worst.used_slots, worst.slots);
-    (worst.slot_bytes > 0 && worst.free_resident_bytes > 0)
+    (worst.slot_bytes > 0 && free_bytes(worst) > 0)
         .then(|| format!("worst: {} B class, {used} used", worst.slot_bytes))
+}
+
+/// What lies free in the spans of a class: what of that is resident, where it is known.
+pub(super) fn free_bytes(class: &SizeClass) -> u64 {
+    let free = class.slots.saturating_sub(class.used_slots);
+    let virtual_bytes = free.saturating_mul(class.slot_bytes);
+    class.free_resident_bytes.unwrap_or(virtual_bytes)
 }
 
 /// The command that a finding offers to give idle spans back.
@@ -180,9 +214,11 @@ mod tests {
     fn folding_loses_no_byte_and_no_leaf() {
         for mut report in samples() {
             for scale in [1, 10, 1000] {
-                report.rss.bytes /= scale;
+                let mut rss = report.rss.clone().unwrap();
+                rss.bytes /= scale;
+                report.rss = Some(rss.clone());
                 let rows = rows(&report);
-                let leaves = report.rss.leaves();
+                let leaves = rss.leaves();
                 let sum: u64 = leaves.iter().map(|leaf| leaf.resident_bytes).sum();
                 assert_eq!(rows.iter().map(|row| row.bytes).sum::<u64>(), sum);
                 let used = leaves.iter().filter(|leaf| leaf.resident_bytes > 0);
@@ -203,10 +239,11 @@ mod tests {
     #[test]
     fn a_leaf_of_a_later_letgo_is_a_row_like_any_other() {
         let [mut report, ..] = samples();
-        let mut leaf = report.rss.leaves().first().copied().cloned().unwrap();
+        let rss = report.rss.as_mut().unwrap();
+        let mut leaf = rss.leaves().first().copied().cloned().unwrap();
         leaf.id = "wasm.memory".into();
         leaf.label = "wasm memory".into();
-        report.rss.tree.push(leaf);
+        rss.tree.push(leaf);
         assert!(rows(&report).iter().any(|row| row.label == "wasm memory"));
     }
 }

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::head::{self, flow, right, share_of};
 use super::{explain, findings, healthy, rows};
 use crate::page::{Ink, Line, Look, Page, bar, trim};
-use crate::{Container, Severity, WhyReport, units};
+use crate::{Container, Rss, Severity, Virtual, WhyReport, units};
 
 /// Draws the report: what was read, the account, what stands out.
 ///
@@ -21,7 +21,12 @@ pub fn why(report: &WhyReport, look: Look, explain: bool) -> String {
     } else {
         head::MOST_SKIPS
     };
-    head::coverage(&mut page, &report.taken.coverage, report.rss.bytes, most);
+    head::coverage(
+        &mut page,
+        &report.taken.coverage,
+        report.whole_bytes(),
+        most,
+    );
     changes(&mut page, report);
     page.gap();
     if report.findings.iter().all(|f| f.severity <= Severity::Info) {
@@ -57,11 +62,33 @@ fn changes(page: &mut Page, report: &WhyReport) {
 }
 
 fn totals(page: &mut Page, report: &WhyReport) {
-    let rss = &report.rss;
+    match (&report.rss, &report.extent) {
+        (Some(rss), _) => resident(page, report, rss),
+        (None, Some(extent)) => mapped(page, extent),
+        (None, None) => {}
+    }
+}
+
+/// What stands in for RSS where nobody knows it, and why nobody does.
+fn mapped(page: &mut Page, extent: &Virtual) {
+    let returned = units::bytes(extent.returned_bytes);
+    let parts = vec![
+        (Ink::Bold, "The Go runtime had".into()),
+        (Ink::Bold, units::bytes(extent.bytes)),
+        (Ink::Plain, "of address space,".into()),
+        (Ink::Plain, format!("and had given back {returned} more")),
+    ];
+    let line = flow(page, parts, " ");
+    page.line(line);
+    let why = "No RSS: a core file has no page table, so what of it was in RAM is not known.";
+    page.wrapped(0, Ink::Dim, why);
+}
+
+fn resident(page: &mut Page, report: &WhyReport, rss: &Rss) {
     let mut parts = vec![
         (Ink::Bold, format!("RSS {},", units::bytes(rss.bytes))),
         (Ink::Plain, format!("{} pages,", units::count(rss.os_pages))),
-        explained(report),
+        explained(report, rss),
     ];
     if rss.swap_bytes > 0 {
         let swapped = units::bytes(rss.swap_bytes);
@@ -77,16 +104,16 @@ fn totals(page: &mut Page, report: &WhyReport) {
     }
 }
 
-fn explained(report: &WhyReport) -> (Ink, String) {
+fn explained(report: &WhyReport, rss: &Rss) -> (Ink, String) {
     let coverage = &report.taken.coverage;
-    let missing = report.rss.unattributed_bytes;
+    let missing = rss.unattributed_bytes;
     let drift = coverage.drift_bytes.unsigned_abs();
     if missing > 0 {
         (Ink::Red, format!("{} not explained", units::bytes(missing)))
     } else if !coverage.complete {
         (Ink::Yellow, "explained with gaps".into())
     } else if drift > 0 {
-        let share = share_of(drift, report.rss.bytes);
+        let share = share_of(drift, rss.bytes);
         (Ink::Green, format!("explained within {share}"))
     } else {
         (Ink::Green, "all explained".into())
@@ -119,7 +146,7 @@ fn container_text(container: &Container) -> (Ink, String) {
 
 fn account(page: &mut Page, report: &WhyReport) {
     let look = page.look();
-    let total = report.rss.bytes;
+    let total = report.whole_bytes();
     let rows = rows::rows(report);
     let cells = match look.width {
         0..100 => 12,
