@@ -41,7 +41,7 @@ pub use program::Program;
 pub use reading::{Hold, Marked, Options, Reading};
 pub use report::why_report;
 pub(crate) use report::{container, memory_limit, target};
-pub use snap::{Keep, Snapped, write as write_snapshot};
+pub use snap::{Keep, Snapped, check as check_snapshot, write as write_snapshot};
 pub use subject::Subject;
 pub use surroundings::Surroundings;
 pub use view::View;

@@ -7,7 +7,7 @@ use letgo_report::units;
 
 use crate::cli::{Place, SnapArgs};
 use crate::exit::Exit;
-use crate::inspect::{Keep, Snapped, Subject, write_snapshot};
+use crate::inspect::{Keep, Snapped, Subject, check_snapshot, write_snapshot};
 use crate::progress::Progress;
 use crate::terminal::Terminal;
 
@@ -16,6 +16,12 @@ use crate::terminal::Terminal;
 /// # Errors
 /// A [`crate::complaint::Complaint`], or standard output cannot be written.
 pub fn run(args: &SnapArgs, terminal: &Terminal) -> Result<Exit> {
+    let keep = Keep {
+        contents: args.contents,
+        redact: args.redact,
+        force: args.force,
+    };
+    check_snapshot(&args.output, keep)?;
     let progress = Progress::new(terminal);
     let began = Instant::now();
     let mut target = args.target.clone();
@@ -24,11 +30,6 @@ pub fn run(args: &SnapArgs, terminal: &Terminal) -> Result<Exit> {
     }
     let mut subject = Subject::open(&target, &progress)?;
     let view = subject.view(args.hold.hold(), &progress)?;
-    let keep = Keep {
-        contents: args.contents,
-        redact: args.redact,
-        force: args.force,
-    };
     let snapped = write_snapshot(&mut subject, view, &args.output, keep, &progress)?;
     drop(progress);
     let mut text = format!(

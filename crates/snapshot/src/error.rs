@@ -55,6 +55,14 @@ pub enum Error {
         /// What to do instead.
         advice: &'static str,
     },
+    /// There is no folder that it could lie in.
+    #[error("cannot write {path}: there is no folder {folder}")]
+    NoFolder {
+        /// Its path.
+        path: String,
+        /// The folder's.
+        folder: String,
+    },
     /// Something of that name is there already.
     #[error("{path} is there already; name another file, or say that it may be overwritten")]
     Exists {
@@ -71,7 +79,7 @@ impl Error {
             Error::Fault(Fault::Corrupt { .. }) | Error::Inconsistent { .. } => {
                 Family::Inconsistent
             }
-            Error::Fault(_) | Error::File { .. } => Family::Fault,
+            Error::Fault(_) | Error::File { .. } | Error::NoFolder { .. } => Family::Fault,
             Error::Unsupported { .. } | Error::Exists { .. } => Family::Unsupported,
         }
     }

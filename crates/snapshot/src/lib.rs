@@ -23,6 +23,7 @@ mod pool;
 mod runs;
 mod sections;
 mod snapshot;
+mod unfinished;
 mod writer;
 
 pub use error::{Error, Family};

@@ -1,8 +1,7 @@
 //! [`SnapshotWriter`]: writes a snapshot, a piece at a time.
 //!
-//! Never holds more than a few MiB, however large the target. The file is written under a
-//! temporary name in the same folder, mode 0600, and gets its own name when it is whole: whatever
-//! ends us before, no half snapshot lies there.
+//! Never holds more than a few MiB, however large the target. The file gets its name when
+//! it is whole (see [`crate::unfinished`]): whatever ends us before, no half snapshot lies there.
 //!
 //! Does not decide which memory is worth keeping, and does not stop the target: how consistent the
 //! copy is depends on the memory that is given.
@@ -14,7 +13,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use letgo_target::{Addr, AddrRange, Fault, OS_PAGE, ReadMemory};
-use tempfile::NamedTempFile;
 
 use crate::blocks::{BLOCK, Block, Blocks};
 use crate::bytes::checksum;
@@ -22,6 +20,7 @@ use crate::format::{HEADER_BYTES, Header, Kind, Place, REDACTED, Section, encode
 use crate::pool::{Job, Pool};
 use crate::runs::{Content, Run, Runs, push};
 use crate::sections::MOST_SECTION_BYTES;
+use crate::unfinished::{Unfinished, folder_of};
 use crate::{Error, Facts};
 
 /// Bytes read of the target at once.
@@ -84,7 +83,7 @@ pub struct Written {
 /// A snapshot that is being written. Dropped before [`SnapshotWriter::finish`], it leaves nothing.
 pub struct SnapshotWriter {
     path: PathBuf,
-    file: NamedTempFile,
+    file: Unfinished,
     options: Options,
     transform: Option<Transform>,
     /// Where the next block goes.
@@ -103,26 +102,39 @@ pub struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
+    /// Checks what can be known of `path` before anything is read or held.
+    ///
+    /// # Errors
+    /// As [`SnapshotWriter::create`].
+    pub fn check(path: &Path, options: Options) -> Result<(), Error> {
+        let folder = folder_of(path);
+        if path.file_name().is_none() || path.is_dir() {
+            return Err(Error::File {
+                what: format!("write {}", path.display()),
+                reason: "it is a folder".to_owned(),
+            });
+        }
+        if !folder.is_dir() {
+            return Err(Error::NoFolder {
+                path: path.display().to_string(),
+                folder: folder.display().to_string(),
+            });
+        }
+        match !options.overwrite && path.symlink_metadata().is_ok() {
+            true => Err(exists(path)),
+            false => Ok(()),
+        }
+    }
+
     /// Begins a snapshot that is to lie at `path`.
     ///
     /// # Errors
-    /// [`Error::Exists`] where something is there and may not be replaced; [`Error::File`] or
+    /// [`Error::Exists`] where something is there and may not be replaced; [`Error::NoFolder`]
+    /// where there is nothing for it to lie in; [`Error::File`] or
     /// [`Error::Denied`] where the folder cannot be written to.
     pub fn create(path: &Path, options: Options) -> Result<SnapshotWriter, Error> {
-        if !options.overwrite && path.symlink_metadata().is_ok() {
-            return Err(exists(path));
-        }
-        let name = path.file_name().ok_or_else(|| Error::Unsupported {
-            found: path.display().to_string(),
-            advice: "name a file",
-        })?;
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(name);
-        let file = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".part")
-            .tempfile_in(folder_of(path))
-            .map_err(|error| failed(path, &error))?;
+        SnapshotWriter::check(path, options)?;
+        let file = Unfinished::create(path).map_err(|error| failed(path, &error))?;
         let mut pool = Pool::new(options.threads, options.level)?;
         Ok(SnapshotWriter {
             path: path.to_owned(),
@@ -329,7 +341,7 @@ impl SnapshotWriter {
             checksum,
         };
         self.file
-            .as_file()
+            .file()
             .write_all_at(bytes, place.offset)
             .map_err(|error| failed(&self.path, &error))?;
         self.end += place.len;
@@ -385,7 +397,7 @@ impl SnapshotWriter {
             file_len: self.end,
         };
         let error = |error: std::io::Error| failed(&self.path, &error);
-        let file = self.file.as_file();
+        let file = self.file.file();
         file.write_all_at(&header.encode(), 0).map_err(error)?;
         file.sync_all().map_err(error)?;
         self.written.file = self.end;
@@ -393,14 +405,10 @@ impl SnapshotWriter {
     }
 
     fn name(self) -> Result<Written, Error> {
-        let done = if self.options.overwrite {
-            self.file.persist(&self.path)
-        } else {
-            self.file.persist_noclobber(&self.path)
-        };
-        done.map_err(|error| match error.error.kind() {
+        let named = self.file.name(&self.path, self.options.overwrite);
+        named.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => exists(&self.path),
-            _ => failed(&self.path, &error.error),
+            _ => failed(&self.path, &error),
         })?;
         // The name is on the disk too, where the file system can tell.
         if let Ok(folder) = File::open(folder_of(&self.path)) {
@@ -434,14 +442,6 @@ fn fill(reader: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
         }
     }
     Ok(len)
-}
-
-/// The folder that `path` lies in.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 fn exists(path: &Path) -> Error {

@@ -96,12 +96,15 @@ pub(crate) fn of_snapshot(error: &letgo_snapshot::Error, path: &Path) -> Complai
         Error::Exists { .. } => "Name another file, or say --force",
         Error::Denied { .. } => "Run letgo as a user who may read and write there",
         Error::Unsupported { .. } => "A newer letgo may read it",
-        Error::File { .. } => "See whether there is room, and whether the folder is there",
+        Error::File { .. } => "See whether there is room for it, or name another file",
+        Error::NoFolder { .. } => "Make the folder, or name a file elsewhere",
         _ => "Take it again; it was changed or cut since it was written",
     };
     let wrong = match error {
         // The error's own sentence ends with what is our next step.
         Error::Exists { path } => format!("the file {path} is there already"),
+        // Those that name it already.
+        other if other.to_string().contains(&path.display().to_string()) => other.to_string(),
         other => format!("file {}: {other}", path.display()),
     };
     Complaint::no_report(wrong, next)

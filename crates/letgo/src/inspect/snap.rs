@@ -118,14 +118,26 @@ pub fn write(
     })
 }
 
+/// Checks, before anything is held, whether there can be such a file.
+///
+/// # Errors
+/// A [`Complaint`] that says why not.
+pub fn check(path: &Path, keep: Keep) -> Result<(), Complaint> {
+    let checked = SnapshotWriter::check(path, options(keep));
+    checked.map_err(|error| complaints::of_snapshot(&error, path))
+}
+
+fn options(keep: Keep) -> letgo_snapshot::Options {
+    letgo_snapshot::Options {
+        overwrite: keep.force,
+        ..letgo_snapshot::Options::default()
+    }
+}
+
 /// Begins the file with the executable.
 fn create(program: &Program, path: &Path, keep: Keep) -> Result<SnapshotWriter, Complaint> {
     let told = |error: &letgo_snapshot::Error| complaints::of_snapshot(error, path);
-    let options = letgo_snapshot::Options {
-        overwrite: keep.force,
-        ..letgo_snapshot::Options::default()
-    };
-    let mut writer = SnapshotWriter::create(path, options).map_err(|error| told(&error))?;
+    let mut writer = SnapshotWriter::create(path, options(keep)).map_err(|error| told(&error))?;
     let mut image = program.binary.image.file_bytes().ok_or_else(|| {
         Complaint::no_report(
             "the program's executable is no file any more, and a snapshot has to hold it",

@@ -1,6 +1,6 @@
 //! `letgo snap` and `letgo heap` as commands: errors, exit codes, the file that comes out.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -27,6 +27,7 @@ fn what_is_no_target_is_refused_with_a_next_step() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.snap");
     let out = out.to_str().unwrap();
+    let folder = dir.path().to_str().unwrap();
     let text = dir.path().join("text");
     std::fs::write(&text, "no core\n").unwrap();
     let text = text.to_str().unwrap();
@@ -46,6 +47,12 @@ fn what_is_no_target_is_refused_with_a_next_step() {
             "cannot be used with",
         ),
         (&["heap", "1", "--top=0"], 2, "--top"),
+        (
+            &["snap", "1", "-o", "/no/such/dir/x"],
+            3,
+            "annot write /no/such/dir/x: there is no folder /no/such/dir",
+        ),
+        (&["snap", "1", "-o", folder], 3, "it is a folder"),
         (&["snap", "1"], 2, "--output"),
         (&["snap", "-o", out], 2, "TARGET"),
         (&["snap", text, "-o", out], 3, "not a core file"),
@@ -145,7 +152,19 @@ fn colours_are_asked_for_and_refused() {
     }
 }
 
-/// Killed at whatever moment, it leaves no file of the name that was asked for unless it is whole.
+/// Whether a process has a file of this folder open, whatever its name.
+fn has_open(pid: u32, folder: &Path) -> bool {
+    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let mut targets = files
+        .flatten()
+        .filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets.any(|target| target.starts_with(folder))
+}
+
+/// Killed at whatever moment, it leaves no file of the name that was asked for unless it is whole,
+/// and no other one either, where the file system has files without a name.
 #[test]
 fn a_snapshot_that_was_killed_has_no_name() {
     if !may_read("a_snapshot_that_was_killed_has_no_name") {
@@ -156,6 +175,9 @@ fn a_snapshot_that_was_killed_has_no_name() {
     let pid = patient.pid().to_string();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("api.snap");
+    let mut unnamed = std::fs::OpenOptions::new();
+    let unnamed = unnamed.write(true).custom_flags(nix::libc::O_TMPFILE);
+    let unnamed = unnamed.open(dir.path()).is_ok();
     let mut killed = 0;
     for step in 0..12 {
         let mut command = Command::new(LETGO);
@@ -168,7 +190,7 @@ fn a_snapshot_that_was_killed_has_no_name() {
             .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         // Once it writes, and ever later.
-        while names(dir.path()).is_empty() && child.try_wait().unwrap().is_none() {
+        while !has_open(child.id(), dir.path()) && child.try_wait().unwrap().is_none() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         std::thread::sleep(std::time::Duration::from_millis(step * 10));
@@ -183,6 +205,7 @@ fn a_snapshot_that_was_killed_has_no_name() {
         }
         killed += u32::from(!status.success());
         for name in names(dir.path()) {
+            assert!(name == "api.snap" || !unnamed, "{name} is left");
             std::fs::remove_file(dir.path().join(name)).unwrap();
         }
     }
