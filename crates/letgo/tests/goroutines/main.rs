@@ -9,6 +9,7 @@ mod leaks;
 mod ledger;
 mod oracle;
 mod roll;
+mod server;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,0 +1,84 @@
+//! What HTTP handlers leave behind: the patient `leakserver`, which asks itself over loopback.
+
+use std::collections::BTreeSet;
+
+use letgo_testkit::{Case, Kind, NEWEST_GO, Patient, Recipe};
+
+use crate::roll::Roll;
+use crate::{all, may_read, profiled, proven};
+
+fn start(case: &Case, args: &[&str]) -> (Patient, Roll) {
+    let recipe = Recipe::new("leakserver")
+        .go(case.version)
+        .kind(case.kind.clone());
+    let recipe = args.iter().fold(recipe, |recipe, arg| recipe.arg(*arg));
+    let patient = recipe.start().unwrap();
+    let roll = Roll::of(patient.truth());
+    (patient, roll)
+}
+
+#[test]
+fn handlers_leave_as_many_as_they_say_and_fixed_ones_nobody() {
+    for case in &all() {
+        let (mut leaky, roll) = start(case, &[]);
+        let requests = usize::try_from(leaky.truth().get("requests")).unwrap();
+        let each = |name: &str| if name == "main.replica" { 3 } else { 1 };
+        let is = |roll: &Roll, times: usize| {
+            assert_eq!(roll.0.len(), 9, "{case}");
+            for (name, group) in &roll.0 {
+                let count = times * requests * each(name);
+                let counts = (group.goids.len(), group.waiting, group.ran);
+                assert_eq!(counts, (count, count, 0), "{case} {name}");
+            }
+        };
+        is(&roll, 1);
+        is(&Roll::told(&leaky.command("more").unwrap()), 2);
+        let (_fixed, roll) = start(case, &["-fixed"]);
+        for (name, group) in &roll.0 {
+            let counts = (group.waiting, group.ran);
+            assert_eq!(counts, (0, requests * each(name)), "{case} {name}");
+        }
+    }
+}
+
+#[test]
+fn the_runtime_calls_leaked_what_handlers_leave() {
+    let case = Case {
+        version: NEWEST_GO,
+        kind: Kind::plain(),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("profile");
+    let profile = format!("-profile={}", file.display());
+    let (mut patient, roll) = start(&case, &[&profile]);
+    let leaked = profiled(&mut patient, &file);
+    let lost = roll.goids("leaked");
+    let missed: BTreeSet<u64> = lost.difference(&leaked).copied().collect();
+    let more: BTreeSet<u64> = leaked.difference(&lost).copied().collect();
+    assert!(missed.is_empty(), "{:?}", roll.functions(&missed));
+    assert!(more.is_empty(), "{:?} {more:?}", roll.functions(&more));
+}
+
+/// As many as they say, and none of those that a fixed program has.
+#[test]
+#[ignore = "the verb is being made"]
+fn what_handlers_leave_is_proven() {
+    if !may_read("what_handlers_leave_is_proven") {
+        return;
+    }
+    for case in &all() {
+        let (patient, roll) = start(case, &[]);
+        let bare = roll.0.values().filter(|group| group.state == "semacquire");
+        let bare: BTreeSet<u64> = bare.flat_map(|group| group.goids.clone()).collect();
+        let lost = &roll.goids("leaked") - &bare;
+        let proven_here = proven(patient.pid());
+        let wrong: BTreeSet<u64> = lost.symmetric_difference(&proven_here).copied().collect();
+        assert!(
+            wrong.is_empty(),
+            "{case}: {:?} {wrong:?}",
+            roll.functions(&wrong)
+        );
+        let (patient, _) = start(case, &["-fixed"]);
+        assert_eq!(proven(patient.pid()), BTreeSet::new(), "{case}");
+    }
+}

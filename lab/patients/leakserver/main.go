@@ -1,0 +1,172 @@
+// Leakserver is an HTTP server on loopback that asks itself: what handlers leave behind, which is
+// how goroutines are lost in practice.
+//
+// Arguments are names of shapes (see shapes.go), none for all. Each is asked -requests times, by
+// -clients at a time. With -fixed the handlers do as they should, and nobody is left. What is true
+// is told by function, see truth.Roll. Commands:
+//
+//	more     asks once more as often, and tells the roll again
+//	profile  writes the profile goroutineleak (debug=2) to the file of -profile (Go 1.27 and later)
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime/pprof"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"letgo.lab/truth"
+)
+
+var (
+	roll     truth.Roll
+	requests = flag.Int("requests", 40, "requests of each shape")
+	clients  = flag.Int("clients", 8, "requests at a time")
+	fixed    = flag.Bool("fixed", false, "handlers without a leak")
+	profile  = flag.String("profile", "", "where the command profile writes")
+)
+
+func main() {
+	p := truth.Start(0)
+	names := flag.Args()
+	if len(names) == 0 {
+		for name := range shapes {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	mux := http.NewServeMux()
+	for _, name := range names {
+		one, known := shapes[name]
+		if !known {
+			p.Fail("no such shape: " + name)
+		}
+		mux.HandleFunc("/"+name, one.handler)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		p.Fail(err.Error())
+	}
+	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context {
+		return context.Background()
+	}}
+	go server.Serve(listener)
+	address := listener.Addr().String()
+	more := func() {
+		for _, name := range names {
+			if failed := ask(address, name); failed > 0 {
+				p.Fail(fmt.Sprint(failed, " requests failed: ", name))
+			}
+		}
+		if *fixed {
+			roll.Woken("leaked")
+		}
+		roll.Settle()
+		roll.Tell(p)
+	}
+	more()
+	p.Truth("port", listener.Addr().(*net.TCPAddr).Port, "requests", *requests,
+		"shapes", strings.Join(names, ","))
+	p.On("more", more)
+	p.On("profile", func() { writeProfile(p) })
+	p.Serve()
+}
+
+// ask sends the requests of one shape; how many had no good answer.
+func ask(address, name string) (failed int) {
+	one := shapes[name]
+	for function, each := range one.leaves {
+		roll.Expect(one.class, function, each**requests)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: *clients}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	var mutex sync.Mutex
+	var all sync.WaitGroup
+	turns := make(chan int)
+	for i := 0; i < *clients; i++ {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for range turns {
+				if err := one.ask(client, "http://"+address+"/"+name); err != nil {
+					mutex.Lock()
+					failed++
+					mutex.Unlock()
+				}
+			}
+		}()
+	}
+	for i := 0; i < *requests; i++ {
+		turns <- i
+	}
+	close(turns)
+	all.Wait()
+	return failed
+}
+
+// post is a request with a body, whose answer is read to its end.
+func post(client *http.Client, url string) error {
+	body := strings.NewReader(strings.Repeat("body ", 4000))
+	answer, err := client.Post(url, "text/plain", body)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return err
+	}
+	if answer.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("status %d", answer.StatusCode)
+	}
+	return nil
+}
+
+// leave is a request whose client goes away once the handler works on it.
+func leave(client *http.Client, url string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	// The header has come, the rest would come for ever.
+	cancel()
+	return answer.Body.Close()
+}
+
+func writeProfile(p *truth.Patient) {
+	leaks := pprof.Lookup("goroutineleak")
+	if leaks == nil {
+		p.Fail("this release has no profile goroutineleak")
+	}
+	file, err := os.Create(*profile)
+	if err != nil {
+		p.Fail(err.Error())
+	}
+	if err := leaks.WriteTo(file, 2); err != nil {
+		p.Fail(err.Error())
+	}
+	if err := file.Close(); err != nil {
+		p.Fail(err.Error())
+	}
+}
+
+// gone says that the patience of a handler is over.
+func gone() <-chan struct{} {
+	over := make(chan struct{})
+	time.AfterFunc(time.Millisecond, func() { close(over) })
+	return over
+}
