@@ -110,6 +110,13 @@ func (m *mutex) wait(int) {
 	atomic.StoreInt32(&m.locked, 1)
 }
 
+// roomy is a mutex that shares its place with nothing: the runtime puts what is smaller than 16 bytes
+// and has no pointers together, where whoever reaches one reaches the other.
+type roomy struct {
+	sync.Mutex
+	pad [2]uint64
+}
+
 // inside is a mutex that is not at the beginning of its object.
 type inside struct {
 	name string
@@ -199,7 +206,7 @@ func newPrim(random *rand.Rand) prim {
 	case dice < 9:
 		return &channel{numbered: fresh(), ch: make(chan int, 1+random.Intn(3))}
 	case dice < 11:
-		m := &mutex{numbered: fresh(), lock: new(sync.Mutex), locked: 1}
+		m := &mutex{numbered: fresh(), lock: &new(roomy).Mutex, locked: 1}
 		m.lock.Lock()
 		return m
 	case dice < 13:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"sync"
+	"unsafe"
 )
 
 func init() {
@@ -17,10 +18,16 @@ func init() {
 	})
 }
 
+// roomy is a mutex that shares its place with nothing, see startOfTiny.
+type roomy struct {
+	sync.Mutex
+	pad [2]uint64
+}
+
 // startMutex makes a mutex that is locked by nobody who is still there.
 func startMutex(n int) func() {
 	expect("mutex", n)
-	m := new(sync.Mutex)
+	m := &new(roomy).Mutex
 	m.Lock()
 	for i := 0; i < n; i++ {
 		go mutex(m)
@@ -41,6 +48,7 @@ type session struct {
 	name string
 	data [100]byte
 	lock sync.Mutex
+	once sync.Once
 	more *session
 }
 
@@ -166,7 +174,7 @@ func group(g *sync.WaitGroup) {
 
 // startOnce makes one that never returns from a sync.Once, and others that wait for it.
 func startOnce(n int) func() {
-	o, ch := new(sync.Once), make(chan int)
+	o, ch := &new(session).once, make(chan int)
 	roll.Expect("leaked", "main.onceFirst", 1)
 	go o.Do(func() { onceFirst(ch) })
 	roll.Settle()
@@ -189,4 +197,42 @@ func once(o *sync.Once) {
 	roll.Here()
 	o.Do(func() {})
 	roll.Ran()
+}
+
+// tiny are mutexes that lie where those lie that others wait for.
+var tiny []*sync.Mutex
+
+func init() {
+	keeping("stuck", map[string]kept{"ofTiny": {startOfTiny, nil}})
+}
+
+// startOfTiny makes mutexes that nobody has but those who wait. The runtime puts what is smaller
+// than 16 bytes and has no pointers into one object (mallocTiny): each lies beside another, which a
+// global has, and by which the object is reachable.
+func startOfTiny(n int) {
+	expect("ofTiny", n)
+	for i := 0; i < n; i++ {
+		m, other := neighbours()
+		tiny = append(tiny, other)
+		m.Lock()
+		go ofTiny(m)
+	}
+}
+
+func neighbours() (one, other *sync.Mutex) {
+	const object = 16
+	for {
+		one, other = new(sync.Mutex), new(sync.Mutex)
+		if uintptr(unsafe.Pointer(one))/object == uintptr(unsafe.Pointer(other))/object {
+			return one, other
+		}
+	}
+}
+
+//go:noinline
+func ofTiny(m *sync.Mutex) {
+	roll.Here()
+	m.Lock()
+	roll.Ran()
+	m.Unlock()
 }

@@ -1,5 +1,5 @@
-//! [`Ledger`]: the file in which the patient `leakoracle` counts each run of each goroutine, so that
-//! it can be read while the program is stopped. `lab/patients/leakoracle/ledger.go` has the format.
+//! [`Ledger`]: the file in which the patient `leakoracle` counts each run of each goroutine, to be
+//! read while the program is stopped. `lab/patients/leakoracle/ledger.go` has the format.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -172,7 +172,7 @@ fn who_runs_after_all_is_named() {
 #[test]
 fn the_model_is_what_the_runtime_finds() {
     let mut random = Random(13);
-    let (mut all, mut found) = (0, 0);
+    let mut all = 0;
     for case in &newest() {
         for seed in 20..22 {
             let mut oracle = Oracle::start(case, seed, &[]);
@@ -180,17 +180,12 @@ fn the_model_is_what_the_runtime_finds() {
             let lost = oracle.lost();
             let file = oracle.file("profile");
             let leaked = profiled(&mut oracle.patient, &file);
-            assert!(
-                leaked.is_subset(&lost),
-                "{case}, seed {seed}: {leaked:?} {lost:?}"
-            );
-            found += leaked.len();
+            assert_eq!(leaked, lost, "{case}, seed {seed}");
             all += lost.len();
         }
     }
-    eprintln!("{all} lost by the model, {found} of them found by the runtime");
-    // A collector may keep for a cycle what it saw while it was let go of: less than a hundredth.
-    assert!(found > 0 && found * 100 >= all * 95, "{found} of {all}");
+    eprintln!("{all} lost by the model, and as many found by the runtime");
+    assert!(all > 0);
 }
 
 /// At moments at which no collector looks: a goroutine may be on its way out of a queue.
