@@ -103,7 +103,7 @@ fn finding(case: &Case<'_>, ledger: &mut Ledger, id: &'static str, draft: Draft)
         count: draft.count,
         title: draft.title,
         holder: draft.holder,
-        location: None,
+        location: draft.location,
         evidence: draft.evidence,
         remedies: {
             let mut remedies = draft.remedies;

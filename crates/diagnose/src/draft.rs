@@ -6,7 +6,7 @@
 use letgo_account::{Leaf, Shares};
 
 use crate::facts::{Facts, Measure};
-use crate::finding::{Confidence, Remedy, Severity};
+use crate::finding::{Confidence, Location, Remedy, Severity};
 use crate::pacer::Pacer;
 use crate::thresholds::Thresholds;
 use crate::words;
@@ -174,6 +174,7 @@ pub(crate) struct Draft {
     pub(crate) claims: Vec<(Leaf, u64)>,
     pub(crate) count: Option<u64>,
     pub(crate) holder: Option<String>,
+    pub(crate) location: Option<Location>,
     pub(crate) evidence: Vec<String>,
     pub(crate) remedies: Vec<Remedy>,
 }
@@ -188,6 +189,7 @@ impl Draft {
             claims: Vec::new(),
             count: None,
             holder: None,
+            location: None,
             evidence: Vec::new(),
             remedies: Vec::new(),
         }
@@ -223,6 +225,12 @@ impl Draft {
     #[must_use]
     pub(crate) fn holder(mut self, holder: impl Into<String>) -> Draft {
         self.holder = Some(holder.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn location(mut self, location: Option<&Location>) -> Draft {
+        self.location = location.cloned();
         self
     }
 

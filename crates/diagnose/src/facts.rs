@@ -10,6 +10,8 @@ use letgo_account::{Leaf, Reached};
 use letgo_goruntime::RuntimeStats;
 use serde::{Deserialize, Serialize};
 
+use crate::group::GoroutineGroup;
+
 /// What one reading of one process brought.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -43,6 +45,8 @@ pub struct Facts {
     pub reached: Option<Reached>,
     /// Goroutines.
     pub goroutines: Goroutines,
+    /// Goroutines by what they do where; `None` where their stacks were not looked at.
+    pub goroutine_groups: Option<Vec<GoroutineGroup>>,
     /// OS threads.
     pub threads: Threads,
     /// Buckets of the memory, block and mutex profiles.

@@ -13,6 +13,8 @@ mod assign;
 mod draft;
 mod facts;
 mod finding;
+mod group;
+mod herd;
 mod pacer;
 #[cfg(test)]
 mod properties;
@@ -22,6 +24,7 @@ mod slack;
 #[cfg(test)]
 mod testing;
 mod thresholds;
+mod waits;
 #[cfg(test)]
 mod wording;
 mod words;
@@ -31,6 +34,7 @@ pub use facts::{
     Profile, Rates, SizeClass, State, Target, Thp, Threads,
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
+pub use group::{GoroutineGroup, Verdict};
 pub use settings::{Setting, settings};
 pub use thresholds::Thresholds;
 
@@ -49,7 +53,11 @@ pub fn diagnose_with(facts: &Facts, thresholds: &Thresholds) -> Vec<Finding> {
     let drafts = rules::RULES
         .iter()
         .filter(|rule| facts.measure == Measure::Resident || !rule.needs_residency())
-        .filter_map(|rule| Some((rule.id, (rule.check)(&case)?)))
+        .flat_map(|rule| {
+            (rule.check)(&case)
+                .into_iter()
+                .map(|draft| (rule.id, draft))
+        })
         .collect();
     assign::assign(&case, drafts)
 }

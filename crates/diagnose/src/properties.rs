@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::facts::{Container, Facts, Goroutines, LeafBytes, Rates, SizeClass, Threads};
 use crate::finding::Severity;
+use crate::group::{GoroutineGroup, Verdict};
 use crate::testing::held;
 use crate::{diagnose, rule_ids};
 
@@ -128,6 +129,42 @@ fn reached() -> impl Strategy<Value = Option<Reached>> {
     }))
 }
 
+/// Goroutines that hold what they like, the same bytes several times among it.
+fn groups() -> impl Strategy<Value = Option<Vec<GoroutineGroup>>> {
+    let verdict = prop::sample::select(vec![Verdict::None, Verdict::Likely, Verdict::Proven]);
+    let reason = prop::sample::select(vec!["", "select", "chan send", "IO wait", "nonsense"]);
+    let ages = (
+        prop::option::of(any::<u64>()),
+        prop::option::of(any::<u64>()),
+    );
+    let grown_by = prop::option::of(any::<i64>());
+    let sizes = prop::array::uniform4(size());
+    let group = (verdict, reason, ages, grown_by, sizes).prop_map(
+        |(verdict, reason, (waiting_ns, waiting_least_ns), grown_by, sizes)| GoroutineGroup {
+            verdict,
+            count: sizes[0],
+            wait_reason: reason.into(),
+            waiting_ns,
+            waiting_least_ns,
+            stack_resident_bytes: sizes[1],
+            heap_resident_bytes: sizes[2],
+            heap_objects: sizes[3],
+            grown_by,
+            ..GoroutineGroup::default()
+        },
+    );
+    prop::option::of(prop::collection::vec(group, 0..12))
+}
+
+/// Findings of whole kinds of groups: at most so many of an id are there.
+fn most_of(id: &str) -> usize {
+    match id {
+        // Three kinds, of each three groups by themselves and the others together.
+        "goroutine-leak" | "goroutine-growth" => 12,
+        _ => 1,
+    }
+}
+
 prop_compose! {
     fn facts()(
         rss_bytes in size(),
@@ -141,11 +178,12 @@ prop_compose! {
         lazy_free_bytes in size(),
         go_minor in 19u32..30,
         reached in reached(),
+        goroutine_groups in groups(),
     ) -> Facts {
         let [count, dead, g_bytes, threads, host] = counts;
         let mut facts = Facts {
             rss_bytes, leaves, stats, rates, container, last_gc_age_ns, locked_bytes,
-            lazy_free_bytes, reached,
+            lazy_free_bytes, reached, goroutine_groups,
             goroutines: Goroutines { count, dead, g_bytes, stack_bytes: 0 },
             threads: Threads { count: threads, runtime_count: threads },
             host_memory_bytes: host,
@@ -179,19 +217,19 @@ proptest! {
     }
 
     #[test]
-    fn findings_are_ranked_and_each_rule_speaks_once(facts in facts()) {
+    fn findings_are_ranked_and_no_rule_says_too_much(facts in facts()) {
         let findings = diagnose(&facts);
         for pair in findings.windows(2) {
             prop_assert!((pair[0].severity, pair[0].bytes) >= (pair[1].severity, pair[1].bytes));
         }
         for finding in &findings {
             let same = findings.iter().filter(|other| other.id == finding.id).count();
-            prop_assert_eq!(same, 1);
+            prop_assert!(same <= most_of(finding.id));
             prop_assert!(rule_ids().any(|id| id == finding.id));
             for share in &finding.also {
-                let owner = findings.iter().find(|other| other.id == share.id);
+                let owners = findings.iter().filter(|other| other.id == share.id);
                 prop_assert!(share.id != finding.id);
-                prop_assert!(owner.is_some_and(|owner| share.bytes <= owner.bytes));
+                prop_assert!(share.bytes <= owners.map(|owner| owner.bytes).sum());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The registry of rules, in the order in which they claim bytes.
 //!
 //! Each rule has an id, which is part of the contract, and a function that looks at a [`Case`]
-//! and is silent or has a [`Draft`] to offer. A rule knows nothing of the others; where two would
+//! and is silent or has a [`Draft`] to offer, or several. A rule knows nothing of the others; where two would
 //! claim the same bytes, the earlier one gets them.
 
 #[cfg(test)]
@@ -13,9 +13,13 @@ mod container;
 mod files;
 mod fragmentation;
 mod gc;
+#[cfg(test)]
+mod goroutines;
 mod graveyard;
+mod growth;
 mod headroom;
 mod idle;
+mod leak;
 mod limit;
 mod pinned;
 #[cfg(test)]
@@ -34,8 +38,8 @@ use crate::draft::{Case, Draft};
 pub(crate) struct Rule {
     /// The id of its finding.
     pub(crate) id: &'static str,
-    /// Looks; silent where nothing stands out.
-    pub(crate) check: fn(&Case<'_>) -> Option<Draft>,
+    /// Looks; silent where nothing stands out. Most rules have one thing to say.
+    pub(crate) check: fn(&Case<'_>) -> Vec<Draft>,
 }
 
 /// Rules whose finding is that memory is resident, or where: without a page table they say nothing.
@@ -59,7 +63,10 @@ impl Rule {
 macro_rules! rules {
     ($($id:literal => $check:path,)+) => {
         /// All rules. Owners of a leaf come first, then those that say why a leaf is large.
-        pub(crate) const RULES: &[Rule] = &[$(Rule { id: $id, check: $check },)+];
+        pub(crate) const RULES: &[Rule] = &[$(Rule {
+            id: $id,
+            check: |case| Vec::from_iter($check(case)),
+        },)+];
     };
 }
 
@@ -73,6 +80,8 @@ rules! {
     "gvisor-sentry" => sentry::gvisor,
     "mapped-file" => files::mapped_file,
     "cgo-growth" => cgo::malloc,
+    "goroutine-leak" => leak::blocked,
+    "goroutine-growth" => growth::herds,
     "goroutine-graveyard" => graveyard::dead_goroutines,
     "gc-off" => gc::off,
     "gc-stalled" => gc::stalled,

@@ -5,7 +5,8 @@ use letgo_goruntime::RuntimeStats;
 
 use crate::diagnose;
 use crate::facts::{Container, Environment, Facts, Goroutines, LeafBytes, Rates, Target, Threads};
-use crate::finding::Finding;
+use crate::finding::{Finding, Location};
+use crate::group::{GoroutineGroup, Verdict};
 
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -197,5 +198,41 @@ pub(crate) fn with_graph(classes: Vec<ReachClass>) -> Facts {
         classes,
         ..Reached::default()
     });
+    facts
+}
+
+/// A place in some package.
+pub(crate) fn place(function: &str, file: &str, line: u32) -> Option<Location> {
+    Some(Location {
+        function: function.into(),
+        file: format!("/src/api/{file}"),
+        line,
+    })
+}
+
+/// So many that wait to receive, for 20 min to 3 days, with 4 KiB of stack each.
+pub(crate) fn receivers(verdict: Verdict, count: u64) -> GoroutineGroup {
+    GoroutineGroup {
+        verdict,
+        count,
+        status: "waiting".into(),
+        wait_reason: "chan receive".into(),
+        waiting_ns: Some(3 * 86_400_000_000_000),
+        waiting_least_ns: Some(1_200_000_000_000),
+        location: place("queue.(*Worker).loop", "queue.go", 88),
+        created_by: place("api.(*Server).Handle", "server.go", 141),
+        stack_resident_bytes: count * 4096,
+        stack_virtual_bytes: count * 8192,
+        is_whole: true,
+        ..GoroutineGroup::default()
+    }
+}
+
+/// 200 MiB reachable, and goroutines: these, whose stacks are all that there are.
+pub(crate) fn with_groups(groups: Vec<GoroutineGroup>) -> Facts {
+    let stacks = groups.iter().map(|group| group.stack_resident_bytes).sum();
+    let mut facts = with_graph(vec![spans(25_600, 8, 0)]).with(Leaf::StacksGoroutine, stacks);
+    facts.goroutines.count = groups.iter().map(|group| group.count).sum();
+    facts.goroutine_groups = Some(groups);
     facts
 }

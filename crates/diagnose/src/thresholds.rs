@@ -56,6 +56,24 @@ pub struct Thresholds {
     pub threads_many: u64,
     /// Threads for each P. A server with file and DNS system calls has two to four.
     pub threads_per_p: u64,
+    /// Goroutines that can never run again, or likely never do, from which their number is worth
+    /// a word whatever they hold. A few that are blocked for good from the start are an idiom
+    /// (`select {}`); each is listed by `letgo goroutines`.
+    pub leaked_least: u64,
+    /// Goroutines of one stack that are many: more than most pools have workers, and few enough
+    /// that a leak is seen before it hurts (some MB of stacks).
+    pub goroutines_many: u64,
+    /// Goroutines of one stack that are extreme: at 2 KiB of stack at least 20 MB, and each is
+    /// scanned by every GC.
+    pub goroutines_extreme: u64,
+    /// How long goroutines have waited that are old. Requests, retries and idle connections end
+    /// within minutes.
+    pub goroutines_old_ns: u64,
+    /// Share of a group that came between two looks from which it grew. About a second lies
+    /// between them, in which load by itself moves some.
+    pub goroutines_grew: f64,
+    /// Resident bytes of a stack that is deep. A request handler's has 4 to 16 KiB.
+    pub stack_deep: u64,
     /// Dead goroutines from which a graveyard is looked at: 4 to 5 MB of `g`.
     pub dead_least: u64,
     /// Dead goroutines for each that is not dead: a burst ten times what is left.
@@ -87,6 +105,12 @@ impl Default for Thresholds {
             spiral_cycles_per_s: 1.0,
             threads_many: 200,
             threads_per_p: 16,
+            leaked_least: 10,
+            goroutines_many: 1_000,
+            goroutines_extreme: 10_000,
+            goroutines_old_ns: 600_000_000_000,
+            goroutines_grew: 0.01,
+            stack_deep: 64 << 10,
             dead_least: 10_000,
             dead_per_goroutine: 10,
         }

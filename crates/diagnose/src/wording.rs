@@ -6,7 +6,8 @@ use letgo_account::Leaf;
 
 use crate::diagnose;
 use crate::facts::{Container, Facts, Goroutines, Profile, SizeClass, Thp};
-use crate::testing::{MIB, healthy, spans, with_graph};
+use crate::group::Verdict;
+use crate::testing::{MIB, healthy, place, receivers, spans, with_graph, with_groups};
 
 /// All findings as text, plain and whole.
 fn text(facts: &Facts) -> String {
@@ -25,6 +26,9 @@ fn text(facts: &Facts) -> String {
                 .unwrap_or_default()
         );
         let _ = writeln!(out, "  {}", finding.title);
+        if let Some(at) = &finding.location {
+            let _ = writeln!(out, "    {}  {}:{}", at.function, at.file, at.line);
+        }
         for share in &finding.also {
             let _ = writeln!(out, "    also {} {} MiB", share.id, share.bytes / MIB);
         }
@@ -187,4 +191,31 @@ fn a_program_with_gc_off_and_a_graph() {
     facts.stats.gc_percent = -1;
     facts.stats.next_gc = u64::MAX;
     insta::assert_snapshot!(text(&facts));
+}
+
+/// One large leak, two small ones, senders that become more, and connections.
+#[test]
+fn a_server_whose_goroutines_are_leaked() {
+    let mut large = receivers(Verdict::Proven, 12_211);
+    (large.heap_resident_bytes, large.heap_objects) = (120 * MIB, 1_200_300);
+    large.grown_by = Some(4);
+    let mut locked = receivers(Verdict::Proven, 30);
+    locked.wait_reason = "sync.Mutex.Lock".into();
+    locked.location = place("cache.(*Cache).Get", "cache.go", 12);
+    let mut cases = receivers(Verdict::Proven, 12);
+    cases.wait_reason = "select".into();
+    (cases.location, cases.is_whole) = (None, false);
+    let mut senders = receivers(Verdict::None, 1300);
+    senders.wait_reason = "chan send".into();
+    senders.location = place("api.(*Server).Handle.func1", "server.go", 150);
+    senders.grown_by = Some(7);
+    let mut connections = receivers(Verdict::None, 600);
+    connections.wait_reason = "IO wait".into();
+    insta::assert_snapshot!(text(&with_groups(vec![
+        connections,
+        senders,
+        cases,
+        locked,
+        large
+    ])));
 }

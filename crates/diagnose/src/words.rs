@@ -91,6 +91,15 @@ pub(crate) fn age(ns: u64) -> String {
     }
 }
 
+/// A short time: `1.2 s`, `40 ms`; from 10 s on as an age.
+pub(crate) fn span(ns: u64) -> String {
+    match ns {
+        0..1_000_000_000 => format!("{} ms", ns / 1_000_000),
+        1_000_000_000..10_000_000_000 => format!("{:.1} s", float(ns) / 1e9),
+        _ => age(ns),
+    }
+}
+
 /// A size for a command line: `900MiB`.
 pub(crate) fn size_argument(bytes: u64) -> String {
     format!("{}MiB", bytes / MIB)
@@ -166,6 +175,8 @@ mod tests {
         assert_eq!(percent(0, 0), "0");
         assert_eq!(count(605_440), "605,440");
         assert_eq!(age(540_000_000_000), "9 min");
+        assert_eq!(span(1_000_000_000), "1.0 s");
+        assert_eq!(span(250_400_000), "250 ms");
     }
 
     #[test]

@@ -4,7 +4,10 @@ use letgo_account::{Leaf, ResidentBytes};
 
 use super::sentry::tests::sentry;
 use crate::facts::Facts;
-use crate::testing::{MIB, container, edited, find, healthy, rates, spans, spiral, with_graph};
+use crate::group::{GoroutineGroup, Verdict};
+use crate::testing::{
+    MIB, container, edited, find, healthy, rates, receivers, spans, spiral, with_graph, with_groups,
+};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -203,6 +206,75 @@ fn boundaries_of_limits() -> Vec<Boundary> {
     ]
 }
 
+fn boundaries_of_goroutines() -> Vec<Boundary> {
+    let proven = |count: u64, heap: u64| {
+        let mut group = receivers(Verdict::Proven, count);
+        group.heap_resident_bytes = heap;
+        with_groups(vec![group])
+    };
+    let edited = |count: u64, edit: &dyn Fn(&mut GoroutineGroup)| {
+        let mut group = receivers(Verdict::None, count);
+        edit(&mut group);
+        with_groups(vec![group])
+    };
+    // 16 KiB of stack each, so that a thousand of them stand out.
+    let aged = |longest: u64, least: u64, grown: i64| {
+        edited(1000, &|group| {
+            group.waiting_ns = Some(longest * SECOND);
+            group.waiting_least_ns = Some(least * SECOND);
+            group.grown_by = Some(grown);
+            group.stack_resident_bytes = 1000 << 14;
+        })
+    };
+    let growing = |count: u64| edited(count, &|group| group.grown_by = Some(1));
+    let network = |count: u64, grown: i64| {
+        edited(count, &|group| {
+            group.wait_reason = "IO wait".into();
+            group.grown_by = Some(grown);
+        })
+    };
+    let with_stacks = |count: u64, stacks: u64| {
+        edited(count, &|group| {
+            group.wait_reason = "IO wait".into();
+            group.stack_resident_bytes = stacks;
+        })
+    };
+    let deep = |stacks: u64| with_stacks(3, stacks);
+    // Others than the stacks: 200 MiB of objects, and 17 MiB.
+    let twentieth = 217 * MIB / 19 + 1;
+    assert_eq!(deep(MIB).rss_bytes, 218 * MIB);
+    vec![
+        ("goroutine-leak", proven(10, 0), proven(9, 0)),
+        (
+            "goroutine-leak",
+            proven(1, 8 * MIB - 4096),
+            proven(1, 8 * MIB - 4097),
+        ),
+        ("goroutine-leak", growing(1000), growing(999)),
+        ("goroutine-leak", aged(600, 599, 1), aged(600, 599, 0)),
+        ("goroutine-leak", aged(600, 599, 1), aged(599, 599, 1)),
+        ("goroutine-leak", aged(600, 600, 0), aged(600, 599, 0)),
+        ("goroutine-growth", network(4000, 40), network(4000, 39)),
+        ("goroutine-growth", network(10_000, 0), network(9_999, 0)),
+        (
+            "goroutine-growth",
+            with_stacks(1000, 217 * MIB / 4),
+            with_stacks(999, 217 * MIB / 4),
+        ),
+        (
+            "goroutine-growth",
+            with_stacks(1000, 217 * MIB / 4),
+            with_stacks(1000, 217 * MIB / 4 - 1),
+        ),
+        ("goroutine-growth", deep(twentieth), deep(twentieth - 1)),
+        (
+            "goroutine-growth",
+            with_stacks(200, 200 << 16),
+            with_stacks(200, (200 << 16) - 1),
+        ),
+    ]
+}
+
 #[test]
 fn each_rule_fires_at_its_boundary_and_not_before() {
     let groups = [
@@ -210,6 +282,7 @@ fn each_rule_fires_at_its_boundary_and_not_before() {
         boundaries_by_state(),
         boundaries_of_cost(),
         boundaries_of_limits(),
+        boundaries_of_goroutines(),
     ];
     let mut seen = std::collections::BTreeSet::new();
     for (id, beyond, before) in groups.into_iter().flatten() {
