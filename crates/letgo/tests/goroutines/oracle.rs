@@ -236,7 +236,10 @@ fn whoever_is_lost_in_a_world_that_is_held_is_proven() {
             let mut oracle = Oracle::start(case, seed, &["-weak"]);
             random.pass(900_000);
             let lost = oracle.lost();
-            assert_eq!(proven(oracle.patient.pid()), lost, "{case}, seed {seed}");
+            // What a weak pointer once led to stays reachable in the model: there may be more.
+            let proven = proven(oracle.patient.pid());
+            let missed: BTreeSet<u64> = lost.difference(&proven).copied().collect();
+            assert!(missed.is_empty(), "{case}, seed {seed}: {missed:?}");
         }
     }
 }
