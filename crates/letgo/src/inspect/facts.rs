@@ -35,6 +35,7 @@ pub fn facts(program: &Program, reading: &Reading, around: &Surroundings) -> Fac
         size_classes: size_classes(reading),
         reached: reading.account.reached.clone(),
         goroutines: goroutines(reading),
+        goroutine_groups: None,
         threads: Threads {
             count: around.threads,
             runtime_count: census.threads.len() as u64,
