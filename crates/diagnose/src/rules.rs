@@ -1,8 +1,8 @@
 //! The registry of rules, in the order in which they claim bytes.
 //!
 //! Each rule has an id, which is part of the contract, and a function that looks at a [`Case`]
-//! and is silent or has a [`Draft`] to offer, or several. A rule knows nothing of the others; where two would
-//! claim the same bytes, the earlier one gets them.
+//! and is silent or has a [`Draft`] to offer, or several. A rule knows nothing of the others; where
+//! two would claim the same bytes, the earlier one gets them.
 
 #[cfg(test)]
 mod boundaries;
