@@ -1,8 +1,8 @@
 //! [`FunctionTable`]: names, extents and lines of a program's functions.
 //!
 //! The table `ftab` is kept in memory, 8 bytes a function; names and `_func`s are read when asked
-//! for. Addresses are link-time ones. Inlined calls are not resolved: a line is that of the
-//! innermost inlined code, a function the one that holds it.
+//! for. Addresses are link-time ones. A line is that of the innermost inlined code, a function the one
+//! that holds it; [`Calls`] tells the inlined ones.
 //!
 //! Invariants: entries ascend (checked on opening); an offset that leaves its table is
 //! [`Error::Inconsistent`].
@@ -11,6 +11,7 @@
 //! src/cmd/link/internal/ld/pcln.go, go1.18 to go1.27.
 
 mod frames;
+mod inlined;
 mod names;
 mod pcvalue;
 
@@ -21,6 +22,7 @@ use crate::moduledata::Moduledata;
 use crate::pclntab::Header;
 use crate::{Error, Image};
 pub use frames::Frame;
+pub use inlined::{Call, Calls};
 pub(crate) use names::find_named;
 use pcvalue::value_at;
 

@@ -6,10 +6,12 @@ use letgo_target::Addr;
 
 use crate::functions::decode_pc_values;
 use crate::globals::decode_code;
-use crate::{BuildInfo, GoBinary, GoVersion, Image, Layouts};
+use crate::{BuildInfo, Calls, GoBinary, GoVersion, Image, Layouts};
 
 /// Most functions that [`elf`] looks at.
 const MOST_FUNCTIONS: usize = 64;
+/// Where most releases keep `moduledata.gofunc`.
+const GOFUNC: u32 = 320;
 
 /// Everything that is done to an ELF file: true where it was opened as a Go program.
 pub fn elf(bytes: &[u8]) -> bool {
@@ -22,9 +24,13 @@ pub fn elf(bytes: &[u8]) -> bool {
     let Ok(binary) = GoBinary::open(image.clone(), None) else {
         return false;
     };
+    let mut calls = Calls::new(&binary, GOFUNC);
     for function in binary.functions.iter().take(MOST_FUNCTIONS).flatten() {
         let _ = binary.functions.function_at(function.entry);
         let _ = binary.functions.line_at(function.end);
+        if let Ok(calls) = &mut calls {
+            calls.of_stack(&[function.entry, function.end]);
+        }
     }
     let facts = binary.facts_for_cache();
     GoBinary::open(image, facts.as_ref()).is_ok()

@@ -44,7 +44,7 @@ pub use buildinfo::BuildInfo;
 pub use calls::{CallCode, CodePiece};
 pub use error::{Error, Family};
 pub use facts::CachedFacts;
-pub use functions::{Frame, Function, FunctionTable, Line};
+pub use functions::{Call, Calls, Frame, Function, FunctionTable, Line};
 pub use globals::{Disagreement, Found, Globals, Rule, WANTED};
 pub use image::{Image, Section, Segment};
 pub use layouts::{Field, Layouts, StructLayout};

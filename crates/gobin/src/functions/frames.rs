@@ -17,7 +17,7 @@ use crate::bytes::u32_at;
 const FUNC_ARGS: usize = 8;
 const FUNC_DEFER_RETURN: usize = 12;
 const FUNC_PCSP: usize = 16;
-const FUNC_NPCDATA: usize = 28;
+pub(super) const FUNC_NPCDATA: usize = 28;
 /// `abi.FuncFlagTopFrame`: nothing called it.
 const TOP_FRAME: u8 = 1;
 /// `abi.FuncFlagSPWrite`: it moves the stack pointer in a way that no table tells.
@@ -120,14 +120,14 @@ impl FunctionTable {
     }
 
     /// `_func.flag` and `_func.nfuncdata`.
-    fn flag_and_data(&self, bytes: &[u8; FUNC_BYTES]) -> [u8; 2] {
+    pub(super) fn flag_and_data(&self, bytes: &[u8; FUNC_BYTES]) -> [u8; 2] {
         let end = self.func_len();
         let at = |back: usize| bytes.get(end - back).copied().unwrap_or(0);
         [at(3), at(1)]
     }
 
     /// A word of the tables behind a `_func`: those of pcdata, then those of funcdata.
-    fn word(&self, func: u32, number: u32) -> Result<u32, Error> {
+    pub(super) fn word(&self, func: u32, number: u32) -> Result<u32, Error> {
         let offset = u64::from(func) + self.func_len() as u64 + 4 * u64::from(number);
         Ok(read_u32(
             &self.image,
