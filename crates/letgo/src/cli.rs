@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod goroutines;
 mod heap;
 mod snap;
 mod target;
 mod why;
 
+use goroutines::GOROUTINES;
+pub use goroutines::{GoroutineOutput, GoroutinesArgs};
 use heap::HEAP;
 pub use heap::HeapArgs;
 use snap::SNAP;
@@ -72,14 +75,10 @@ pub struct Global {
 }
 
 /// Verbs that findings name and that this version has not, with what to do meanwhile.
-pub const COMING: [(&str, &str); 4] = [
+pub const COMING: [(&str, &str); 3] = [
     (
         "plan",
         "Until then `letgo tune PID --gogc N` and `--undo` let you try",
-    ),
-    (
-        "goroutines",
-        "Until then a goroutine profile, or SIGQUIT at the price of the process, shows stacks",
     ),
     ("alloc", "Until then a heap profile says who allocated"),
     ("watch", "Until then run `letgo why PID -o json` by a timer"),
@@ -115,6 +114,9 @@ pub enum Verb {
     /// What is in the heap of a program, and who holds it
     #[command(long_about = HEAP)]
     Heap(HeapArgs),
+    /// What goroutines wait for, what they hold, and which can never run again
+    #[command(long_about = GOROUTINES)]
+    Goroutines(GoroutinesArgs),
     /// Write a snapshot of a program to a file
     #[command(long_about = SNAP)]
     Snap(SnapArgs),
@@ -506,6 +508,10 @@ pub enum SchemaVerb {
     Tune,
     /// letgo.lab/1
     Lab,
+    /// letgo.heap/1
+    Heap,
+    /// letgo.goroutines/1
+    Goroutines,
 }
 
 /// Shells that have completion.

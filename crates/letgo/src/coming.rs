@@ -104,13 +104,13 @@ mod tests {
 
     #[test]
     fn a_verb_to_come_is_told_apart_from_a_word_that_is_none() {
-        let coming = said(&["letgo", "goroutines", "4242"]).unwrap();
+        let coming = said(&["letgo", "alloc", "4242"]).unwrap();
         assert!(
             coming
                 .wrong
-                .contains("`letgo goroutines` is not in this version")
+                .contains("`letgo alloc` is not in this version")
         );
-        assert!(coming.next.contains("goroutine profile"));
+        assert!(coming.next.contains("heap profile"));
         assert_eq!(said(&["letgo", "heep", "4242"]), None);
         assert_eq!(said(&["letgo", "why"]), None);
     }
@@ -118,12 +118,12 @@ mod tests {
     #[test]
     fn a_report_says_which_of_its_commands_are_to_come() {
         let mut idle = sample("why-idle");
-        idle.findings[0].remedies[0].command = "letgo goroutines 4242".into();
+        idle.findings[0].remedies[0].command = "letgo alloc 4242".into();
         idle.findings[0].remedies[0].expect = "letgo plan 4242 shows the trade".into();
         let text = note(&idle, Look::PLAIN);
         assert_eq!(
             text,
-            "\nletgo plan and goroutines are not in this version yet.\n"
+            "\nletgo plan and alloc are not in this version yet.\n"
         );
         assert_eq!(note(&sample("why-healthy"), Look::PLAIN), "");
     }

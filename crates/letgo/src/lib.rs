@@ -1,6 +1,6 @@
 //! The letgo binary as a library: one file a verb, and what the verbs share.
 //!
-//! [`cli`] is the command line; [`why`], [`ps`], [`release`], [`tune`], [`run`], [`lab`],
+//! [`cli`] is the command line; [`why`], [`heap`], [`goroutines`], [`ps`], [`release`], [`tune`], [`run`], [`lab`],
 //! [`doctor`], [`schema`], [`completion`] and [`man`] are the verbs. What they share: [`select`]
 //! finds the process that is meant, [`inspect`] reads it, [`control`] writes to it, [`terminal`]
 //! knows what can be drawn, [`frozen`] makes a frozen copy of it,
@@ -20,8 +20,8 @@ pub mod doctor;
 pub mod exit;
 pub mod facts;
 pub mod frozen;
+pub mod goroutines;
 pub mod heap;
-
 pub mod inspect;
 pub mod lab;
 pub mod man;

@@ -3,12 +3,17 @@
 use std::cmp::Reverse;
 
 use anyhow::Result;
-use letgo_report::text::{self, PsColumns};
-use letgo_report::{DoctorReport, HeapReport, PsReport, PsRow, Severity, State, WhyReport};
+use letgo_report::text::{self, GoroutineRows, PsColumns};
+use letgo_report::{
+    DoctorReport, GoroutinesReport, HeapReport, PsReport, PsRow, Severity, State, WhyReport,
+};
 
-use crate::cli::{DoctorArgs, FailOn, Output, PsArgs, PsOutput, Sort, WhyArgs};
+use crate::cli::{
+    DoctorArgs, FailOn, GoroutineOutput, GoroutinesArgs, Output, PsArgs, PsOutput, Sort, WhyArgs,
+};
 use crate::coming;
 use crate::exit::Exit;
+use crate::goroutines::stacks;
 use crate::terminal::Terminal;
 
 /// Writes the answer of `letgo why`.
@@ -54,6 +59,32 @@ pub fn heap(report: &HeapReport, output: Output, terminal: &Terminal) -> Result<
         Output::Json => letgo_report::json(report)?,
     };
     terminal.print(&text)?;
+    Ok(match report.taken.coverage.complete {
+        true => Exit::Whole,
+        false => Exit::Attention,
+    })
+}
+
+/// Writes the answer of `letgo goroutines`.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn goroutines(
+    report: &GoroutinesReport,
+    args: &GoroutinesArgs,
+    terminal: &Terminal,
+) -> Result<Exit> {
+    let rows = GoroutineRows {
+        most: args.top as usize,
+        full: args.full,
+    };
+    let written = match args.output {
+        GoroutineOutput::Text => text::goroutines(report, terminal.stdout, rows).into_bytes(),
+        GoroutineOutput::Json => letgo_report::json(report)?.into_bytes(),
+        GoroutineOutput::Folded => stacks::folded(report).into_bytes(),
+        GoroutineOutput::Pprof => stacks::pprof(report)?,
+    };
+    terminal.write(&written)?;
     Ok(match report.taken.coverage.complete {
         true => Exit::Whole,
         false => Exit::Attention,

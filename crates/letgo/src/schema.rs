@@ -29,6 +29,8 @@ fn name(verb: SchemaVerb) -> &'static str {
         SchemaVerb::Release => "release",
         SchemaVerb::Tune => "tune",
         SchemaVerb::Lab => "lab",
+        SchemaVerb::Heap => "heap",
+        SchemaVerb::Goroutines => "goroutines",
     }
 }
 

@@ -66,8 +66,16 @@ impl Terminal {
     /// # Errors
     /// Whatever else the write says, such as a full disk.
     pub fn print(&self, text: &str) -> io::Result<()> {
+        self.write(text.as_bytes())
+    }
+
+    /// Writes bytes to standard output, as [`Terminal::print`] does.
+    ///
+    /// # Errors
+    /// As [`Terminal::print`].
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = out.write_all(bytes).and_then(|()| out.flush());
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             other => other,

@@ -2,8 +2,8 @@
 //!
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
-//! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`lab::LabReport`] is `letgo.lab/1`. [`text`]
-//! and [`markdown`] draw them, [`schema`] describes them.
+//! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`GoroutinesReport`] is `letgo.goroutines/1`,
+//! [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them, [`schema`] describes them.
 //!
 //! Does not compute: whatever is shown was found out below, or is a share of two such figures.
 //! Does not write anywhere: everything here returns a value.
@@ -19,6 +19,7 @@
 mod doctor;
 mod extent;
 mod finding;
+mod goroutines;
 mod heap;
 pub mod lab;
 pub mod markdown;
@@ -37,9 +38,11 @@ mod why;
 pub use doctor::{Check, DoctorReport};
 pub use extent::{Virtual, VirtualNode};
 pub use finding::{Finding, Location, Remedy, Share};
+pub use goroutines::{CallFrame, GoroutineGroup, GoroutinesReport, LeakSummary, StatusCount};
 pub use heap::{Amount, HeapClass, HeapReport, HeapTotals, HeldObject, Holder, HolderRoot, Rest};
 pub use open::{
-    Basis, Confidence, Ending, HolderKind, Method, RunState, Severity, Source, State, Unit,
+    Basis, Confidence, Ending, GoroutineStatus, HolderKind, Method, RunState, Severity, Source,
+    State, Unit, Unproven, Verdict,
 };
 pub use page::Look;
 pub use ps::{PsReport, PsRow};

@@ -144,6 +144,72 @@ open_enum! {
 }
 
 open_enum! {
+    /// What a goroutine does. The runtime's own words.
+    GoroutineStatus {
+        /// Being made.
+        Idle = "idle",
+        /// On a run queue.
+        Runnable = "runnable",
+        /// On a thread.
+        Running = "running",
+        /// In a system call or in C.
+        Syscall = "syscall",
+        /// Blocked: its wait reason says on what.
+        Waiting = "waiting",
+        /// Its stack is being moved.
+        CopyStack = "copystack",
+        /// Stopped for a look at its stack.
+        Preempted = "preempted",
+        /// The GC itself found that it can never run again.
+        Leaked = "leaked",
+    }
+}
+
+open_enum! {
+    /// Whether goroutines can never run again, least sure first.
+    Verdict {
+        /// They run, or may run again, or nobody looked.
+        None = "none",
+        /// It fits what was read, with a guess in it.
+        Likely = "likely",
+        /// Nothing that can run leads to what they wait for.
+        Proven = "proven",
+    }
+}
+
+open_enum! {
+    /// Why it is not proven of a goroutine that waits that it can never run again.
+    Unproven {
+        /// What it waits for can still be reached by what may run.
+        Reached = "reached",
+        /// It waits for what may always come: time, the network, the runtime.
+        Event = "event",
+        /// What it waits for is a variable of the program.
+        Variable = "variable",
+        /// It is the first goroutine: the program would end with it.
+        Main = "main",
+        /// What it waits for was not found.
+        Unknown = "unknown",
+        /// Something was left out of the reading.
+        Incomplete = "incomplete",
+        /// Its stack was not read to its end, with all its pointers.
+        Stack = "stack",
+        /// It is being woken.
+        Waking = "waking",
+        /// A thread has it in hand.
+        InHand = "in-hand",
+        /// C code called it.
+        CalledByC = "called-by-c",
+        /// It is in a bubble of `testing/synctest`.
+        Bubble = "bubble",
+        /// It went on since it was read.
+        Moved = "moved",
+        /// Nobody looked: the object graph was not read.
+        NotAnalysed = "not-analysed",
+    }
+}
+
+open_enum! {
     /// Where a number comes from, least trusted first.
     Source {
         /// Estimated.

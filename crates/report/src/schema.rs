@@ -5,10 +5,21 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use crate::lab::LabReport;
-use crate::{DoctorReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport};
+use crate::{
+    DoctorReport, GoroutinesReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport,
+};
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 7] = ["why", "ps", "doctor", "release", "tune", "lab", "heap"];
+pub const VERBS: [&str; 8] = [
+    "why",
+    "ps",
+    "doctor",
+    "release",
+    "tune",
+    "lab",
+    "heap",
+    "goroutines",
+];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
 pub fn schema_name(verb: &str) -> Option<&'static str> {
@@ -20,6 +31,7 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "tune" => Some(TuneReport::SCHEMA),
         "lab" => Some(LabReport::SCHEMA),
         "heap" => Some(HeapReport::SCHEMA),
+        "goroutines" => Some(GoroutinesReport::SCHEMA),
         _ => None,
     }
 }
@@ -34,6 +46,7 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "tune" => Some(generate::<TuneReport>(TuneReport::SCHEMA)),
         "lab" => Some(generate::<LabReport>(LabReport::SCHEMA)),
         "heap" => Some(generate::<HeapReport>(HeapReport::SCHEMA)),
+        "goroutines" => Some(generate::<GoroutinesReport>(GoroutinesReport::SCHEMA)),
         _ => None,
     }
 }

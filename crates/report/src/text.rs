@@ -6,6 +6,7 @@
 mod doctor;
 mod explain;
 mod findings;
+mod goroutines;
 mod head;
 mod healthy;
 mod heap;
@@ -18,6 +19,7 @@ mod tune;
 mod why;
 
 pub use doctor::doctor;
+pub use goroutines::{GoroutineRows, goroutines};
 pub use heap::heap;
 pub use lab::lab;
 pub(crate) use lab::setting as lab_setting;

@@ -4,7 +4,8 @@ use jsonschema::Validator;
 use letgo_report::lab::LabReport;
 use letgo_report::schema::{VERBS, schema_name, schema_of};
 use letgo_report::{
-    DoctorReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport, json,
+    DoctorReport, GoroutinesReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport,
+    json,
 };
 use serde_json::{Value, json as value};
 
@@ -15,6 +16,7 @@ const SAMPLES: [(&str, &str); 11] = [
     ("why", include_str!("../samples/why-graph.json")),
     ("why", include_str!("../samples/why-core.json")),
     ("heap", include_str!("../samples/heap.json")),
+    ("goroutines", include_str!("../samples/goroutines.json")),
     ("ps", include_str!("../samples/ps.json")),
     ("doctor", include_str!("../samples/doctor.json")),
     ("release", include_str!("../samples/release.json")),
@@ -35,6 +37,7 @@ fn rewritten(verb: &str, sample: &str) -> Value {
     let written = match verb {
         "why" => json(&serde_json::from_str::<WhyReport>(sample).unwrap()),
         "heap" => json(&serde_json::from_str::<HeapReport>(sample).unwrap()),
+        "goroutines" => json(&serde_json::from_str::<GoroutinesReport>(sample).unwrap()),
         "ps" => json(&serde_json::from_str::<PsReport>(sample).unwrap()),
         "release" => json(&serde_json::from_str::<ReleaseReport>(sample).unwrap()),
         "tune" => json(&serde_json::from_str::<TuneReport>(sample).unwrap()),
@@ -199,6 +202,53 @@ fn the_keys_of_a_heap_are_there() {
             assert_eq!(is, !key.ends_with('?'), "{of}.{name}");
         }
     }
+}
+
+/// As above, of goroutines.
+#[test]
+fn the_keys_of_goroutines_are_there() {
+    let schema = schema_of("goroutines").unwrap();
+    for (of, keys) in [
+        (
+            "GoroutineGroup",
+            "id? verdict why? status wait_reason? count system? waiting_ns? waiting_ns_min? \
+             location? frames created_by? labels? stack_bytes stack_used_bytes? retained_bytes? \
+             retained_objects? goids",
+        ),
+        ("CallFrame", "function file line inlined?"),
+        (
+            "LeakSummary",
+            "analysed why_not? proven likely stack_bytes retained_bytes?",
+        ),
+        ("StatusCount", "status wait_reason? count stack_bytes"),
+    ] {
+        let definition = &schema["$defs"][of];
+        let required = definition["required"].as_array().unwrap();
+        for key in keys.split_whitespace() {
+            let name = key.trim_end_matches('?');
+            assert!(definition["properties"].get(name).is_some(), "{of}.{name}");
+            let is = required.iter().any(|required| required == name);
+            assert_eq!(is, !key.ends_with('?'), "{of}.{name}");
+        }
+    }
+    let required = schema["required"].as_array().unwrap();
+    for key in ["total", "dead", "by_status", "leaks", "groups"] {
+        assert!(required.iter().any(|name| name == key), "{key}");
+    }
+}
+
+/// The sample keeps to the invariants that the types name.
+#[test]
+fn the_sample_of_goroutines_adds_up() {
+    let sample = SAMPLES.iter().find(|(verb, _)| *verb == "goroutines");
+    let report: GoroutinesReport = serde_json::from_str(sample.unwrap().1).unwrap();
+    let counted: u64 = report.groups.iter().map(|group| group.count).sum();
+    let stated: u64 = report.by_status.iter().map(|state| state.count).sum();
+    assert_eq!((counted, stated), (report.total, report.total));
+    let stacks: u64 = report.groups.iter().map(|group| group.stack_bytes).sum();
+    assert_eq!(stacks, report.stack_bytes);
+    let bytes: Vec<u64> = report.groups.iter().map(|group| group.bytes()).collect();
+    assert!(bytes.is_sorted_by(|a, b| a >= b));
 }
 
 #[test]

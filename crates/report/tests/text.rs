@@ -5,9 +5,12 @@
 
 use letgo_report::lab::LabReport;
 use letgo_report::markdown;
-use letgo_report::text::{PsColumns, doctor, heap, lab, ps, release, tune, why};
+use letgo_report::text::{
+    GoroutineRows, PsColumns, doctor, goroutines, heap, lab, ps, release, tune, why,
+};
 use letgo_report::{
-    DoctorReport, HeapReport, Look, Method, PsReport, ReleaseReport, TuneReport, WhyReport,
+    DoctorReport, GoroutinesReport, HeapReport, LeakSummary, Look, Method, PsReport, ReleaseReport,
+    TuneReport, Unproven, Verdict, WhyReport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -21,6 +24,7 @@ const DOCTOR: &str = include_str!("../samples/doctor.json");
 const GRAPH: &str = include_str!("../samples/why-graph.json");
 const CORE: &str = include_str!("../samples/why-core.json");
 const HEAP: &str = include_str!("../samples/heap.json");
+const GOROUTINES: &str = include_str!("../samples/goroutines.json");
 const LAB: &str = include_str!("../samples/lab.json");
 
 fn sample<T: serde::de::DeserializeOwned>(json: &str) -> T {
@@ -160,6 +164,57 @@ fn heap_with_its_holders() {
         class.spans.resident_bytes = None;
     }
     insta::assert_snapshot!("heap_of_a_core_80", heap(&report, look(80)));
+}
+
+#[test]
+fn goroutines_with_leaks() {
+    let report: GoroutinesReport = sample(GOROUTINES);
+    let some = GoroutineRows {
+        most: 4,
+        full: false,
+    };
+    let all = GoroutineRows {
+        most: usize::MAX,
+        full: true,
+    };
+    insta::assert_snapshot!("goroutines_80", goroutines(&report, look(80), some));
+    insta::assert_snapshot!("goroutines_120", goroutines(&report, look(120), some));
+    insta::assert_snapshot!("goroutines_ascii", goroutines(&report, Look::PLAIN, some));
+    insta::assert_snapshot!("goroutines_color", goroutines(&report, colored(100), some));
+    insta::assert_snapshot!("goroutines_full_100", goroutines(&report, look(100), all));
+}
+
+/// Without the graph nobody can tell what is leaked, and with it there may be nothing.
+#[test]
+fn goroutines_say_what_is_known_of_leaks() {
+    let mut report: GoroutinesReport = sample(GOROUTINES);
+    let rows = GoroutineRows {
+        most: 10,
+        full: false,
+    };
+    report.groups.retain(|group| group.verdict == Verdict::None);
+    report.leaks = LeakSummary {
+        analysed: true,
+        ..LeakSummary::default()
+    };
+    let text = goroutines(&report, look(100), rows);
+    assert!(
+        text.contains("None is found that can never run again"),
+        "{text}"
+    );
+    assert!(!text.contains("leaked"), "{text}");
+    report.leaks = LeakSummary {
+        why_not: Some("the program ran on while it was read".into()),
+        ..LeakSummary::default()
+    };
+    for group in &mut report.groups {
+        group.why = Some(Unproven::NotAnalysed);
+        group.retained_bytes = None;
+        group.retained_objects = None;
+    }
+    let text = goroutines(&report, look(100), rows);
+    assert!(text.contains("is not known: the program ran on"), "{text}");
+    assert!(!text.contains("retains"), "{text}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{File, Finding};
 
 /// Each package and which of ours it may depend on, directly.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("letgo-target", &[]),
     ("letgo-linux", &["letgo-target"]),
     ("letgo-corefile", &["letgo-target"]),
@@ -39,6 +39,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
         ],
     ),
     ("letgo-govern", &[]),
+    ("letgo-profile", &[]),
     ("letgo-report", &["letgo-target", "letgo-diagnose"]),
     (
         "letgo",
@@ -53,6 +54,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "letgo-account",
             "letgo-diagnose",
             "letgo-govern",
+            "letgo-profile",
             "letgo-report",
         ],
     ),

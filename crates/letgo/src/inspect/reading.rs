@@ -73,6 +73,10 @@ pub struct Reading {
     pub residency: Arc<Residency>,
     /// The sums of `smaps`; a core has none.
     pub rss: Option<Use>,
+    /// The runtime, recognised.
+    pub runtime: Runtime,
+    /// It stood still, or what was read of it did.
+    pub stands: bool,
     /// What the runtime knows of its memory.
     pub census: Census,
     /// Where every resident byte belongs.
@@ -151,6 +155,7 @@ impl Reading {
         };
         let census = runtime.census(&*view.memory, &options).map_err(told)?;
         let mut coverage = census.coverage.clone();
+        let stands = view.stands();
         let mut marked = None;
         match view.check() {
             Err(why) => coverage.skip("the object graph", why),
@@ -180,6 +185,8 @@ impl Reading {
             mappings: view.mappings,
             residency: view.residency,
             rss: view.rss,
+            runtime,
+            stands,
             census,
             account,
             marked,

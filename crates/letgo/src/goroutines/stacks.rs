@@ -1,0 +1,138 @@
+//! Goroutines by stack, for other tools: [`folded`] lines and a [`pprof`] profile.
+
+use letgo_profile::{Frame, Profile, Sample, ValueType};
+use letgo_report::{GoroutineGroup, GoroutinesReport};
+
+/// A line a group: who started it, the calls from the outermost one on, and the number.
+pub(crate) fn folded(report: &GoroutinesReport) -> String {
+    let mut text = String::new();
+    for group in &report.groups {
+        let created = group.created_by.iter();
+        let created = created.map(|at| format!("created by {}", at.function));
+        let calls = group
+            .frames
+            .iter()
+            .rev()
+            .map(|frame| frame.function.clone());
+        let calls: Vec<String> = created.chain(calls).map(|name| plain(&name)).collect();
+        text += &format!("{} {}\n", calls.join(";"), group.count);
+    }
+    text
+}
+
+/// A name without what has a meaning in a folded line.
+fn plain(name: &str) -> String {
+    let plain = |c: char| match c {
+        ';' => ':',
+        c if c.is_control() => '?',
+        c => c,
+    };
+    name.chars().map(plain).collect()
+}
+
+/// A gzip'd profile: number, bytes of stacks, and bytes that are retained, by stack.
+pub(crate) fn pprof(report: &GoroutinesReport) -> std::io::Result<Vec<u8>> {
+    let types = [
+        ("goroutines", "count"),
+        ("stack", "bytes"),
+        ("retained", "bytes"),
+    ];
+    let types = types.map(|(kind, unit)| ValueType { kind, unit });
+    let mut profile = Profile::new(&types);
+    for group in &report.groups {
+        profile.add(&sample(group));
+    }
+    profile.gzip()
+}
+
+fn sample(group: &GoroutineGroup) -> Sample<'_> {
+    let frames = group.frames.iter().map(|frame| Frame {
+        function: &frame.function,
+        file: &frame.file,
+        line: frame.line,
+    });
+    let mut labels = vec![
+        ("verdict", group.verdict.as_str()),
+        ("status", group.status.as_str()),
+    ];
+    if let Some(reason) = &group.wait_reason {
+        labels.push(("wait_reason", reason));
+    }
+    if let Some(at) = &group.created_by {
+        labels.push(("created_by", &at.function));
+    }
+    let own = group.labels.iter();
+    labels.extend(own.map(|(key, value)| (key.as_str(), value.as_str())));
+    Sample {
+        frames: frames.collect(),
+        values: vec![
+            group.count,
+            group.stack_bytes,
+            group.retained_bytes.unwrap_or(0),
+        ],
+        labels,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn report() -> GoroutinesReport {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../report/samples");
+        let json = std::fs::read_to_string(format!("{dir}/goroutines.json")).unwrap();
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn a_folded_line_goes_from_the_outermost_call_to_the_innermost() {
+        let text = folded(&report());
+        assert_eq!(text.lines().count(), report().groups.len());
+        let line = text.lines().next().unwrap();
+        assert_eq!(
+            line,
+            "created by example.com/api.(*Server).Handle;\
+             example.com/api/internal/queue.(*Worker).loop;\
+             example.com/api/internal/queue.(*Worker).next;\
+             runtime.chanrecv1;runtime.chanrecv;runtime.gopark 12211"
+        );
+        assert_eq!(plain("a;b\n"), "a:b?");
+    }
+
+    /// Go's own tool reads the profile, and finds the figures of the report in it.
+    #[test]
+    fn the_profile_is_one_that_pprof_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("goroutines.pb.gz");
+        std::fs::write(&path, pprof(&report()).unwrap()).unwrap();
+        let tool = |args: &[&str]| {
+            let output = Command::new("go")
+                .args(["tool", "pprof"])
+                .args(args)
+                .arg(&path)
+                .env("PPROF_TMPDIR", dir.path())
+                .output();
+            output.ok().map(|output| {
+                assert!(output.status.success(), "{output:?}");
+                String::from_utf8(output.stdout).unwrap()
+            })
+        };
+        let Some(raw) = tool(&["-raw"]) else {
+            eprintln!("SKIPPED: no Go toolchain");
+            return;
+        };
+        assert!(
+            raw.contains("goroutines/count stack/bytes retained/bytes"),
+            "{raw}"
+        );
+        assert!(raw.contains("12211   50016256  265289728"), "{raw}");
+        assert!(raw.contains("verdict:[proven]"), "{raw}");
+        let top = tool(&["-top", "-sample_index=goroutines"]).unwrap();
+        let parked = top.lines().find(|line| line.ends_with("runtime.gopark"));
+        assert!(parked.is_some_and(|line| line.contains("12401")), "{top}");
+        let lines = tool(&["-list=Worker", "-lines", "-sample_index=retained", "-text"]);
+        drop(lines);
+    }
+}

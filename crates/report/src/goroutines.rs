@@ -1,0 +1,181 @@
+//! [`GoroutinesReport`]: `letgo.goroutines/1`, what the goroutines of a program wait for, what they
+//! hold, and which of them can never run again.
+//!
+//! Plain data. Nothing here is computed, and nothing is read.
+//!
+//! Words: a *group* is all goroutines that stand at the same place for the same reason, were
+//! started by the same statement, and of which the same is known. A group *retains* what would be
+//! garbage without its stacks. A goroutine is *leaked* that can never run again.
+//!
+//! Invariants, kept by whoever fills it:
+//! - `total` is the sum of the groups' counts, and of the counts by status;
+//! - the stack bytes of all groups sum to `stack_bytes`;
+//! - an object is retained by one group at most: what two of them hold is in neither.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::open::{GoroutineStatus, Unproven, Verdict};
+use crate::{Location, Own, Taken, Target};
+
+/// The answer of `letgo goroutines TARGET -o json`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct GoroutinesReport {
+    /// `letgo.goroutines/1`. Fields are added under this name, never changed or removed.
+    pub schema: String,
+    /// What made this report, and what it took.
+    pub letgo: Own,
+    /// The process.
+    pub target: Target,
+    /// When and how it was read.
+    pub taken: Taken,
+    /// Goroutines, without dead ones.
+    pub total: u64,
+    /// Dead ones, whose structures wait to be used again.
+    pub dead: u64,
+    /// Bytes of stacks, in RAM or not.
+    pub stack_bytes: u64,
+    /// Bytes of stacks that dead ones keep.
+    pub dead_stack_bytes: u64,
+    /// How many are in each state, most first.
+    pub by_status: Vec<StatusCount>,
+    /// Those that can never run again, altogether.
+    pub leaks: LeakSummary,
+    /// All groups, most bytes of stacks and of what they retain first.
+    pub groups: Vec<GoroutineGroup>,
+}
+
+impl GoroutinesReport {
+    /// The schema's name.
+    pub const SCHEMA: &'static str = "letgo.goroutines/1";
+}
+
+/// Goroutines in one state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StatusCount {
+    /// The state.
+    pub status: GoroutineStatus,
+    /// What they wait for, in the runtime's words; absent of those that do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_reason: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// Bytes of their stacks, in RAM or not.
+    pub stack_bytes: u64,
+}
+
+/// Goroutines that can never run again, altogether.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LeakSummary {
+    /// It was looked for leaks. Otherwise the figures here are 0 and mean nothing.
+    pub analysed: bool,
+    /// Why not, as a sentence without its full stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
+    /// Goroutines that are proven to be leaked.
+    pub proven: u64,
+    /// Goroutines that are likely to be.
+    pub likely: u64,
+    /// Bytes of the stacks of both, in RAM or not.
+    pub stack_bytes: u64,
+    /// Bytes of the slots of what their groups retain, together; what only several groups hold is
+    /// not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_bytes: Option<u64>,
+}
+
+/// Goroutines that are alike.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct GoroutineGroup {
+    /// The same for the same group in another reading of the same build: a hex string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whether they can never run again.
+    pub verdict: Verdict,
+    /// Why that is not proven of goroutines that wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Unproven>,
+    /// The state.
+    pub status: GoroutineStatus,
+    /// What they wait for, in the runtime's words; absent of those that do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_reason: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// The runtime's own goroutines.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub system: bool,
+    /// How long the one has waited that waits longest, in nanoseconds. The runtime notes it at the
+    /// first GC that sees it wait: it has waited longer. Absent where none was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_ns: Option<u64>,
+    /// The same of the one that waits shortest, of those that were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_ns_min: Option<u64>,
+    /// Where to look: the innermost call of the program's own code, or else outside of the runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+    /// The calls, innermost first.
+    pub frames: Vec<CallFrame>,
+    /// Calls that are not listed, between the inner and the outer half of those that are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frames_more: u64,
+    /// The stack could not be followed to its end: outer calls are missing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub frames_cut: bool,
+    /// The `go` statement; absent of the first goroutine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Location>,
+    /// What the program labelled them with (`pprof.Do`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Bytes of their stacks, in RAM or not.
+    pub stack_bytes: u64,
+    /// Of these, the bytes in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_used_bytes: Option<u64>,
+    /// Bytes of the slots of what they retain; absent where the object graph was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_bytes: Option<u64>,
+    /// Objects that they retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_objects: Option<u64>,
+    /// Their numbers, the lowest ones: 100 at most.
+    pub goids: Vec<u64>,
+}
+
+impl GoroutineGroup {
+    /// Bytes of stacks and of what they retain.
+    pub fn bytes(&self) -> u64 {
+        let retained = self.retained_bytes.unwrap_or(0);
+        self.stack_bytes.saturating_add(retained)
+    }
+}
+
+/// A call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CallFrame {
+    /// Function, with its package. Of what is not Go code, its address.
+    pub function: String,
+    /// File, as the build recorded it; empty where it recorded none.
+    pub file: String,
+    /// Line, from 1; 0 where the build recorded none.
+    pub line: u32,
+    /// Its code is part of its caller's.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub inlined: bool,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
