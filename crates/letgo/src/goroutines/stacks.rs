@@ -1,7 +1,10 @@
 //! Goroutines by stack, for other tools: [`folded`] lines and a [`pprof`] profile.
 
 use letgo_profile::{Frame, Profile, Sample, ValueType};
-use letgo_report::{GoroutineGroup, GoroutinesReport};
+use letgo_report::{CallFrame, GoroutineGroup, GoroutinesReport};
+
+/// Stands for calls that a long stack was cut by.
+const LEFT_OUT: &str = "...";
 
 /// A line a group: who started it, the calls from the outermost one on, and the number.
 pub(crate) fn folded(report: &GoroutinesReport) -> String {
@@ -9,11 +12,8 @@ pub(crate) fn folded(report: &GoroutinesReport) -> String {
     for group in &report.groups {
         let created = group.created_by.iter();
         let created = created.map(|at| format!("created by {}", at.function));
-        let calls = group
-            .frames
-            .iter()
-            .rev()
-            .map(|frame| frame.function.clone());
+        let calls = frames(group).into_iter().rev();
+        let calls = calls.map(|frame| frame.function.to_owned());
         let calls: Vec<String> = created.chain(calls).map(|name| plain(&name)).collect();
         text += &format!("{} {}\n", calls.join(";"), group.count);
     }
@@ -45,12 +45,30 @@ pub(crate) fn pprof(report: &GoroutinesReport) -> std::io::Result<Vec<u8>> {
     profile.gzip()
 }
 
-fn sample(group: &GoroutineGroup) -> Sample<'_> {
-    let frames = group.frames.iter().map(|frame| Frame {
+/// A call as profiles want it.
+fn called(frame: &CallFrame) -> Frame<'_> {
+    Frame {
         function: &frame.function,
         file: &frame.file,
         line: frame.line,
-    });
+    }
+}
+
+/// The calls, innermost first, with one that stands for those that are not listed.
+fn frames(group: &GoroutineGroup) -> Vec<Frame<'_>> {
+    let mut frames: Vec<Frame<'_>> = group.frames.iter().map(called).collect();
+    if group.frames_more > 0 {
+        let left_out = Frame {
+            function: LEFT_OUT,
+            file: "",
+            line: 0,
+        };
+        frames.insert(frames.len() / 2, left_out);
+    }
+    frames
+}
+
+fn sample(group: &GoroutineGroup) -> Sample<'_> {
     let mut labels = vec![
         ("verdict", group.verdict.as_str()),
         ("status", group.status.as_str()),
@@ -64,7 +82,7 @@ fn sample(group: &GoroutineGroup) -> Sample<'_> {
     let own = group.labels.iter();
     labels.extend(own.map(|(key, value)| (key.as_str(), value.as_str())));
     Sample {
-        frames: frames.collect(),
+        frames: frames(group),
         values: vec![
             group.count,
             group.stack_bytes,
@@ -132,7 +150,5 @@ mod tests {
         let top = tool(&["-top", "-sample_index=goroutines"]).unwrap();
         let parked = top.lines().find(|line| line.ends_with("runtime.gopark"));
         assert!(parked.is_some_and(|line| line.contains("12401")), "{top}");
-        let lines = tool(&["-list=Worker", "-lines", "-sample_index=retained", "-text"]);
-        drop(lines);
     }
 }

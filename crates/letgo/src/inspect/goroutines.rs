@@ -77,13 +77,19 @@ pub fn goroutines_report(
     })
 }
 
-/// Which can never run again, where the graph tells.
+/// Which can never run again, where the graph tells: it has to be whole, and of one moment.
 fn leaks(reading: &mut Reading, now: Option<&dyn ReadMemory>) -> Option<Leaks> {
     let marked = reading.marked.as_ref()?;
     let whole = reading.stands && reading.census.coverage.is_complete();
     let options = GraphOptions::default();
     let graph = &marked.graph;
     let mut leaks = graph.leaks(&reading.runtime, &reading.census, whole, &options);
+    if leaks
+        .standings
+        .contains(&Standing::Unproven(Doubt::Incomplete))
+    {
+        return None;
+    }
     if let Some(memory) = now
         && let Err(error) = leaks.look_again(&reading.runtime, memory, &reading.census)
     {
@@ -121,7 +127,7 @@ fn listed(
         system: first.system,
         waiting_ns: group.since.and_then(|(first, _)| since(first)),
         waiting_ns_min: group.since.and_then(|(_, last)| since(last)),
-        location: places.location(&frames, first.system),
+        location: places.location(&frames),
         frames_more: shorten(&mut frames),
         frames_cut: is_cut,
         frames,
@@ -207,7 +213,7 @@ fn summary(groups: &[out::GoroutineGroup], analysed: bool, reading: &Reading) ->
     let leaked = || of(out::Verdict::Proven).chain(of(out::Verdict::Likely));
     out::LeakSummary {
         analysed,
-        why_not: (!analysed).then(|| why_no_graph(reading)),
+        why_not: (!analysed).then(|| why_not(reading)),
         proven: count(out::Verdict::Proven),
         likely: count(out::Verdict::Likely),
         stack_bytes: leaked().map(|one| one.stack_bytes).sum(),
@@ -215,13 +221,14 @@ fn summary(groups: &[out::GoroutineGroup], analysed: bool, reading: &Reading) ->
     }
 }
 
-/// Why there is no graph.
-fn why_no_graph(reading: &Reading) -> String {
+/// Why it was not looked for leaks.
+fn why_not(reading: &Reading) -> String {
     let graph = |skip: &&letgo_target::Skip| skip.what == "the object graph";
     let skipped = reading.coverage.skipped.iter().find(graph);
     match (skipped, &reading.why) {
         (Some(skip), _) => format!("the object graph cannot be had: {}", skip.why),
         (None, Some(why)) => why.clone(),
-        (None, None) => "the program allocated while it was read; leave --no-pause out".into(),
+        (None, None) if reading.stands => "something was left out of this reading".into(),
+        (None, None) => "the program ran on while it was read; leave --no-pause out".into(),
     }
 }

@@ -253,7 +253,10 @@ fn details(page: &mut Page, group: &GoroutineGroup, full: bool) {
             Some(number) if number > 0 => format!(" in {}", units::counted(number, "object")),
             _ => String::new(),
         };
-        holds.push(format!("retains {}{objects}", units::bytes(bytes)));
+        holds.push(match bytes {
+            0 => "retains nothing".into(),
+            bytes => format!("retains {}{objects}", units::bytes(bytes)),
+        });
     }
     if let Some(why) = group.why.as_ref().and_then(reason) {
         holds.push(why);

@@ -75,11 +75,7 @@ impl<'a> Places<'a> {
 
     /// Where to look: the innermost call of the main module, else of any module, else one that
     /// does not wait on behalf of another.
-    pub(super) fn location(
-        &self,
-        frames: &[out::CallFrame],
-        system: bool,
-    ) -> Option<out::Location> {
+    pub(super) fn location(&self, frames: &[out::CallFrame]) -> Option<out::Location> {
         let first = |wanted: &dyn Fn(&str) -> bool| {
             let mut frames = frames.iter();
             frames.find(|frame| wanted(package(&frame.function)))
@@ -106,12 +102,8 @@ impl<'a> Places<'a> {
         let user = first(&own)
             .or_else(|| first(&foreign))
             .or_else(|| first(&served));
-        let found = match system {
-            // The outermost says which of the runtime's it is.
-            true => user.or(frames.last()),
-            false => user.or(frames.first()),
-        };
-        found.map(place)
+        // The outermost says most where all of them are the runtime's.
+        user.or(frames.last()).map(place)
     }
 
     /// What tells a group from others, in every reading of the same build.
