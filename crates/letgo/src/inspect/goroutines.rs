@@ -21,9 +21,6 @@ use crate::own;
 use groups::{Group, group};
 use places::{Places, shorten};
 
-/// Numbers of goroutines that are listed of a group.
-const MOST_GOIDS: usize = 100;
-
 /// The goroutines of a reading. `now` is the memory of the program as it has gone on since: what
 /// moved there is not called leaked.
 ///
@@ -41,7 +38,7 @@ pub fn goroutines_report(
     let (of, mut groups) = group(census, graph, leaks.as_ref());
     if let Some(graph) = graph {
         let options = GraphOptions::default();
-        let alone = graph.held_alone(&reading.runtime, census, &of, &options);
+        let alone = graph.held_alone(census, &of, &options);
         for (group, count) in groups.iter_mut().zip(alone.counts) {
             group.retained = Some(count);
         }
@@ -83,7 +80,7 @@ fn leaks(reading: &mut Reading, now: Option<&dyn ReadMemory>) -> Option<Leaks> {
     let whole = reading.stands && reading.census.coverage.is_complete();
     let options = GraphOptions::default();
     let graph = &marked.graph;
-    let mut leaks = graph.leaks(&reading.runtime, &reading.census, whole, &options);
+    let mut leaks = graph.leaks(&reading.census, whole, &options);
     if leaks
         .standings
         .contains(&Standing::Unproven(Doubt::Incomplete))
@@ -116,7 +113,6 @@ fn listed(
     let id = places.id(&group, status.as_str());
     let since = |ns: u64| now_ns.map(|now| now.saturating_sub(ns));
     group.goids.sort_unstable();
-    group.goids.truncate(MOST_GOIDS);
     out::GoroutineGroup {
         id: Some(id),
         verdict,

@@ -155,7 +155,6 @@ impl Reading {
         };
         let census = runtime.census(&*view.memory, &options).map_err(told)?;
         let mut coverage = census.coverage.clone();
-        let stands = view.stands();
         let mut marked = None;
         match view.check() {
             Err(why) => coverage.skip("the object graph", why),
@@ -165,6 +164,8 @@ impl Reading {
             }
             Ok(()) => {}
         }
+        // Of what is copied by now, nothing has changed meanwhile.
+        let stands = view.stands();
         progress.step("attributing pages");
         view.settle()?;
         let read = Read {

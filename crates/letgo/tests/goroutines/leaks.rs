@@ -98,7 +98,7 @@ fn what_a_main_holds_that_is_blocked_for_ever_is_lost() {
 }
 
 #[test]
-#[ignore = "the verb is being made"]
+
 fn who_is_lost_is_proven_and_nobody_else_is() {
     if !may_read("who_is_lost_is_proven_and_nobody_else_is") {
         return;
@@ -126,7 +126,7 @@ fn verdicts_agree(case: &Case, roll: &Roll, proven: &BTreeSet<u64>) {
 }
 
 #[test]
-#[ignore = "the verb is being made"]
+
 fn a_program_without_the_leak_has_nobody_proven() {
     if !may_read("a_program_without_the_leak_has_nobody_proven") {
         return;
@@ -139,7 +139,7 @@ fn a_program_without_the_leak_has_nobody_proven() {
 
 /// A goroutine with deep frames, each of which has 16 KiB of heap: 60 and one.
 #[test]
-#[ignore = "the verb is being made"]
+
 fn what_only_the_lost_hold_is_counted() {
     if !may_read("what_only_the_lost_hold_is_counted") {
         return;

@@ -61,7 +61,7 @@ fn the_runtime_calls_leaked_what_handlers_leave() {
 
 /// As many as they say, and none of those that a fixed program has.
 #[test]
-#[ignore = "the verb is being made"]
+
 fn what_handlers_leave_is_proven() {
     if !may_read("what_handlers_leave_is_proven") {
         return;
