@@ -34,11 +34,7 @@ pub fn run(args: &GoroutinesArgs, terminal: &Terminal) -> Result<Exit> {
     let mut reading = subject.read(options, &progress)?;
     progress.step("finding out what can still run");
     let around = subject.around();
-    // A process that runs has gone on since: what moved is not leaked.
-    let memory = match &subject {
-        Subject::Live(opened) => opened.memory().ok(),
-        Subject::Core(_) | Subject::Snapshot(_) => None,
-    };
+    let memory = subject.as_it_is_now();
     let now = memory.as_ref().map(|memory| memory as _);
     let report = goroutines_report(subject.program(), &mut reading, &around, now)?;
     drop(progress);

@@ -36,7 +36,7 @@ use letgo_linux::{LiveMemory, Process, residency};
 pub use self::core::Core;
 pub use facts::facts;
 pub use filed::Filed;
-pub use goroutines::goroutines_report;
+pub use goroutines::{goroutine_groups, goroutines_report};
 pub use heap::heap_report;
 pub use holders::Depth;
 pub use program::Program;

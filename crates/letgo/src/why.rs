@@ -2,12 +2,13 @@
 //! no page table, what the runtime had.
 
 use anyhow::Result;
+use letgo_diagnose::Facts;
 use letgo_report::WhyReport;
 
 use crate::cli::WhyArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::inspect::{Hold, Options, Subject, facts, why_report};
+use crate::inspect::{Hold, Options, Subject, facts, goroutine_groups, why_report};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -41,10 +42,17 @@ pub fn report(
     options: Options,
     progress: &Progress,
 ) -> Result<WhyReport, Complaint> {
-    let reading = subject.read(options, progress)?;
+    let mut reading = subject.read(options, progress)?;
+    progress.step("finding out what can still run");
+    let memory = subject.as_it_is_now();
+    let now = memory.as_ref().map(|memory| memory as _);
+    let groups = goroutine_groups(subject.program(), &mut reading, now);
     let around = subject.around();
     let program = subject.program();
-    let facts = facts(program, &reading, &around);
+    let facts = Facts {
+        goroutine_groups: groups,
+        ..facts(program, &reading, &around)
+    };
     let findings = letgo_diagnose::diagnose(&facts);
     let process = subject.process();
     Ok(why_report(

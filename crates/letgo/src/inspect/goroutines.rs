@@ -3,6 +3,7 @@
 //! Groups them, looks each place up once, and says of each group what it holds alone and whether
 //! it can ever run again. Which can is found out by `letgo_heap`.
 
+mod findings;
 mod groups;
 mod places;
 
@@ -18,6 +19,7 @@ use super::report::taken;
 use super::{Program, Reading, Surroundings, complaints, target};
 use crate::complaint::Complaint;
 use crate::own;
+pub use findings::goroutine_groups;
 use groups::{Group, group};
 use places::{Places, shorten};
 

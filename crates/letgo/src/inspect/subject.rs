@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use letgo_linux::Process;
+use letgo_linux::{LiveMemory, Process};
 
 use super::{Core, Filed, Hold, Opened, Options, Program, Reading, Surroundings, View};
 use crate::cli::{Place, TargetArgs};
@@ -52,6 +52,14 @@ impl Subject {
             return Filed::open(path).map(|filed| Subject::Snapshot(Box::new(filed)));
         }
         Core::open(path, exe).map(|core| Subject::Core(Box::new(core)))
+    }
+
+    /// The memory of a process as it has gone on since it was read; nothing of a file.
+    pub fn as_it_is_now(&self) -> Option<LiveMemory> {
+        match self {
+            Subject::Live(opened) => opened.memory().ok(),
+            Subject::Core(_) | Subject::Snapshot(_) => None,
+        }
     }
 
     /// The program.
