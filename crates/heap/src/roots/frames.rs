@@ -42,7 +42,8 @@ pub(super) enum Special {
 ///
 /// Source: src/runtime/proc.go, `schedule`, `findRunnable`, `stopm`, `sysmon`; lock_futex.go;
 /// os_linux.go; go1.19 to go1.27.
-const IDLE: [&str; 34] = [
+const IDLE: [&str; 36] = [
+    "runtime.asyncPreempt2.func1",
     "runtime.epollwait",
     "runtime.exitsyscall0",
     "runtime.exitsyscallNoP",
@@ -60,6 +61,7 @@ const IDLE: [&str; 34] = [
     "runtime.mPark",
     "runtime.mstart0",
     "runtime.mstart1",
+    "runtime.newstack",
     "runtime.netpoll",
     "runtime.notesleep",
     "runtime.notetsleep",
@@ -90,7 +92,7 @@ impl Special {
             "sync.runtime_SemacquireMutex" => Special::Mutex,
             "sync.(*WaitGroup).Wait" => Special::WaitGroup,
             "sync.(*Cond).Wait" => Special::Cond,
-            "runtime.mcall" | "runtime.mstart" => Special::Switch,
+            "runtime.mcall" | "runtime.mstart" | "runtime.morestack" => Special::Switch,
             name if IDLE.contains(&name) || name.ends_with(".Syscall6") => Special::Idle,
             _ => Special::None,
         }
