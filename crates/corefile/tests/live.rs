@@ -7,7 +7,7 @@ use std::process::Command;
 
 use letgo_corefile::{CoreFile, Matched};
 use letgo_target::{Addr, AddrRange, ReadMemory};
-use letgo_testkit::{Patient, Recipe, skip};
+use letgo_testkit::{Patient, Recipe, skip, why_no_kernel_core};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -163,15 +163,10 @@ fn core_of_killed(mut patient: Patient, folder: &Path) -> Option<CoreFile> {
     path.map(|path| CoreFile::open(&path).unwrap())
 }
 
-fn cores_go_elsewhere() -> bool {
-    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern");
-    pattern.is_ok_and(|pattern| pattern.starts_with(['|', '/', '@']))
-}
-
 #[test]
 fn a_core_by_the_kernel_holds_what_the_process_had() {
-    if cores_go_elsewhere() {
-        skip!("the kernel's core_pattern is no plain name");
+    if let Some(why) = why_no_kernel_core() {
+        skip!("{why}");
     }
     let folder = tempfile::tempdir().unwrap();
     let binary = Recipe::new("graph").build().unwrap();
@@ -212,8 +207,8 @@ fn a_core_by_the_kernel_holds_what_the_process_had() {
 
 #[test]
 fn a_core_that_the_limit_cut_says_so() {
-    if cores_go_elsewhere() {
-        skip!("the kernel's core_pattern is no plain name");
+    if let Some(why) = why_no_kernel_core() {
+        skip!("{why}");
     }
     let folder = tempfile::tempdir().unwrap();
     let binary = Recipe::new("graph").build().unwrap();

@@ -16,6 +16,7 @@ mod mapping;
 mod memory;
 mod registers;
 mod residency;
+mod signal_frame;
 mod units;
 
 pub use addr::{Addr, AddrRange};
@@ -25,6 +26,7 @@ pub use mapping::{Mapping, Permissions};
 pub use memory::{Fault, Piece, ReadMemory, SliceMemory, read_bytes, read_u16, read_u32, read_u64};
 pub use registers::Registers;
 pub use residency::{PageKind, PageRun, Residency};
+pub use signal_frame::interrupted;
 pub use units::{ResidentBytes, VirtBytes};
 
 /// Bytes of an os page. x86-64 Linux has no other base page size.

@@ -179,6 +179,13 @@ impl SyntheticCore {
     }
 }
 
+/// Why a process that dies here leaves no core in its working folder; nothing where it does.
+pub fn why_no_kernel_core() -> Option<String> {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").ok()?;
+    let elsewhere = pattern.starts_with(['|', '/', '@']);
+    elsewhere.then(|| format!("cores go elsewhere: core_pattern is {}", pattern.trim()))
+}
+
 fn program_header(
     kind: u32,
     flags: u32,

@@ -24,7 +24,7 @@ pub mod synthetic;
 mod toolchain;
 mod trial;
 
-pub use self::core::SyntheticCore;
+pub use self::core::{SyntheticCore, why_no_kernel_core};
 pub use cache::{cache_dir, repository_root, shape_dir};
 pub use kind::{Arch, Kind, Sanitizer, Strip};
 pub use lines::{Figures, Line};

@@ -254,8 +254,9 @@ fn copy(
     coverage: &mut Coverage,
 ) -> Option<Marked> {
     let started = Instant::now();
+    let registers = view.in_hand(&census.threads);
     let options = GraphOptions {
-        registers: &view.registers,
+        registers: &registers,
         untouched: Some(letgo_linux::prefer_huge_pages),
         ..GraphOptions::default()
     };

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use letgo_goruntime::Thread;
 use letgo_heap::Registers;
 use letgo_linux::frozen::{joined_residency, joined_smaps};
 use letgo_linux::process::Use;
@@ -253,6 +254,18 @@ impl View {
     /// Stack pointers of the threads, where they are known.
     pub fn stack_pointers(&self) -> Vec<Addr> {
         self.registers.iter().map(|thread| thread.sp).collect()
+    }
+
+    /// What the threads have in their hands, and of those that stand in the handler of a signal
+    /// also what they had before it: a goroutine that ran is where that says.
+    pub fn in_hand(&self, threads: &[Thread]) -> Vec<Registers> {
+        let before = self.threads.iter().filter_map(|own| {
+            let mut stacks = threads.iter().map(|thread| thread.gsignal_stack);
+            let stack = stacks.find(|stack| stack.contains(own.sp()))?;
+            target::interrupted(&*self.memory, own.sp(), stack)
+        });
+        let before: Vec<target::Registers> = before.collect();
+        [hands(&before), self.registers.clone()].concat()
     }
 
     /// Whether there is room to go on reading: what the target writes to is held twice meanwhile.
