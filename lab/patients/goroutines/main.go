@@ -3,6 +3,7 @@ package main
 
 import (
 	"flag"
+	"runtime"
 	"sync"
 	"time"
 
@@ -47,4 +48,5 @@ func main() {
 	time.Sleep(50 * time.Millisecond)
 	p.Truth("chan_receive", *count+100, "deep", 100, "mutex", 10, "sleep", 10, "select", 10)
 	p.Serve()
+	runtime.KeepAlive(park)
 }

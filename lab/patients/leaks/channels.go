@@ -314,15 +314,18 @@ func startDeep(n int) func() {
 //go:noinline
 func down(depth int, ch chan int) int {
 	var frame [512]byte
-	own := make([]byte, 16<<10)
+	own := block()
 	frame[depth] = 1
 	if depth == 0 {
 		deep(ch)
 	} else {
 		down(depth-1, ch)
 	}
-	return len(own) + int(frame[depth])
+	return int(own[depth]) + int(frame[depth])
 }
+
+//go:noinline
+func block() []byte { return make([]byte, 16<<10) }
 
 //go:noinline
 func deep(ch chan int) {

@@ -190,7 +190,6 @@ fn the_model_is_what_the_runtime_finds() {
 
 /// At moments at which no collector looks: a goroutine may be on its way out of a queue.
 #[test]
-
 fn no_goroutine_that_was_proven_runs_again() {
     if !may_read("no_goroutine_that_was_proven_runs_again") {
         return;
@@ -225,7 +224,6 @@ fn no_goroutine_that_was_proven_runs_again() {
 /// In a world that stands still nobody who is lost is missed, but for who waits for a bare
 /// semaphore.
 #[test]
-
 fn whoever_is_lost_in_a_world_that_is_held_is_proven() {
     if !may_read("whoever_is_lost_in_a_world_that_is_held_is_proven") {
         return;
