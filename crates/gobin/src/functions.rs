@@ -1,8 +1,8 @@
 //! [`FunctionTable`]: names, extents and lines of a program's functions.
 //!
 //! The table `ftab` is kept in memory, 8 bytes a function; names and `_func`s are read when asked
-//! for. Addresses are link-time ones. A line is that of the innermost inlined code, a function the one
-//! that holds it; [`Calls`] tells the inlined ones.
+//! for. Addresses are link-time ones. A line is that of the innermost inlined code, a function the
+//! one that holds it; [`Calls`] tells the inlined ones.
 //!
 //! Invariants: entries ascend (checked on opening); an offset that leaves its table is
 //! [`Error::Inconsistent`].

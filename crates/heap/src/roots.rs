@@ -97,6 +97,17 @@ pub struct Registers {
     pub general: Vec<u64>,
 }
 
+impl Registers {
+    /// Of a thread of which only these two are known, as `/proc/PID/syscall` tells them.
+    pub fn only(pc: Addr, sp: Addr) -> Registers {
+        Registers {
+            pc,
+            sp,
+            general: Vec::new(),
+        }
+    }
+}
+
 /// All roots.
 #[derive(Debug, Default)]
 pub(crate) struct Roots {

@@ -1,11 +1,11 @@
 //! The letgo binary as a library: one file a verb, and what the verbs share.
 //!
-//! [`cli`] is the command line; [`why`], [`heap`], [`goroutines`], [`ps`], [`release`], [`tune`], [`run`], [`lab`],
-//! [`doctor`], [`schema`], [`completion`] and [`man`] are the verbs. What they share: [`select`]
-//! finds the process that is meant, [`inspect`] reads it, [`control`] writes to it, [`terminal`]
-//! knows what can be drawn, [`frozen`] makes a frozen copy of it,
-//! [`progress`] says what takes long, [`output`] writes a report and finds the exit code,
-//! [`complaint`] says what is wrong and what to do, [`coming`] which verbs are still to come.
+//! [`cli`] is the command line; [`why`], [`heap`], [`goroutines`], [`ps`], [`release`], [`tune`],
+//! [`run`], [`lab`], [`doctor`], [`schema`], [`completion`] and [`man`] are the verbs. What they
+//! share: [`select`] finds the process that is meant, [`inspect`] reads it, [`control`] writes to
+//! it, [`terminal`] knows what can be drawn, [`frozen`] makes a frozen copy of it, [`progress`]
+//! says what takes long, [`output`] writes a report and finds the exit code, [`complaint`] says
+//! what is wrong and what to do, [`coming`] which verbs are still to come.
 //!
 //! Holds no logic that a library could: reading is in `linux`, `gobin` and `goruntime`, the sum in
 //! `account`, the rules in `diagnose`, the drawing in `report`.

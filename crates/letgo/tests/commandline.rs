@@ -118,7 +118,7 @@ fn wrong_command_lines_say_what_is_wrong() {
         ("pid_zero", &["why", "0"]),
         ("pid_too_long", &["why", "99999999999"]),
         ("pid_word", &["why", "prometheus"]),
-        ("verb_to_come", &["goroutines", "4242"]),
+        ("verb_to_come", &["alloc", "4242"]),
         ("pid_and_name", &["why", "1", "--name", "api"]),
         (
             "container_without_pod",

@@ -3,7 +3,8 @@
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
 //! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`GoroutinesReport`] is `letgo.goroutines/1`,
-//! [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them, [`schema`] describes them.
+//! [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them, [`schema`] describes
+//! them.
 //!
 //! Does not compute: whatever is shown was found out below, or is a share of two such figures.
 //! Does not write anywhere: everything here returns a value.

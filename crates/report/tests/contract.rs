@@ -9,7 +9,7 @@ use letgo_report::{
 };
 use serde_json::{Value, json as value};
 
-const SAMPLES: [(&str, &str); 11] = [
+const SAMPLES: [(&str, &str); 12] = [
     ("why", include_str!("../samples/why-idle.json")),
     ("why", include_str!("../samples/why-healthy.json")),
     ("why", include_str!("../samples/why-torn.json")),

@@ -19,8 +19,8 @@ const NONE: u32 = u32::MAX;
 const SEVERAL: u32 = u32::MAX - 1;
 
 impl Graph {
-    /// What each group of goroutines holds that nothing else does; `groups` has the group of each goroutine of the
-    /// census, from 0. Objects that only guessed words lead to count as well.
+    /// What each group of goroutines holds that nothing else does; `groups` has the group of each
+    /// goroutine of the census, from 0. Objects that only guessed words lead to count as well.
     pub fn held_alone(&self, census: &Census, groups: &[u32], options: &GraphOptions<'_>) -> Alone {
         let len = groups.iter().max().map_or(0, |most| *most as usize + 1);
         let mut counts = vec![Count::default(); len];

@@ -24,8 +24,8 @@ use letgo_target::{Addr, AddrRange, Gathered, gather};
 
 use super::frames::{Code, Frames, Special};
 use super::in_hand::rests;
-use super::walks::{BlockedIn, Walk, number};
-use super::{Collected, NOBODY, Registers, RootKind, Source};
+use super::walks::{Walk, number};
+use super::{Collected, NOBODY, RootKind, Source};
 use crate::Error;
 use crate::bits::{index, word};
 
@@ -435,7 +435,8 @@ impl Stack<'_> {
                 self.guess(sp, end, into);
                 return;
             };
-            self.note(code.special, sp, fp.add(u64::from(code.args_len)));
+            let end = fp.add(u64::from(code.args_len));
+            self.walk.note(code.special, AddrRange::new(sp, end));
             let preempts = code.special == Special::Preempts;
             if guess || preempts || code.special == Special::Reflect || !code.has_maps {
                 self.guess(sp, Addr(fp.0 - 8), into);
@@ -463,20 +464,6 @@ impl Stack<'_> {
         }
         into.coverage
             .skip("stack", "it has more frames than the limit");
-    }
-
-    /// Keeps what a frame tells of the goroutine; of several that it rests in, the innermost.
-    fn note(&mut self, special: Special, sp: Addr, end: Addr) {
-        let blocked_in = match special {
-            Special::Mutex => BlockedIn::Mutex,
-            Special::WaitGroup => BlockedIn::WaitGroup,
-            Special::Cond => BlockedIn::Cond(AddrRange::new(sp, end)),
-            _ => BlockedIn::Other,
-        };
-        self.walk.is_called_by_c |= special == Special::CgoCallback;
-        if self.walk.blocked_in == BlockedIn::Other {
-            self.walk.blocked_in = blocked_in;
-        }
     }
 
     /// A frame with maps.
@@ -602,17 +589,6 @@ impl Stack<'_> {
                     self.take_at(kind, range.start().add(u64::from(word) * 8), into);
                 }
             }
-        }
-    }
-}
-
-impl Registers {
-    /// Of a thread of which only these two are known, as `/proc/PID/syscall` tells them.
-    pub fn only(pc: Addr, sp: Addr) -> Registers {
-        Registers {
-            pc,
-            sp,
-            general: Vec::new(),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use letgo_target::{Addr, AddrRange};
 
+use super::frames::Special;
+
 /// What a goroutine rests in, as far as a frame tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum BlockedIn {
@@ -34,6 +36,22 @@ pub struct Walk {
     pub(crate) pcs: Range<u32>,
     pub(crate) roots: Range<u32>,
     pub(crate) blocked_in: BlockedIn,
+}
+
+impl Walk {
+    /// Keeps what a frame tells of the goroutine; of several that it rests in, the innermost.
+    pub(super) fn note(&mut self, special: Special, frame: AddrRange) {
+        let blocked_in = match special {
+            Special::Mutex => BlockedIn::Mutex,
+            Special::WaitGroup => BlockedIn::WaitGroup,
+            Special::Cond => BlockedIn::Cond(frame),
+            _ => BlockedIn::Other,
+        };
+        self.is_called_by_c |= special == Special::CgoCallback;
+        if self.blocked_in == BlockedIn::Other {
+            self.blocked_in = blocked_in;
+        }
+    }
 }
 
 /// All walks.

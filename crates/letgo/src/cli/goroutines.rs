@@ -21,9 +21,9 @@ Examples:
   letgo goroutines 4242 --top 50        more groups
   letgo goroutines 4242 --full          all calls of each, and the runtime's own
   letgo goroutines core.4242 --exe ./api
-  letgo goroutines 4242 -o json | jq '.groups[] | select(.verdict == \"proven\")'
-  letgo goroutines 4242 -o pprof > goroutines.pb.gz && go tool pprof -top goroutines.pb.gz
-  letgo goroutines 4242 -o folded | flamegraph.pl > goroutines.svg
+  letgo goroutines 4242 -o json | jq '.leaks, .groups[0].location'
+  letgo goroutines 4242 -o pprof > g.pb.gz; go tool pprof -top g.pb.gz
+  letgo goroutines 4242 -o folded | flamegraph.pl > g.svg
 
 How long a goroutine waits is known from the first GC on that saw it wait.
 Leaks are looked for where the program stands still for milliseconds, in a core

@@ -142,7 +142,7 @@ mod tests {
             return;
         };
         assert!(
-            raw.contains("goroutines/count stack/bytes retained/bytes"),
+            raw.contains("goroutines/count[dflt] stack/bytes retained/bytes"),
             "{raw}"
         );
         assert!(raw.contains("12211   50016256  265289728"), "{raw}");
