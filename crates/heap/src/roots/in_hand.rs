@@ -76,6 +76,10 @@ impl Collected {
 /// # Errors
 /// Only what makes the whole target unreadable.
 pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Error> {
+    // Of a program that runs, nobody is said to be lost.
+    if source.registers.is_empty() {
+        return Ok(());
+    }
     let mut frames = Frames::new(source.program);
     let mut idle = Vec::new();
     for (range, m) in in_use(source) {
@@ -86,7 +90,7 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
             std::iter::once((range.start(), range.len())),
         )?;
         let Some(bytes) = gathered.get(range.start(), index(range.len())) else {
-            into.coverage.skip("stack of a thread", "it cannot be read");
+            page_by_page(source, range, owner, into)?;
             continue;
         };
         if is_idle(source, &mut frames, range, bytes) {
@@ -101,6 +105,24 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
     for registers in source.registers.iter().filter(busy) {
         for value in &registers.general {
             into.see(source, *value, None);
+        }
+    }
+    Ok(())
+}
+
+/// Looks at what is there of a stack that is not there as a whole: a large one of a C program of
+/// which not all was ever touched.
+fn page_by_page(
+    source: &Source<'_>,
+    range: AddrRange,
+    owner: Option<u32>,
+    into: &mut Collected,
+) -> Result<(), Error> {
+    let starts = || (range.start().0..range.end().0).step_by(8);
+    let gathered = gather(source.program.memory, starts().map(|at| (Addr(at), 8)))?;
+    for at in starts() {
+        if let Some(bytes) = gathered.get(Addr(at), 8) {
+            into.see(source, word(bytes, 0), owner);
         }
     }
     Ok(())
