@@ -176,7 +176,8 @@ fn what_only_the_lost_hold_is_counted() {
         let each = 61 * (16 << 10);
         let bytes = |name: &str| group[name].as_u64().unwrap() / deep.len() as u64;
         assert!(
-            (each..each + each / 16).contains(&bytes("retained_bytes")),
+            // A word that is left over may hold one, too.
+            (each - each / 16..each + each / 16).contains(&bytes("retained_bytes")),
             "{group}"
         );
         assert!(bytes("stack_bytes") >= 61 * 512, "{group}");
