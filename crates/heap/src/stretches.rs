@@ -8,7 +8,7 @@
 use letgo_goruntime::Span;
 use letgo_target::AddrRange;
 
-use crate::objects::Objects;
+use crate::objects::{HeapSpan, Objects, Shape};
 
 /// Bytes that a thread reads at a time.
 const STRETCH: u64 = 2 << 20;
@@ -57,7 +57,7 @@ impl<'a> Stretches<'a> {
                 (self.own, self.from) = (self.own + 1, 0);
                 continue;
             }
-            let len = if span.nelems == 1 {
+            let len = if can_be_cut(span) {
                 rest.min(room)
             } else {
                 rest
@@ -75,6 +75,12 @@ impl<'a> Stretches<'a> {
         }
         None
     }
+}
+
+/// Whether the pointers of a part of a span can be found without the rest of it. Not those of an
+/// object that names its type: some size classes have one slot a span as well.
+fn can_be_cut(span: &HeapSpan) -> bool {
+    span.nelems == 1 && matches!(span.shape, Shape::Typed | Shape::Plane(_))
 }
 
 impl Iterator for Stretches<'_> {
@@ -96,7 +102,6 @@ impl Iterator for Stretches<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Shape;
     use letgo_target::Addr;
 
     #[test]
@@ -136,5 +141,33 @@ mod tests {
         let whole = |pages: u64| pages * 8192;
         let expected = [1, 0, 700, 1, 1000, 1].map(whole);
         assert_eq!(next, expected);
+    }
+    #[test]
+    fn a_span_that_needs_its_first_word_or_its_last_is_never_cut() {
+        let span = |at: u64| Span {
+            base: Addr(0xc000_0000 + at * 3 * 8192),
+            npages: 3,
+            nelems: 1,
+            elem_size: 3 * 8192,
+            ..Span::default()
+        };
+        let spans: Vec<Span> = (0..1000).map(span).collect();
+        let mut objects = Objects::new(&spans).unwrap();
+        for (shape, is_cut) in [
+            (Shape::Header, false),
+            (Shape::Bits(3 * 8192 - 256), false),
+            (Shape::Typed, true),
+            (Shape::Plane(0), true),
+        ] {
+            for span in &mut objects.spans {
+                span.shape = shape;
+            }
+            let stretches = Stretches::new(&objects, &spans);
+            let parts: Vec<Part> = stretches.flat_map(|(_, parts)| parts).collect();
+            let cut = parts.iter().any(|part| part.from > 0);
+            assert_eq!(cut, is_cut, "{shape:?}");
+            let bytes: u64 = parts.iter().map(|part| part.range.len()).sum();
+            assert_eq!(bytes, 1000 * 3 * 8192, "{shape:?}");
+        }
     }
 }

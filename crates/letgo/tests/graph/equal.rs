@@ -161,7 +161,8 @@ fn strip(value: &mut Value, kernel: bool) {
     match value {
         Value::Object(parts) => {
             let beside = |key: &str| match key {
-                "wall_ns" | "last_gc_age_ns" | "alloc_rate_recent" | "gc_cpu_recent" => true,
+                "wall_ns" | "read_ns" | "mark_ns" | "dominators_ns" => true,
+                "last_gc_age_ns" | "alloc_rate_recent" | "gc_cpu_recent" => true,
                 // What is resident is what the page table says; a core has none.
                 "resident_bytes"
                 | "retained_resident_bytes"
