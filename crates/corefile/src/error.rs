@@ -1,19 +1,6 @@
 //! [`Error`]: why a core file cannot be read.
 
-use letgo_target::Fault;
-
-/// What kind of failure an [`Error`] is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Family {
-    /// Bytes could not be had.
-    Fault,
-    /// An invariant of the format is broken.
-    Inconsistent,
-    /// The file is sound, but nothing that we read.
-    Unsupported,
-    /// The kernel refuses.
-    Denied,
-}
+use letgo_target::{Family, Fault};
 
 /// Why a core file cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

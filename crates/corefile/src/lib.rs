@@ -27,8 +27,9 @@ mod packed;
 mod source;
 
 pub use corefile::CoreFile;
-pub use error::{Error, Family};
+pub use error::Error;
 pub use files::Matched;
+pub use letgo_target::Family;
 pub use notes::{FileMapping, ProcessInfo, Signal, Thread};
 pub use packed::{Options, Progress};
 pub use source::ReadAt;

@@ -1,19 +1,6 @@
 //! [`Error`]: why a file cannot be read as a Go program.
 
-use letgo_target::{Addr, Fault};
-
-/// What kind of failure an [`Error`] is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Family {
-    /// Bytes could not be had.
-    Fault,
-    /// An invariant of the format is broken.
-    Inconsistent,
-    /// The file is sound, but nothing that we read.
-    Unsupported,
-    /// The kernel refuses.
-    Denied,
-}
+use letgo_target::{Addr, Family, Fault};
 
 /// Why a file cannot be read as a Go program.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

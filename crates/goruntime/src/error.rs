@@ -1,19 +1,6 @@
 //! [`Error`]: why a program's runtime cannot be read.
 
-use letgo_target::{Addr, Fault};
-
-/// What kind of failure an [`Error`] is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Family {
-    /// Bytes could not be had.
-    Fault,
-    /// An invariant of the runtime is broken: corrupt, or halfway through an update.
-    Inconsistent,
-    /// The program is sound, but its runtime is not one that we read.
-    Unsupported,
-    /// The kernel refuses.
-    Denied,
-}
+use letgo_target::{Addr, Family, Fault};
 
 /// Why a program's runtime cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -58,12 +45,7 @@ impl Error {
         match self {
             Error::Fault(Fault::Denied { .. }) => Family::Denied,
             Error::Fault(_) => Family::Fault,
-            Error::Binary(error) => match error.family() {
-                letgo_gobin::Family::Fault => Family::Fault,
-                letgo_gobin::Family::Inconsistent => Family::Inconsistent,
-                letgo_gobin::Family::Unsupported => Family::Unsupported,
-                letgo_gobin::Family::Denied => Family::Denied,
-            },
+            Error::Binary(error) => error.family(),
             Error::Inconsistent { .. } => Family::Inconsistent,
             Error::Unsupported { .. } => Family::Unsupported,
         }

@@ -44,8 +44,9 @@ pub use controls::{
     heap_minimum,
 };
 pub use debug::Debug;
-pub use error::{Error, Family};
+pub use error::Error;
 pub use goroutine::{Goroutine, Status, Thread};
+pub use letgo_target::Family;
 pub use light::{Light, LightDelta};
 pub use limits::Limits;
 pub use page_alloc::{CHUNK_PAGES, Chunk, PageAlloc, PageCache};

@@ -1,19 +1,6 @@
 //! [`Error`]: why a snapshot cannot be written or read.
 
-use letgo_target::Fault;
-
-/// What kind of failure an [`Error`] is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Family {
-    /// Bytes could not be had, or not be written.
-    Fault,
-    /// An invariant of the format is broken.
-    Inconsistent,
-    /// The file is sound, but nothing that we read or overwrite.
-    Unsupported,
-    /// The kernel refuses.
-    Denied,
-}
+use letgo_target::{Family, Fault};
 
 /// Why a snapshot cannot be written or read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

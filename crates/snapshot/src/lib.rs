@@ -26,7 +26,8 @@ mod snapshot;
 mod unfinished;
 mod writer;
 
-pub use error::{Error, Family};
+pub use error::Error;
 pub use facts::{Facts, ThreadFacts};
+pub use letgo_target::Family;
 pub use snapshot::{Snapshot, Verified};
 pub use writer::{Copied, Options, SnapshotWriter, Transform, Written};

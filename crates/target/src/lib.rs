@@ -11,6 +11,7 @@
 mod addr;
 pub mod bytes;
 mod coverage;
+mod family;
 mod gather;
 mod mapping;
 mod memory;
@@ -21,6 +22,7 @@ mod units;
 
 pub use addr::{Addr, AddrRange};
 pub use coverage::{Coverage, Skip};
+pub use family::Family;
 pub use gather::{Gathered, gather};
 pub use mapping::{Mapping, Permissions};
 pub use memory::{Fault, Piece, ReadMemory, SliceMemory, read_bytes, read_u16, read_u32, read_u64};
