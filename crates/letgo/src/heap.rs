@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::cli::HeapArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::inspect::{Depth, Options, Subject, heap_report};
+use crate::inspect::{Depth, Options, Subject, heap_report, room};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -35,7 +35,10 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
         children: CHILDREN,
         levels: args.depth as usize,
     };
-    let report = heap_report(subject.program(), &mut reading, &subject.around(), depth);
+    // What the graph took is gone from what is left.
+    let limits = room::limits();
+    let around = subject.around();
+    let report = heap_report(subject.program(), &mut reading, &around, depth, limits);
     drop(progress);
     output::heap(&report, args.output, terminal)
 }

@@ -19,6 +19,7 @@ mod modules;
 mod program;
 mod reading;
 mod report;
+pub(crate) mod room;
 mod roots;
 mod snap;
 mod subject;

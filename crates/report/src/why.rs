@@ -159,6 +159,16 @@ pub struct GraphReport {
     pub copied_bytes: u64,
     /// How long building and marking took, in nanoseconds.
     pub wall_ns: u64,
+    /// Of that, how long reading objects and roots took.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub read_ns: u64,
+    /// How long marking took.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mark_ns: u64,
+    /// How long finding out who holds what took, in nanoseconds, where that was asked for; not in
+    /// `wall_ns`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dominators_ns: Option<u64>,
     /// Nothing was left out. Otherwise garbage is an upper bound.
     pub complete: bool,
 }

@@ -190,7 +190,8 @@ fn the_keys_of_a_heap_are_there() {
         (
             "GraphReport",
             "objects reachable_objects reachable_bytes garbage_objects garbage_bytes \
-             guessed_objects guessed_bytes dead_reachable copied_bytes wall_ns complete",
+             guessed_objects guessed_bytes dead_reachable copied_bytes wall_ns read_ns? mark_ns? \
+             dominators_ns? complete",
         ),
     ] {
         let definition = &schema["$defs"][of];

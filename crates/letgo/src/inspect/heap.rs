@@ -3,8 +3,10 @@
 //! Moves figures, computes none but sums.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use letgo_account::{Held, ReachClass, Reached};
+use letgo_heap::Limits;
 use letgo_report as out;
 use letgo_target::ResidentBytes;
 
@@ -14,17 +16,23 @@ use super::roots::RootNames;
 use super::{Marked, Program, Reading, Surroundings, target};
 use crate::own;
 
-/// What is in a heap and who holds it. Where dominators cannot be had, the coverage says why.
+/// What is in a heap and who holds it, found within `limits`. Where dominators cannot be had, no
+/// holder is listed and the coverage says why.
 pub fn heap_report(
     program: &Program,
     reading: &mut Reading,
     around: &Surroundings,
     depth: Depth,
+    limits: Limits,
 ) -> out::HeapReport {
     let mut listed = (Vec::new(), None);
-    if let Some(marked) = reading.marked.take() {
-        match of(program, reading, &marked, depth) {
-            Ok((holders, rest)) => listed = (holders, Some(rest)),
+    if let Some(mut marked) = reading.marked.take() {
+        let started = Instant::now();
+        match of(program, reading, &marked, depth, limits) {
+            Ok((holders, rest)) => {
+                listed = (holders, Some(rest));
+                marked.dominators = Some(started.elapsed());
+            }
             Err(error) => reading.coverage.skip("who holds what", error.to_string()),
         }
         reading.marked = Some(marked);
@@ -48,9 +56,10 @@ fn of(
     reading: &Reading,
     marked: &Marked,
     depth: Depth,
+    limits: Limits,
 ) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
     let names = RootNames::new(program, &reading.census);
-    holders(&marked.graph, &marked.reachable, &names, depth)
+    holders(&marked.graph, &marked.reachable, &names, depth, limits)
 }
 
 fn amount(held: Held, resident: bool) -> out::Amount {

@@ -6,7 +6,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use letgo_heap::{Count, Dominators, Graph, GraphOptions, Held, Holder, ObjectId, Reachable, Root};
+use letgo_heap::{
+    Count, Dominators, Graph, GraphOptions, Held, Holder, Limits, ObjectId, Reachable, Root,
+};
 use letgo_report as out;
 use letgo_target::AddrRange;
 
@@ -45,9 +47,13 @@ pub(super) fn holders(
     reachable: &Reachable,
     names: &RootNames<'_>,
     depth: Depth,
+    limits: Limits,
 ) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
     let groups = groups(graph.roots(), names);
-    let options = GraphOptions::default();
+    let options = GraphOptions {
+        limits,
+        ..GraphOptions::default()
+    };
     let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &slot)?;
     let mut roots = HashMap::new();
     for (number, root) in graph.roots().iter().enumerate() {

@@ -16,7 +16,7 @@ use letgo_target::{Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
 
 use super::kept::{Keeping, Kept};
 use super::view::{Pause, View};
-use super::{Opened, Program, complaints};
+use super::{Opened, Program, complaints, room};
 use crate::complaint::Complaint;
 use crate::progress::Progress;
 
@@ -104,8 +104,12 @@ pub struct Marked {
     pub graph: Graph,
     /// What is reachable.
     pub reachable: Reachable,
-    /// How long reading and marking took.
-    pub wall: Duration,
+    /// How long reading took.
+    pub read: Duration,
+    /// How long marking took.
+    pub marking: Duration,
+    /// How long dominators took, where they were asked for and found.
+    pub dominators: Option<Duration>,
 }
 
 impl Reading {
@@ -256,6 +260,7 @@ fn copy(
     let started = Instant::now();
     let registers = view.in_hand(&census.threads);
     let options = GraphOptions {
+        limits: room::limits(),
         registers: &registers,
         untouched: Some(letgo_linux::prefer_huge_pages),
         ..GraphOptions::default()
@@ -274,7 +279,9 @@ fn copy(
     Some(Marked {
         graph,
         reachable: Reachable::default(),
-        wall: started.elapsed(),
+        read: started.elapsed(),
+        marking: Duration::ZERO,
+        dominators: None,
     })
 }
 
@@ -292,7 +299,7 @@ impl Marked {
     fn mark(&mut self, coverage: &mut Coverage) {
         let started = Instant::now();
         self.reachable = self.graph.mark(&GraphOptions::default());
-        self.wall += started.elapsed();
+        self.marking = started.elapsed();
         coverage.merge(self.reachable.coverage.clone());
     }
 }

@@ -159,7 +159,10 @@ fn graph(marked: &Marked, reading: &Reading) -> out::GraphReport {
         dead_reachable: reachable.dead.objects,
         unknown_objects: unknown.map_or(0, |reached| reached.unknown.objects),
         copied_bytes: marked.graph.copied_bytes(),
-        wall_ns: nanoseconds(marked.wall),
+        wall_ns: nanoseconds(marked.read + marked.marking),
+        read_ns: nanoseconds(marked.read),
+        mark_ns: nanoseconds(marked.marking),
+        dominators_ns: marked.dominators.map(nanoseconds),
         complete: reachable.coverage.is_complete(),
     }
 }

@@ -7,6 +7,7 @@
 mod crashed;
 mod damaged;
 mod equal;
+mod limited;
 mod marked;
 mod paused;
 mod redacted;

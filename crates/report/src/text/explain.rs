@@ -355,5 +355,10 @@ fn graph_text(graph: &GraphReport) -> String {
     }
     let whole = if graph.complete { "" } else { ", with gaps" };
     let (copied, took) = (units::bytes(graph.copied_bytes), units::time(graph.wall_ns));
-    text + &format!("; {copied} copied, {took}{whole}")
+    text += &format!("; {copied} copied, {took}");
+    if graph.mark_ns > 0 {
+        let (read, mark) = (units::time(graph.read_ns), units::time(graph.mark_ns));
+        text += &format!(" (reading {read}, marking {mark})");
+    }
+    text + whole
 }
