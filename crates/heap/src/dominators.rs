@@ -29,6 +29,7 @@ use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use letgo_target::AddrRange;
+use rustc_hash::FxHashMap;
 
 use crate::{Count, Error, Graph, GraphOptions, ObjectId, Reachable};
 use heap::{Groups, HeapSource};
@@ -126,29 +127,38 @@ impl<'a> Dominators<'a> {
     /// The largest `most` of what a holder holds with nothing between, by retained bytes, and how
     /// many there are altogether. Looks at all objects.
     pub fn largest(&self, of: Holder, most: usize) -> (Vec<Held>, u64) {
-        let Some(own) = self.id(of) else {
-            return (Vec::new(), 0);
-        };
-        let mut largest = BinaryHeap::new();
-        let mut count = 0;
-        for id in self.holders.children(own) {
-            // Groups that hold nothing alone are left out.
-            let Some(held) = self.held(id).filter(|held| held.retained.objects > 0) else {
-                continue;
-            };
-            count += 1;
-            let key = (held.retained.bytes, Reverse(held.holder));
-            largest.push(Reverse((key, held.retained.objects)));
-            if largest.len() > most {
-                largest.pop();
+        let found = self.largest_of_each(&[of], most);
+        found.into_iter().next().unwrap_or_default()
+    }
+
+    /// The same of several holders, in their order; looks at all objects once.
+    pub fn largest_of_each(&self, holders: &[Holder], most: usize) -> Vec<(Vec<Held>, u64)> {
+        let mut places = FxHashMap::default();
+        for holder in holders {
+            if let Some(id) = self.id(*holder) {
+                let next = places.len();
+                places.entry(id).or_insert(next);
             }
         }
-        let largest = largest.into_sorted_vec();
-        let held = |Reverse(((bytes, Reverse(holder)), objects))| Held {
-            holder,
-            retained: Count { objects, bytes },
+        let mut found: Vec<Largest> = places.iter().map(|_| Largest::default()).collect();
+        for (id, above) in self.holders.all() {
+            let Some(place) = places.get(&above) else {
+                continue;
+            };
+            // Groups that hold nothing alone are left out.
+            if let Some(held) = self.held(id).filter(|held| held.retained.objects > 0)
+                && let Some(largest) = found.get_mut(*place)
+            {
+                largest.add(&held, most);
+            }
+        }
+        let sorted: Vec<_> = found.into_iter().map(Largest::sorted).collect();
+        let of = |holder: &Holder| {
+            let place = places.get(&self.id(*holder)?)?;
+            sorted.get(*place).cloned()
         };
-        (largest.into_iter().map(held).collect(), count)
+        let each = holders.iter().map(|holder| of(holder).unwrap_or_default());
+        each.collect()
     }
 
     fn held(&self, id: u32) -> Option<Held> {
@@ -183,5 +193,36 @@ impl<'a> Dominators<'a> {
             (_, 1) => Holder::Finalizers,
             (Some(group), _) => Holder::Group(group),
         }
+    }
+}
+
+/// What holders are sorted by: bytes; of equal ones the first is the largest.
+type Size = (u64, Reverse<Holder>);
+
+/// The largest of what a holder holds so far, and their objects.
+#[derive(Default)]
+struct Largest {
+    kept: BinaryHeap<Reverse<(Size, u64)>>,
+    count: u64,
+}
+
+impl Largest {
+    fn add(&mut self, held: &Held, most: usize) {
+        self.count += 1;
+        let key = (held.retained.bytes, Reverse(held.holder));
+        self.kept.push(Reverse((key, held.retained.objects)));
+        if self.kept.len() > most {
+            self.kept.pop();
+        }
+    }
+
+    /// Largest first, and how many there are beside.
+    fn sorted(self) -> (Vec<Held>, u64) {
+        let held = |Reverse(((bytes, Reverse(holder)), objects))| Held {
+            holder,
+            retained: Count { objects, bytes },
+        };
+        let kept = self.kept.into_sorted_vec().into_iter();
+        (kept.map(held).collect(), self.count)
     }
 }

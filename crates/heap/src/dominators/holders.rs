@@ -137,11 +137,10 @@ impl Holders {
         self.sums.get(id)
     }
 
-    /// The ids that an id dominates with none between.
-    pub(crate) fn children(&self, of: u32) -> impl Iterator<Item = u32> + '_ {
-        let all = self.above.settled();
-        all.filter(move |(id, above)| *above == of && *id != of)
-            .map(|(id, _)| id)
+    /// Every id but the top, with what dominates it and none between.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let top = self.top();
+        self.above.settled().filter(move |(id, _)| *id != top)
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Holders<'a> {
     graph: &'a Graph,
     names: &'a RootNames<'a>,
     dominators: Dominators<'a>,
+    /// The largest of what each of those that are listed holds, and how many there are.
+    children: HashMap<Holder, (Vec<Held>, u64)>,
     /// By object: its first root, and how many there are.
     roots: HashMap<ObjectId, (usize, u64)>,
     reachable: Count,
@@ -61,10 +63,11 @@ pub(super) fn holders(
             roots.entry(object).or_insert((number, 0)).1 += 1;
         }
     }
-    let holders = Holders {
+    let mut holders = Holders {
         graph,
         names,
         dominators,
+        children: HashMap::new(),
         roots,
         reachable: reachable.all,
         depth,
@@ -77,18 +80,18 @@ pub(super) fn holders(
             Holder::Group(_) | Holder::Finalizers | Holder::Object(_)
         )
     });
-    for held in top {
-        match held.holder {
-            Holder::Object(_) => objects.push(held),
-            group => {
-                let (own, within) = holders.dominators.largest(group, depth.most);
-                objects.extend(own);
-                count = count.saturating_add(within).saturating_sub(1);
-            }
-        }
+    let (held_alone, groups): (Vec<Held>, Vec<Held>) = top
+        .into_iter()
+        .partition(|held| matches!(held.holder, Holder::Object(_)));
+    objects.extend(held_alone);
+    let groups: Vec<Holder> = groups.iter().map(|group| group.holder).collect();
+    for (own, within) in holders.dominators.largest_of_each(&groups, depth.most) {
+        objects.extend(own);
+        count = count.saturating_add(within).saturating_sub(1);
     }
     objects.sort_by_key(|held| (Reverse(held.retained.bytes), held.holder));
     objects.truncate(depth.most);
+    holders.find_children(&objects);
     let listed = objects.iter().filter_map(|held| holders.holder(held, 0));
     let listed: Vec<out::Holder> = listed.collect();
     let sum = |of: fn(&out::Holder) -> u64| listed.iter().map(of).sum::<u64>();
@@ -164,6 +167,23 @@ impl Holders<'_> {
         })
     }
 
+    /// Finds what is listed of each of `objects`, a level at a time: each looks at all objects.
+    fn find_children(&mut self, objects: &[Held]) {
+        let mut level = objects.to_vec();
+        for _ in 0..self.depth.levels {
+            level.retain(|held| held.retained.objects > 1);
+            let holders: Vec<Holder> = level.iter().map(|held| held.holder).collect();
+            if holders.is_empty() {
+                return;
+            }
+            let found = self
+                .dominators
+                .largest_of_each(&holders, self.depth.children);
+            level = found.iter().flat_map(|(held, _)| held.clone()).collect();
+            self.children.extend(holders.into_iter().zip(found));
+        }
+    }
+
     fn children(
         &self,
         held: &Held,
@@ -173,7 +193,9 @@ impl Holders<'_> {
         if level >= self.depth.levels || held.retained.objects < 2 {
             return (Vec::new(), None);
         }
-        let (largest, count) = self.dominators.largest(held.holder, self.depth.children);
+        let Some((largest, count)) = self.children.get(&held.holder) else {
+            return (Vec::new(), None);
+        };
         let listed = largest
             .iter()
             .filter_map(|held| self.holder(held, level + 1));
