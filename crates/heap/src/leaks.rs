@@ -77,7 +77,7 @@ pub struct Leaks {
     /// Of each goroutine of the census.
     pub standings: Vec<Standing>,
     /// What each waits with, to tell later whether it still does: its g's words.
-    pub(crate) rests: Vec<(u32, Rest)>,
+    rests: Vec<(u32, Rest)>,
 }
 
 impl Graph {
@@ -85,7 +85,8 @@ impl Graph {
     /// else was read beside the graph left nothing out, at one moment.
     pub fn leaks(&self, census: &Census, whole: bool, options: &GraphOptions<'_>) -> Leaks {
         let candidates = Candidates::of(self, census);
-        let whole = whole && self.coverage.is_complete() && self.coverage.torn == 0;
+        let seen = self.roots.in_hand.is_whole;
+        let whole = whole && seen && self.coverage.is_complete() && self.coverage.torn == 0;
         let mut leaks = Leaks {
             standings: vec![Standing::Runs; census.goroutines.len()],
             rests: candidates.rests(self),
@@ -135,19 +136,11 @@ impl Leaks {
         }
         Ok(())
     }
-
-    /// How many are proven.
-    pub fn proven(&self) -> usize {
-        let proven = self.standings.iter();
-        proven
-            .filter(|standing| **standing == Standing::Proven)
-            .count()
-    }
 }
 
 /// Whether a goroutine waits for one of what this is about, by its wait reason; of some reasons
 /// only its frames tell.
-fn may_leak(status: Status, reason: &str) -> bool {
+pub(crate) fn may_leak(status: Status, reason: &str) -> bool {
     matches!(status, Status::Waiting | Status::Leaked)
         && (is_for_ever(reason) || is_channel(reason) || is_lock(reason) || reason == "semacquire")
 }

@@ -21,11 +21,11 @@ use std::time::Instant;
 
 use letgo_goruntime::Census;
 use letgo_target::{Addr, Coverage};
-use rustc_hash::FxHashMap;
 
 use crate::objects::{ObjectId, Objects};
 use crate::program::Program;
 use crate::{Error, Limits};
+pub(crate) use in_hand::InHand;
 pub(crate) use walks::BlockedIn;
 pub use walks::Walk;
 use walks::Walks;
@@ -117,11 +117,7 @@ pub(crate) struct Roots {
     /// Objects that weak pointers lead to.
     pub(crate) weak: Vec<ObjectId>,
     pub(crate) walks: Walks,
-    /// Objects as large as a g or a sudog, that words lead to which no stack map names: on stacks
-    /// of the scheduler and of goroutines that do not rest; and which goroutine's.
-    pub(crate) in_hand: Vec<(ObjectId, Option<u32>)>,
-    /// Goroutines that are locked to a thread, by its m.
-    pub(crate) locked: FxHashMap<Addr, u32>,
+    pub(crate) in_hand: InHand,
 }
 
 /// What all kinds of roots are read with.
@@ -190,8 +186,7 @@ impl Collected {
         roots.roots.extend(other.roots.roots);
         roots.finalized.extend(other.roots.finalized);
         roots.weak.extend(other.roots.weak);
-        roots.in_hand.extend(other.roots.in_hand);
-        roots.locked.extend(other.roots.locked);
+        roots.in_hand.merge(other.roots.in_hand);
         self.left_out += other.left_out;
         self.coverage.merge(other.coverage);
     }

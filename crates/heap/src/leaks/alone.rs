@@ -21,7 +21,14 @@ const SEVERAL: u32 = u32::MAX - 1;
 impl Graph {
     /// What each group of goroutines holds that nothing else does; `groups` has the group of each
     /// goroutine of the census, from 0. Objects that only guessed words lead to count as well.
-    pub fn held_alone(&self, census: &Census, groups: &[u32], options: &GraphOptions<'_>) -> Alone {
+    ///
+    /// Nothing where there was no time to follow all pointers: too much would seem to be held alone.
+    pub fn held_alone(
+        &self,
+        census: &Census,
+        groups: &[u32],
+        options: &GraphOptions<'_>,
+    ) -> Option<Alone> {
         let len = groups.iter().max().map_or(0, |most| *most as usize + 1);
         let mut counts = vec![Count::default(); len];
         let candidates = Candidates::of(self, census);
@@ -29,7 +36,9 @@ impl Graph {
             graph: self,
             of: vec![NONE; self.slots() as usize],
         };
-        self.without_goroutines(census, &candidates, options, &mut colours);
+        if !self.without_goroutines(census, &candidates, options, &mut colours) {
+            return None;
+        }
         let mut own: Vec<Vec<ObjectId>> = vec![Vec::new(); groups.len()];
         for (number, one) in census.goroutines.iter().enumerate() {
             if let Some(own) = own.get_mut(number) {
@@ -38,7 +47,7 @@ impl Graph {
         }
         for candidate in &candidates.list {
             if let Some(own) = own.get_mut(candidate.goroutine as usize) {
-                own.extend(candidate.cut.iter().skip(1));
+                own.extend(&candidate.cut);
             }
         }
         for ((number, group), own) in (0u32..).zip(groups).zip(own) {
@@ -59,20 +68,21 @@ impl Graph {
                 count.bytes += span.elem_size;
             }
         }
-        Alone {
+        Some(Alone {
             counts,
             of: colours.of,
-        }
+        })
     }
 
-    /// Marks what is reachable without any goroutine as reached by several.
+    /// Marks what is reachable without any goroutine as reached by several; says whether there was
+    /// time for all of it.
     fn without_goroutines(
         &self,
         census: &Census,
         candidates: &Candidates,
         options: &GraphOptions<'_>,
         colours: &mut Colours<'_>,
-    ) {
+    ) -> bool {
         let now = std::time::Instant::now();
         let until = now.checked_add(options.limits.mark_time).unwrap_or(now);
         let marking = Marking::new(&self.objects, &self.copied.edges, options.threads(), until);
@@ -83,11 +93,8 @@ impl Graph {
             marking.left.take(object.0);
         }
         let mut items = Vec::new();
-        for root in self
-            .roots()
-            .iter()
-            .filter(|root| root.goroutine().is_none())
-        {
+        let roots = self.roots().iter();
+        for root in roots.filter(|root| root.goroutine().is_none()) {
             marking.reach(root.value.0, &mut items);
         }
         for object in self.finalized() {
@@ -100,6 +107,7 @@ impl Graph {
                 *colour = SEVERAL;
             }
         }
+        !marking.is_late()
     }
 }
 

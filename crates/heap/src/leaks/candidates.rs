@@ -46,7 +46,7 @@ impl Candidates {
             queued: FxHashSet::default(),
             in_hand: FxHashMap::default(),
         };
-        for (object, owner) in &graph.roots.in_hand {
+        for (object, owner) in &graph.roots.in_hand.objects {
             let owners = finder.in_hand.entry(*object).or_insert(*owner);
             // Of two owners neither is its own.
             if *owners != *owner {
@@ -138,6 +138,8 @@ impl Finder<'_> {
             return Ok(());
         }
         candidate.waits_for = match (is_channel(one.wait_reason), walk.blocked_in) {
+            // Any of a select's channels may wake it: all have to be known.
+            (true, _) if !g.is_whole => return Err(Doubt::Unknown),
             (true, _) => self.channels(sudogs)?,
             (false, BlockedIn::Cond(frame)) if one.wait_reason == "sync.Cond.Wait" => {
                 self.condition(sudogs, walk, frame)?

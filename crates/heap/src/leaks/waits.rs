@@ -59,6 +59,8 @@ pub(super) struct Waiting {
     pub(super) rest: Rest,
     pub(super) is_locked: bool,
     pub(super) is_in_bubble: bool,
+    /// Its list of sudogs was read to its end.
+    pub(super) is_whole: bool,
     sudogs: Vec<Addr>,
 }
 
@@ -139,6 +141,7 @@ impl Reader<'_> {
                     rest: Rest::of(layout, g),
                     is_locked: layout.g.lockedm.get(g) != 0,
                     is_in_bubble: bubble != 0,
+                    is_whole: false,
                     sudogs: Vec::new(),
                 };
                 self.waits.gs.insert(*number, known);
@@ -230,6 +233,7 @@ impl Reader<'_> {
                 at = sudog.map_or(Addr::NULL, |sudog| sudog.waitlink);
             }
             if let Some(g) = self.waits.gs.get_mut(number) {
+                g.is_whole = at.is_null();
                 g.sudogs = own;
             }
         }

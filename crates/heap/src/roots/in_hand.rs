@@ -6,49 +6,56 @@
 //! and of goroutines that do not rest in `stacks`.
 
 use letgo_goruntime::{Goroutine, Status};
-use letgo_target::{Addr, AddrRange, gather};
+use letgo_target::{Addr, AddrRange, OS_PAGE, gather};
+use rustc_hash::FxHashMap;
 
 use super::frames::{Frames, Special};
 use super::{Collected, Registers, Source};
 use crate::Error;
 use crate::bits::{index, word};
+use crate::leaks::may_leak;
+use crate::objects::ObjectId;
 
 /// Most bytes of a thread's stack that are looked at: those of C programs are large.
 const MOST_STACK: u64 = 1 << 20;
-
 /// Frames of a scheduler's stack that are looked at.
 const MOST_FRAMES: u32 = 64;
 
+/// What threads have in hand.
+#[derive(Debug, Default)]
+pub(crate) struct InHand {
+    /// Objects as large as a g or a sudog, and on which goroutine's stack the word was.
+    pub(crate) objects: Vec<(ObjectId, Option<u32>)>,
+    /// Goroutines that are locked to a thread, by its m.
+    pub(super) locked: FxHashMap<Addr, u32>,
+    /// All threads' registers and stacks were looked at.
+    pub(crate) is_whole: bool,
+}
+
+impl InHand {
+    pub(super) fn merge(&mut self, other: InHand) {
+        self.objects.extend(other.objects);
+        self.locked.extend(other.locked);
+    }
+}
+
 /// Whether a goroutine has nothing else in hand: it has come to rest in a call that waits.
 pub(super) fn rests(goroutine: &Goroutine) -> bool {
-    const RESTS: [&str; 24] = [
+    const OTHERS: [&str; 11] = [
         "IO wait",
-        "chan receive (nil chan)",
-        "chan send (nil chan)",
-        "select",
-        "select (no cases)",
         "GC sweep wait",
         "GC scavenge wait",
-        "chan receive",
-        "chan send",
+        "GC worker (idle)",
+        "cleanup wait",
+        "coroutine",
         "finalizer wait",
         "force gc (idle)",
-        "semacquire",
         "sleep",
-        "sync.Cond.Wait",
-        "sync.Mutex.Lock",
-        "sync.RWMutex.RLock",
-        "sync.RWMutex.Lock",
-        "sync.WaitGroup.Wait",
-        "GC worker (idle)",
-        "coroutine",
-        "cleanup wait",
-        "wait for GC cycle",
-        "timer goroutine (idle)",
         "trace reader (blocked)",
+        "wait for GC cycle",
     ];
-    matches!(goroutine.status, Status::Waiting | Status::Leaked)
-        && RESTS.contains(&goroutine.wait_reason)
+    let (status, reason) = (goroutine.status, goroutine.wait_reason);
+    may_leak(status, reason) || status == Status::Waiting && OTHERS.contains(&reason)
 }
 
 impl Collected {
@@ -66,7 +73,7 @@ impl Collected {
         let fits =
             |len: u32| (u64::from(len)..u64::from(len) + u64::from(len) / 4 + 16).contains(&size);
         if fits(layout.g.size) || fits(layout.sudog.size) {
-            self.roots.in_hand.push((object, owner));
+            self.roots.in_hand.objects.push((object, owner));
         }
     }
 }
@@ -76,29 +83,32 @@ impl Collected {
 /// # Errors
 /// Only what makes the whole target unreadable.
 pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Error> {
-    // Of a program that runs, nobody is said to be lost.
-    if source.registers.is_empty() {
+    let census = source.census;
+    let threads = census.threads.iter().filter(|thread| thread.procid != 0);
+    // Of a program that runs there are none.
+    if source.registers.is_empty() || source.registers.len() < threads.count() {
         return Ok(());
     }
+    into.roots.in_hand.is_whole = true;
     let mut frames = Frames::new(source.program);
     let mut idle = Vec::new();
-    for (range, m) in in_use(source) {
+    for part in in_use(source) {
+        let range = part.range;
         // A goroutine that is locked to a thread is in that thread's hand for as long as it waits.
-        let owner = into.roots.locked.get(&m).copied();
-        let gathered = gather(
-            source.program.memory,
-            std::iter::once((range.start(), range.len())),
-        )?;
-        let Some(bytes) = gathered.get(range.start(), index(range.len())) else {
-            page_by_page(source, range, owner, into)?;
-            continue;
-        };
-        if is_idle(source, &mut frames, range, bytes) {
+        let owner = into.roots.in_hand.locked.get(&part.m).copied();
+        let pages = pages(range);
+        let gathered = gather(source.program.memory, pages.clone())?;
+        let whole = gathered.get(range.start(), index(range.len()));
+        if whole.is_some_and(|bytes| is_idle(source, &mut frames, range, bytes)) {
             idle.push(range);
             continue;
         }
-        for value in bytes.chunks_exact(8) {
-            into.see(source, word(value, 0), owner);
+        into.roots.in_hand.is_whole &= whole.is_some() || !part.is_known;
+        for (page, len) in pages {
+            let bytes = gathered.get(page, index(len)).unwrap_or_default();
+            for value in bytes.chunks_exact(8) {
+                into.see(source, word(value, 0), owner);
+            }
         }
     }
     let busy = |one: &&Registers| !idle.iter().any(|range| range.contains(one.sp));
@@ -110,22 +120,14 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
     Ok(())
 }
 
-/// Looks at what is there of a stack that is not there as a whole: a large one of a C program of
-/// which not all was ever touched.
-fn page_by_page(
-    source: &Source<'_>,
-    range: AddrRange,
-    owner: Option<u32>,
-    into: &mut Collected,
-) -> Result<(), Error> {
-    let starts = || (range.start().0..range.end().0).step_by(8);
-    let gathered = gather(source.program.memory, starts().map(|at| (Addr(at), 8)))?;
-    for at in starts() {
-        if let Some(bytes) = gathered.get(Addr(at), 8) {
-            into.see(source, word(bytes, 0), owner);
-        }
-    }
-    Ok(())
+/// A range by pages: of a large stack of a C program not all was ever touched.
+fn pages(range: AddrRange) -> impl Iterator<Item = (Addr, u64)> + Clone {
+    let first = range.start().0 / OS_PAGE;
+    let behind = range.end().0.div_ceil(OS_PAGE);
+    (first..behind).map(move |page| {
+        let page = AddrRange::sized(Addr(page * OS_PAGE), OS_PAGE).intersect(range);
+        (page.start(), page.len())
+    })
 }
 
 /// Whether a thread that is on this stack of its scheduler looks for something to run and has
@@ -160,39 +162,49 @@ fn is_idle(source: &Source<'_>, frames: &mut Frames<'_>, range: AddrRange, bytes
     false
 }
 
-/// The parts of threads' stacks that are in use, with the m of each.
+/// A part of a thread's stack that may be in use.
+struct Part {
+    range: AddrRange,
+    m: Addr,
+    /// The stack pointer is known: all of it is in use.
+    is_known: bool,
+}
+
+/// The parts of threads' stacks that are in use.
 ///
 /// A thread is on its scheduler's stack, on that of its signal handler, which may have come while
 /// it was on either of its others, or on a goroutine's. If some thread is elsewhere, any of its
 /// stacks may be in use below.
-fn in_use(source: &Source<'_>) -> Vec<(AddrRange, Addr)> {
+fn in_use(source: &Source<'_>) -> Vec<Part> {
     let census = source.census;
-    let sps = || source.registers.iter().map(|regs| regs.sp);
-    let on = |stack: AddrRange| sps().find(|sp| stack.contains(*sp));
-    let own = census
-        .threads
-        .iter()
-        .flat_map(|thread| [thread.g0_stack, thread.gsignal_stack]);
+    let on = |stack: AddrRange| {
+        let mut sps = source.registers.iter().map(|regs| regs.sp);
+        sps.find(|sp| stack.contains(*sp))
+    };
+    let own = census.threads.iter();
+    let own = own.flat_map(|thread| [thread.g0_stack, thread.gsignal_stack]);
     let goroutines = census.goroutines.iter().map(|one| one.stack);
     let known = own.chain(goroutines).filter(|stack| on(*stack).is_some());
-    let is_anywhere = known.count() < source.registers.len() || source.registers.is_empty();
-    let mut ranges = Vec::new();
+    let is_anywhere = known.count() < source.registers.len();
+    let mut parts = Vec::new();
     for thread in &census.threads {
-        let (scheduler, signal) = (on(thread.g0_stack), on(thread.gsignal_stack));
-        let hidden = is_anywhere || signal.is_some();
-        let all = |stack: AddrRange| hidden.then_some(stack.start());
-        let scheduler = used(thread.g0_stack, scheduler.or(all(thread.g0_stack)));
-        let all = is_anywhere.then_some(thread.gsignal_stack.start());
-        let signal = used(thread.gsignal_stack, signal.or(all));
-        let both = scheduler.into_iter().chain(signal);
-        ranges.extend(both.map(|range| (range, thread.m)));
+        let in_signal = on(thread.gsignal_stack).is_some();
+        for (stack, hidden) in [
+            (thread.g0_stack, is_anywhere || in_signal),
+            (thread.gsignal_stack, is_anywhere),
+        ] {
+            let sp = on(stack);
+            let from = sp.or(hidden.then_some(stack.start()));
+            // Of a large one only what is hidden is cut.
+            let most = Addr(stack.end().0.saturating_sub(MOST_STACK));
+            let least = if sp.is_some() { Addr::NULL } else { most };
+            let range = from.map(|from| AddrRange::new(from.align_up(8).max(least), stack.end()));
+            parts.extend(range.filter(|range| !range.is_empty()).map(|range| Part {
+                range,
+                m: thread.m,
+                is_known: sp.is_some(),
+            }));
+        }
     }
-    ranges
-}
-
-/// A stack from its stack pointer on.
-fn used(stack: AddrRange, sp: Option<Addr>) -> Option<AddrRange> {
-    let most = Addr(stack.end().0.saturating_sub(MOST_STACK));
-    let low = sp?.align_up(8).max(most).min(stack.end());
-    Some(AddrRange::new(low, stack.end())).filter(|range| !range.is_empty())
+    parts
 }

@@ -365,7 +365,7 @@ fn stack(
     stack.reached(into);
     let locked = fields.lockedm.addr(g);
     if !locked.is_null() {
-        into.roots.locked.insert(locked, own.number);
+        into.roots.in_hand.locked.insert(locked, own.number);
     }
     if !rests(own.one) {
         for value in bytes.chunks_exact(8) {
