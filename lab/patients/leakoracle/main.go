@@ -19,9 +19,7 @@ package main
 import (
 	"flag"
 	"math/rand"
-	"os"
 	"runtime"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +27,7 @@ import (
 	"time"
 
 	"letgo.lab/truth"
+	"letgo.lab/truth/leakprofile"
 )
 
 var (
@@ -67,7 +66,7 @@ func main() {
 	})
 	p.On("go", func() { release(living) })
 	p.OnWords("proven", func(words []string) { answer(p, words) })
-	p.On("profile", func() { writeProfile(p) })
+	p.On("profile", func() { leakprofile.Write(p, *profile) })
 	p.Truth("slots", mostSlots)
 	p.Serve()
 }
@@ -220,22 +219,5 @@ func operateEverything(hard bool) {
 		if l := get(); l != nil {
 			operateAll(open(l), hard)
 		}
-	}
-}
-
-func writeProfile(p *truth.Patient) {
-	leaks := pprof.Lookup("goroutineleak")
-	if leaks == nil {
-		p.Fail("this release has no profile goroutineleak")
-	}
-	file, err := os.Create(*profile)
-	if err != nil {
-		p.Fail(err.Error())
-	}
-	if err := leaks.WriteTo(file, 2); err != nil {
-		p.Fail(err.Error())
-	}
-	if err := file.Close(); err != nil {
-		p.Fail(err.Error())
 	}
 }

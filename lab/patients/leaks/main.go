@@ -13,13 +13,12 @@ package main
 
 import (
 	"flag"
-	"os"
 	"runtime"
-	"runtime/pprof"
 	"sort"
 	"strings"
 
 	"letgo.lab/truth"
+	"letgo.lab/truth/leakprofile"
 )
 
 // A mode starts goroutines that wait, and must itself keep nothing of what they wait for.
@@ -95,7 +94,7 @@ func main() {
 		roll.Settle()
 		tell()
 	})
-	p.On("profile", func() { writeProfile(p) })
+	p.On("profile", func() { leakprofile.Write(p, *profile) })
 	serve(p, own)
 }
 
@@ -143,23 +142,6 @@ func scrub(depth int) byte {
 		return scrub(depth-1) + frame[depth]
 	}
 	return frame[0]
-}
-
-func writeProfile(p *truth.Patient) {
-	leaks := pprof.Lookup("goroutineleak")
-	if leaks == nil {
-		p.Fail("this release has no profile goroutineleak")
-	}
-	file, err := os.Create(*profile)
-	if err != nil {
-		p.Fail(err.Error())
-	}
-	if err := leaks.WriteTo(file, 2); err != nil {
-		p.Fail(err.Error())
-	}
-	if err := file.Close(); err != nil {
-		p.Fail(err.Error())
-	}
 }
 
 // expect says that n goroutines come into the function of a mode, and are of its class.

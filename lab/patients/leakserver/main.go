@@ -16,14 +16,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"runtime/pprof"
 	"sort"
 	"strings"
 	"sync"
 	"time"
 
 	"letgo.lab/truth"
+	"letgo.lab/truth/leakprofile"
 )
 
 var (
@@ -76,7 +75,7 @@ func main() {
 	p.Truth("port", listener.Addr().(*net.TCPAddr).Port, "requests", *requests,
 		"shapes", strings.Join(names, ","))
 	p.On("more", more)
-	p.On("profile", func() { writeProfile(p) })
+	p.On("profile", func() { leakprofile.Write(p, *profile) })
 	p.Serve()
 }
 
@@ -145,23 +144,6 @@ func leave(client *http.Client, url string) error {
 	// The header has come, the rest would come for ever.
 	cancel()
 	return answer.Body.Close()
-}
-
-func writeProfile(p *truth.Patient) {
-	leaks := pprof.Lookup("goroutineleak")
-	if leaks == nil {
-		p.Fail("this release has no profile goroutineleak")
-	}
-	file, err := os.Create(*profile)
-	if err != nil {
-		p.Fail(err.Error())
-	}
-	if err := leaks.WriteTo(file, 2); err != nil {
-		p.Fail(err.Error())
-	}
-	if err := file.Close(); err != nil {
-		p.Fail(err.Error())
-	}
 }
 
 // gone says that the patience of a handler is over.

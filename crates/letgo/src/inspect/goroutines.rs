@@ -38,12 +38,9 @@ pub fn goroutines_report(
     let census = &reading.census;
     let graph = reading.marked.as_ref().map(|marked| &marked.graph);
     let (of, mut groups) = group(census, graph, leaks.as_ref());
-    if let Some(graph) = graph {
-        let options = GraphOptions::default();
-        let alone = graph.held_alone(census, &of, &options);
-        for (group, count) in groups.iter_mut().zip(alone.counts) {
-            group.retained = Some(count);
-        }
+    let alone = graph.and_then(|graph| graph.held_alone(census, &of, &GraphOptions::default()));
+    for (group, count) in groups.iter_mut().zip(alone.unwrap_or_default().counts) {
+        group.retained = Some(count);
     }
     let gofunc = reading.runtime.layout().moduledata.gofunc.offset;
     let mut places =
@@ -94,6 +91,7 @@ fn leaks(reading: &mut Reading, now: Option<&dyn ReadMemory>) -> Option<Leaks> {
     {
         let why = format!("they could not be looked at once more: {error}");
         reading.coverage.skip("leaked goroutines", why);
+        return None;
     }
     Some(leaks)
 }

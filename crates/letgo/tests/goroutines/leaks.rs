@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use letgo_testkit::{Case, Patient, Recipe};
+use letgo_testkit::{Case, Patient};
 
 use crate::roll::Roll;
 use crate::{all, may_read, newest, profiled, proven};
@@ -13,18 +13,8 @@ use crate::{all, may_read, newest, profiled, proven};
 /// `findGoroutineLeaks`, does not look at weak handles).
 const BEHIND_WEAK: [&str; 3] = ["main.ofWeak", "main.weakInner", "main.weakItself"];
 
-/// What no verdict on a wait reason can prove: before Go 1.20 a mutex, and before 1.24 a group, is
-/// waited for as a bare semaphore.
-const BARE: &str = "semacquire";
-
 fn start(case: &Case, args: &[&str]) -> (Patient, Roll) {
-    let recipe = Recipe::new("leaks")
-        .go(case.version)
-        .kind(case.kind.clone());
-    let recipe = args.iter().fold(recipe, |recipe, arg| recipe.arg(*arg));
-    let patient = recipe.start().unwrap();
-    let roll = Roll::of(patient.truth());
-    (patient, roll)
+    crate::start("leaks", case, args)
 }
 
 #[test]
@@ -129,11 +119,9 @@ fn who_is_lost_is_proven_and_nobody_else_is() {
 /// Looks at a program, until all that are lost were proven.
 const LOOKS: u32 = 5;
 
-/// Those that are lost and were not proven, but for those of whom only a frame tells.
+/// Those that are lost and were not proven.
 fn missed(roll: &Roll, proven: &BTreeSet<u64>) -> BTreeSet<u64> {
-    let bare = roll.0.values().filter(|group| group.state == BARE);
-    let bare: BTreeSet<u64> = bare.flat_map(|group| group.goids.clone()).collect();
-    &(&roll.goids("leaked") - proven) - &bare
+    &roll.goids("leaked") - proven
 }
 
 fn nobody_else(case: &Case, roll: &Roll, proven: &BTreeSet<u64>) {

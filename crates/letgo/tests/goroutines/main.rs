@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use letgo_testkit::{Case, Kind, NEWEST_GO, Patient, Tier, cases, forbidden, note_skip};
+use letgo_testkit::{Case, Kind, NEWEST_GO, Patient, Recipe, Tier, cases, forbidden, note_skip};
 use serde_json::Value;
 
 const LETGO: &str = env!("CARGO_BIN_EXE_letgo");
@@ -30,6 +30,15 @@ enum Verdict {
     Likely,
     /// Nothing.
     None,
+}
+
+/// Starts a patient; with what it says of its goroutines.
+fn start(shape: &str, case: &Case, args: &[&str]) -> (Patient, roll::Roll) {
+    let recipe = Recipe::new(shape).go(case.version).kind(case.kind.clone());
+    let recipe = args.iter().fold(recipe, |recipe, arg| recipe.arg(*arg));
+    let patient = recipe.start().unwrap();
+    let roll = roll::Roll::of(patient.truth());
+    (patient, roll)
 }
 
 /// The verdict of `letgo goroutines` on every goroutine that it lists.

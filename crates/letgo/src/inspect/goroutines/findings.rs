@@ -1,13 +1,13 @@
 //! [`goroutine_groups`]: the goroutines of a reading as the rules want to know them.
 
 use letgo_diagnose as rules;
-use letgo_heap::{GraphOptions, Standing};
+use letgo_heap::GraphOptions;
 use letgo_report as out;
 use letgo_target::ReadMemory;
 
-use super::groups::{Group, group};
+use super::groups::group;
 use super::places::Places;
-use super::{leaks, status};
+use super::{leaks, listed};
 use crate::inspect::{Program, Reading};
 
 /// Goroutines alike from which on it is worth knowing what they hold.
@@ -32,7 +32,7 @@ pub fn goroutine_groups(
     }
     let mut heap = vec![(0u64, 0u64); groups.len()];
     if groups.iter().any(|group| group.count >= WORTH) {
-        let alone = graph.held_alone(census, &of, &GraphOptions::default());
+        let alone = graph.held_alone(census, &of, &GraphOptions::default())?;
         alone.each(&mut |object, group| {
             let range = graph.range_of(object);
             if let (Some(sum), Some(range)) = (heap.get_mut(group as usize), range) {
@@ -45,46 +45,39 @@ pub fn goroutine_groups(
     let mut places = Places::new(program, gofunc).ok()?;
     let is_whole = reading.coverage.is_complete();
     let bytes = stacks.into_iter().zip(heap);
-    let listed = groups.into_iter().zip(bytes);
-    let own = listed.filter(|(group, _)| !group.first.system);
+    let own = groups.into_iter().zip(bytes);
+    let own = own.filter(|(group, _)| !group.first.system);
     let now_ns = reading.monotonic_ns;
-    let facts = own.map(
-        |(group, (stack, (heap_objects, heap)))| rules::GoroutineGroup {
-            stack_resident_bytes: stack,
-            heap_resident_bytes: heap,
-            heap_objects,
-            is_whole,
-            ..plain(&group, &mut places, now_ns)
-        },
-    );
+    let facts = own.map(|(group, (stack, (objects, heap)))| rules::GoroutineGroup {
+        stack_resident_bytes: stack,
+        heap_resident_bytes: heap,
+        heap_objects: objects,
+        is_whole,
+        ..plain(listed(group, &mut places, now_ns))
+    });
     Some(facts.collect())
 }
 
-/// What is known of a group without any bytes in RAM.
-fn plain(group: &Group<'_>, places: &mut Places<'_>, now_ns: Option<u64>) -> rules::GoroutineGroup {
-    let first = group.first;
-    let (frames, _) = places.stack(group.pcs, first.start_pc);
+/// A group of the report, without any bytes in RAM.
+fn plain(group: out::GoroutineGroup) -> rules::GoroutineGroup {
     let location = |place: out::Location| rules::Location {
         function: place.function,
         file: place.file,
         line: place.line,
     };
-    let since = |ns: u64| now_ns.map(|now| now.saturating_sub(ns));
     rules::GoroutineGroup {
-        verdict: match group.standing {
-            Some(Standing::Proven) => rules::Verdict::Proven,
+        verdict: match group.verdict {
+            out::Verdict::Proven => rules::Verdict::Proven,
+            out::Verdict::Likely => rules::Verdict::Likely,
             _ => rules::Verdict::None,
         },
         count: group.count,
-        status: status(first).as_str().to_owned(),
-        wait_reason: first.wait_reason.to_owned(),
-        waiting_ns: group.since.and_then(|(first, _)| since(first)),
-        waiting_least_ns: group.since.and_then(|(_, last)| since(last)),
-        location: places.location(&frames).map(location),
-        created_by: (first.goid != 1)
-            .then(|| places.created_by(first.go_pc))
-            .flatten()
-            .map(location),
+        status: group.status.as_str().to_owned(),
+        wait_reason: group.wait_reason.unwrap_or_default(),
+        waiting_ns: group.waiting_ns,
+        waiting_least_ns: group.waiting_ns_min,
+        location: group.location.map(location),
+        created_by: group.created_by.map(location),
         stack_virtual_bytes: group.stack_bytes,
         ..rules::GoroutineGroup::default()
     }

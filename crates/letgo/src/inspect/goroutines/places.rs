@@ -2,9 +2,12 @@
 //!
 //! Names are as Go prints them: the arguments of a generic's type are `...`.
 
+use std::hash::Hasher;
+
 use letgo_gobin::{Call, Calls, Error};
 use letgo_report as out;
 use letgo_target::Addr;
+use twox_hash::XxHash3_64;
 
 use super::super::Program;
 use super::groups::Group;
@@ -108,14 +111,14 @@ impl<'a> Places<'a> {
 
     /// What tells a group from others, in every reading of the same build.
     pub(super) fn id(&self, group: &Group<'_>, status: &str) -> String {
-        let mut hash = Fnv::default();
-        hash.take(status.as_bytes());
-        hash.take(group.first.wait_reason.as_bytes());
+        let mut hash = XxHash3_64::with_seed(0);
+        hash.write(status.as_bytes());
+        hash.write(group.first.wait_reason.as_bytes());
         let own = [group.first.start_pc, group.first.go_pc];
         for pc in own.iter().chain(group.pcs) {
-            hash.take(&self.linked(*pc).0.to_le_bytes());
+            hash.write(&self.linked(*pc).0.to_le_bytes());
         }
-        format!("{:016x}", hash.0)
+        format!("{:016x}", hash.finish())
     }
 }
 
@@ -166,23 +169,6 @@ pub(super) fn shorten(frames: &mut Vec<out::CallFrame>) -> u64 {
         frames.drain(half..half + more);
     }
     more as u64
-}
-
-/// FNV-1a, which is the same everywhere and for ever.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn take(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
 }
 
 #[cfg(test)]
