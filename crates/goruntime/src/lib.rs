@@ -11,6 +11,7 @@
 
 mod buckets;
 mod census;
+mod channels;
 mod check;
 mod controls;
 mod counters;

@@ -16,7 +16,13 @@ use super::Program;
 const LARGE_SLOT: u64 = 4096;
 
 /// What of `residency` is kept, by address.
-pub(super) fn ranges(census: &Census, residency: &Residency, contents: bool) -> Vec<AddrRange> {
+/// The os pages of `channels` are kept wherever they lie: who waits for one is in its queues.
+pub(super) fn ranges(
+    census: &Census,
+    residency: &Residency,
+    channels: Vec<AddrRange>,
+    contents: bool,
+) -> Vec<AddrRange> {
     let mut all = Vec::new();
     let mut arenas = census.arenas.clone();
     arenas.sort();
@@ -36,11 +42,16 @@ pub(super) fn ranges(census: &Census, residency: &Residency, contents: bool) -> 
         }
         outside(AddrRange::new(from, run.range.end().max(from)));
     }
-    for span in census.spans.iter() {
-        let kept = match is_left_out(span, contents) {
-            false => span.range(),
-            true => bitmaps(span),
-        };
+    let spans = census.spans.iter();
+    let spans = spans.map(|span| match is_left_out(span, contents) {
+        false => span.range(),
+        true => bitmaps(span),
+    });
+    let pages = channels.into_iter().map(|range| {
+        let first = range.start().0 / OS_PAGE * OS_PAGE;
+        AddrRange::new(Addr(first), range.end().align_up(OS_PAGE))
+    });
+    for kept in spans.chain(pages) {
         let resident = residency.within(kept).filter(|run| run.kind.is_resident());
         all.extend(resident.map(|run| run.range));
     }

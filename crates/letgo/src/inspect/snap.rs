@@ -83,7 +83,9 @@ pub fn write(
     }
     progress.step("copying memory");
     let mut unchecked = 0;
-    for range in keep::ranges(&census, &view.residency, keep.contents) {
+    let channels = runtime.awaited_channels(&*view.memory, &census);
+    let channels = channels.map_err(wrong)?;
+    for range in keep::ranges(&census, &view.residency, channels, keep.contents) {
         writer
             .memory(range, &*view.memory)
             .map_err(|error| told(&error))?;

@@ -163,6 +163,7 @@ fn strip(value: &mut Value, kernel: bool) {
             let beside = |key: &str| match key {
                 "wall_ns" | "read_ns" | "mark_ns" | "dominators_ns" => true,
                 "last_gc_age_ns" | "alloc_rate_recent" | "gc_cpu_recent" => true,
+                "waiting_ns" | "waiting_ns_min" => true,
                 // What is resident is what the page table says; a core has none.
                 "resident_bytes"
                 | "retained_resident_bytes"
@@ -253,6 +254,7 @@ fn check_cases(shape: &Recipe, cases: &[Case]) {
             let ways = Ways::of(&patient, case);
             let mut wrong = check("heap", &["--top=50", "--depth=4"], &ways);
             wrong.extend(check("why", &[], &ways));
+            wrong.extend(check("goroutines", &[], &ways));
             (ways, wrong)
         });
         let (mut ways, mut wrong) = looks.next().unwrap();
@@ -300,6 +302,21 @@ fn objects_held_in_every_way_are_the_same_by_every_way() {
     };
     check_cases(
         &Recipe::new("graph"),
+        &[OLDEST_GO, MIDDLE_GO, NEWEST_GO].map(case),
+    );
+}
+
+#[test]
+fn goroutines_that_wait_in_every_way_are_the_same_by_every_way() {
+    if !may_read("goroutines_that_wait_in_every_way_are_the_same_by_every_way") {
+        return;
+    }
+    let case = |version| Case {
+        version,
+        kind: Kind::stripped_pie(),
+    };
+    check_cases(
+        &Recipe::new("leaks").arg("-all"),
         &[OLDEST_GO, MIDDLE_GO, NEWEST_GO].map(case),
     );
 }
