@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 use letgo_account::Leaf;
 
 use crate::draft::{Case, Draft};
+use crate::facts::Measure;
 use crate::finding::Location;
 use crate::group::{GoroutineGroup, Verdict};
 use crate::waits::{Advice, Wait};
@@ -201,12 +202,9 @@ impl<'a> Herd<'a> {
     }
 
     /// Where the bytes are.
-    pub(crate) fn shares(&self) -> String {
-        let stacks = format!(
-            "Stacks: {} resident of {}.",
-            words::bytes(self.stacks()),
-            words::bytes(self.sum(|group| group.stack_virtual_bytes)),
-        );
+    pub(crate) fn shares(&self, case: &Case<'_>) -> String {
+        let all = self.sum(|group| group.stack_virtual_bytes);
+        let stacks = stacks(case, self.stacks(), all);
         match self.sum(|group| group.heap_objects) {
             0 => stacks,
             objects => format!(
@@ -249,5 +247,14 @@ pub(crate) fn place(location: &Location) -> String {
     match file {
         "" => location.function.clone(),
         file => format!("{} ({file}:{})", location.function, location.line),
+    }
+}
+
+/// How large stacks are, and where that is known what of them is in RAM.
+pub(crate) fn stacks(case: &Case<'_>, resident: u64, all: u64) -> String {
+    let all = words::bytes(all);
+    match case.facts.measure {
+        Measure::Resident => format!("Stacks: {} resident of {all}.", words::bytes(resident)),
+        Measure::Virtual => format!("Stacks: {all}."),
     }
 }

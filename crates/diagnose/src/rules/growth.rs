@@ -43,9 +43,8 @@ fn uncounted(case: &Case<'_>) -> Option<Draft> {
         .claim(Leaf::StacksGoroutine, bytes)
         .count(count)
         .evidence(format!(
-            "Stacks: {} resident of {}. What they wait for was not looked at.",
-            words::bytes(bytes),
-            words::bytes(stacks.virtual_bytes)
+            "{} What they wait for was not looked at.",
+            herd::stacks(case, bytes, stacks.virtual_bytes)
         ));
     Some(bounded(asked(case, draft)))
 }
@@ -77,7 +76,7 @@ fn draft(case: &Case<'_>, told: Told, herd: &Herd<'_>) -> Draft {
             ))
             .evidence("A GC halves a stack of which less than a quarter is used."),
         _ => draft
-            .evidence(herd.shares())
+            .evidence(herd.shares(case))
             .maybe(herd.came(case))
             .evidence("Nothing shows that they are leaked: more work needs more goroutines."),
     };

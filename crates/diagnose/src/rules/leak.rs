@@ -42,7 +42,7 @@ fn draft(case: &Case<'_>, told: Told, herd: &Herd<'_>) -> Draft {
         .location(herd.largest().and_then(|group| group.location.as_ref()))
         .least(if grows { Severity::Low } else { Severity::Info });
     let draft = places(case, told, herd, herd.claim(case, draft))
-        .evidence(herd.shares())
+        .evidence(herd.shares(case))
         .maybe(herd.came(case))
         .evidence(outlook(told));
     remedies(case, told, herd, draft)

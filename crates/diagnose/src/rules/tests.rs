@@ -6,7 +6,8 @@ use letgo_account::Leaf;
 use super::NEED_RESIDENCY;
 use crate::facts::{Facts, Malloc, Mapping, Measure, Profile, SizeClass, State, Thp};
 use crate::finding::{Confidence, Finding, Severity};
-use crate::testing::{MIB, container, edited, find, healthy, rates, spiral};
+use crate::group::Verdict;
+use crate::testing::{MIB, container, edited, find, healthy, rates, receivers, spiral};
 use crate::{Thresholds, diagnose};
 
 const SECOND: u64 = 1_000_000_000;
@@ -523,4 +524,17 @@ fn remedies_of_a_core_act_on_no_process_and_claim_no_rss() {
         let text = format!("{finding:?}");
         assert!(!text.contains("RSS") && !text.contains("4242"), "{text}");
     }
+}
+
+#[test]
+fn nothing_is_called_resident_of_a_core() {
+    let mut facts = healthy();
+    facts.goroutine_groups = Some(vec![receivers(Verdict::Proven, 20_000)]);
+    let stacks = |facts: &Facts| {
+        let leak = find(facts, "goroutine-leak").expect("a leak");
+        let mut lines = leak.evidence.into_iter();
+        lines.find(|line| line.starts_with("Stacks: ")).unwrap()
+    };
+    assert!(stacks(&facts).contains("resident of 156 MiB."));
+    assert_eq!(stacks(&of_a_core(&facts)), "Stacks: 156 MiB.");
 }

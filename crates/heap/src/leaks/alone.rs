@@ -22,7 +22,7 @@ impl Graph {
     /// What each group of goroutines holds that nothing else does; `groups` has the group of each
     /// goroutine of the census, from 0. Objects that only guessed words lead to count as well.
     ///
-    /// Nothing where there was no time to follow all pointers: too much would seem to be held alone.
+    /// Nothing where there was no time to follow all pointers: too much would seem to be held.
     pub fn held_alone(
         &self,
         census: &Census,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use letgo_goruntime::CensusOptions;
 use letgo_report::Method;
 use letgo_snapshot::{Facts, SnapshotWriter, ThreadFacts, Written};
-use letgo_target::{Coverage, Residency};
+use letgo_target::{AddrRange, Coverage, Residency};
 
 use super::filed::{Beside, sums};
 use super::keep::{self, Recording, Redaction};
@@ -82,25 +82,10 @@ pub fn write(
         coverage.merge(core.coverage());
     }
     progress.step("copying memory");
-    let mut unchecked = 0;
     let channels = runtime.awaited_channels(&*view.memory, &census);
     let channels = channels.map_err(wrong)?;
-    for range in keep::ranges(&census, &view.residency, channels, keep.contents) {
-        writer
-            .memory(range, &*view.memory)
-            .map_err(|error| told(&error))?;
-        unchecked += range.len();
-        if unchecked < CHECK_EVERY {
-            continue;
-        }
-        unchecked = 0;
-        if let Err(why) = view.check() {
-            return Err(Complaint::no_report(
-                format!("the snapshot was given up, to leave room for the program: {why}"),
-                "Try --stop or --no-pause, which need no memory where the program runs",
-            ));
-        }
-    }
+    let ranges = keep::ranges(&census, &view.residency, channels, keep.contents);
+    copy(&mut writer, &view, &ranges, told)?;
     view.settle()?;
     let pause = view.let_go();
     View::note(pause, &mut coverage);
@@ -118,6 +103,33 @@ pub fn write(
         why: view.why,
         coverage,
     })
+}
+
+/// Copies memory, and gives up where the program would lack it.
+fn copy(
+    writer: &mut SnapshotWriter,
+    view: &View,
+    ranges: &[AddrRange],
+    told: impl Fn(&letgo_snapshot::Error) -> Complaint,
+) -> Result<(), Complaint> {
+    let mut unchecked = 0;
+    for range in ranges {
+        writer
+            .memory(*range, &*view.memory)
+            .map_err(|error| told(&error))?;
+        unchecked += range.len();
+        if unchecked < CHECK_EVERY {
+            continue;
+        }
+        unchecked = 0;
+        if let Err(why) = view.check() {
+            return Err(Complaint::no_report(
+                format!("the snapshot was given up, to leave room for the program: {why}"),
+                "Try --stop or --no-pause, which need no memory where the program runs",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Checks, before anything is held, whether there can be such a file.

@@ -218,6 +218,8 @@ fn no_goroutine_that_was_proven_runs_again() {
             }
         }
         assert!(all > 0, "go{version}: nobody was ever proven");
+        let moments = worlds * stops;
+        eprintln!("go{version}: {all} proven at {moments} moments, none of whom ran again");
     }
 }
 

@@ -3,7 +3,7 @@
 use letgo_diagnose as rules;
 use letgo_heap::GraphOptions;
 use letgo_report as out;
-use letgo_target::ReadMemory;
+use letgo_target::{AddrRange, ReadMemory};
 
 use super::groups::group;
 use super::places::Places;
@@ -21,13 +21,18 @@ pub fn goroutine_groups(
     now: Option<&dyn ReadMemory>,
 ) -> Option<Vec<rules::GoroutineGroup>> {
     let leaks = leaks(reading, now)?;
-    let (census, residency) = (&reading.census, &reading.residency);
+    let census = &reading.census;
+    // Where there is no page table, address space is what counts.
+    let weigh = |range: AddrRange| match reading.rss {
+        Some(_) => reading.residency.resident_in(range).0,
+        None => range.len(),
+    };
     let graph = reading.marked.as_ref().map(|marked| &marked.graph)?;
     let (of, groups) = group(census, Some(graph), Some(&leaks));
     let mut stacks = vec![0u64; groups.len()];
     for (one, group) in census.goroutines.iter().zip(&of) {
         if let Some(sum) = stacks.get_mut(*group as usize) {
-            *sum += residency.resident_in(one.stack).0;
+            *sum += weigh(one.stack);
         }
     }
     let mut heap = vec![(0u64, 0u64); groups.len()];
@@ -37,7 +42,7 @@ pub fn goroutine_groups(
             let range = graph.range_of(object);
             if let (Some(sum), Some(range)) = (heap.get_mut(group as usize), range) {
                 sum.0 += 1;
-                sum.1 += residency.resident_in(range).0;
+                sum.1 += weigh(range);
             }
         });
     }
