@@ -52,7 +52,8 @@ pub fn gather(
     for (addr, len) in items.filter(|item| item.1 > 0) {
         memory.asked(addr, len);
         let (first, last) = (addr.0 / OS_PAGE, addr.add(len - 1).0 / OS_PAGE);
-        if pages.last() != Some(&last) {
+        // Neighbours share a page; what begins before it does not.
+        if first < last || pages.last() != Some(&last) {
             pages.extend(first..=last);
         }
     }
@@ -138,6 +139,15 @@ mod tests {
         assert_eq!(got.get(Addr(0x9000), 8), None);
         assert_eq!(got.get(Addr(0x2ffc), 8), None, "the run ends at its page");
         assert_eq!(got.byte_len(), 0x3000);
+    }
+
+    #[test]
+    fn an_item_over_two_pages_is_whole_though_its_last_page_was_asked_for() {
+        let mut memory = SliceMemory::default();
+        memory.map(Addr(0x1000), vec![7; 0x2000]);
+        let items = [(Addr(0x2100), 8), (Addr(0x1ff8), 16)];
+        let got = gather(&memory, items.into_iter()).unwrap();
+        assert_eq!(got.get(Addr(0x1ff8), 16), Some(&[7; 16][..]));
     }
 
     #[test]
