@@ -115,7 +115,7 @@ impl Random {
 /// How many worlds, and how often each is stopped.
 fn extent() -> (u64, u64) {
     match std::env::var("LETGO_SOAK").as_deref() {
-        Ok("full") => (250, 8),
+        Ok("full") => (125, 8),
         _ => (4, 3),
     }
 }
