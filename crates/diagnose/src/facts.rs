@@ -11,6 +11,7 @@ use letgo_goruntime::RuntimeStats;
 use serde::{Deserialize, Serialize};
 
 use crate::group::GoroutineGroup;
+use crate::holder::Holder;
 
 /// What one reading of one process brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +48,8 @@ pub struct Facts {
     pub goroutines: Goroutines,
     /// Goroutines by what they do where; `None` where their stacks were not looked at.
     pub goroutine_groups: Option<Vec<GoroutineGroup>>,
+    /// The variables that hold most alone, the largest first; `None` where nobody looked.
+    pub holders: Option<Vec<Holder>>,
     /// OS threads.
     pub threads: Threads,
     /// Buckets of the memory, block and mutex profiles.

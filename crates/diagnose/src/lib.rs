@@ -15,6 +15,7 @@ mod facts;
 mod finding;
 mod group;
 mod herd;
+mod holder;
 mod pacer;
 #[cfg(test)]
 mod properties;
@@ -35,6 +36,7 @@ pub use facts::{
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
 pub use group::{GoroutineGroup, Verdict};
+pub use holder::{Holder, Part};
 pub use settings::{Setting, settings};
 pub use thresholds::Thresholds;
 

@@ -161,6 +161,8 @@ fn most_of(id: &str) -> usize {
     match id {
         // Three kinds, of each three groups by themselves and the others together.
         "goroutine-leak" | "goroutine-growth" => 12,
+        // Variables, each by itself.
+        "global-holder" => 3,
         _ => 1,
     }
 }

@@ -18,6 +18,7 @@ mod goroutines;
 mod graveyard;
 mod growth;
 mod headroom;
+mod holders;
 mod idle;
 mod leak;
 mod limit;
@@ -82,6 +83,7 @@ rules! {
     "cgo-growth" => cgo::malloc,
     "goroutine-leak" => leak::blocked,
     "goroutine-growth" => growth::herds,
+    "global-holder" => holders::global_holder,
     "goroutine-graveyard" => graveyard::dead_goroutines,
     "gc-off" => gc::off,
     "gc-stalled" => gc::stalled,

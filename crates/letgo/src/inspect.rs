@@ -24,6 +24,7 @@ mod roots;
 mod snap;
 mod subject;
 mod surroundings;
+mod variables;
 mod view;
 
 use std::fs::File;
@@ -47,6 +48,7 @@ pub(crate) use report::{container, memory_limit, target};
 pub use snap::{Keep, Snapped, check as check_snapshot, write as write_snapshot};
 pub use subject::Subject;
 pub use surroundings::Surroundings;
+pub use variables::variables;
 pub use view::View;
 
 use crate::complaint::Complaint;

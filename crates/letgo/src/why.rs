@@ -8,7 +8,7 @@ use letgo_report::WhyReport;
 use crate::cli::WhyArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::inspect::{Hold, Options, Subject, facts, goroutine_groups, why_report};
+use crate::inspect::{Hold, Options, Subject, facts, goroutine_groups, variables, why_report};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -47,10 +47,13 @@ pub fn report(
     let memory = subject.as_it_is_now();
     let now = memory.as_ref().map(|memory| memory as _);
     let groups = goroutine_groups(subject.program(), &mut reading, now);
+    progress.step("finding out who holds what");
+    let holders = variables(subject.program(), &mut reading);
     let around = subject.around();
     let program = subject.program();
     let facts = Facts {
         goroutine_groups: groups,
+        holders,
         ..facts(program, &reading, &around)
     };
     let findings = letgo_diagnose::diagnose(&facts);

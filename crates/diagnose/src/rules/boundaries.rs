@@ -5,6 +5,7 @@ use letgo_account::{Leaf, ResidentBytes};
 use super::sentry::tests::sentry;
 use crate::facts::Facts;
 use crate::group::{GoroutineGroup, Verdict};
+use crate::holder::Holder;
 use crate::testing::{
     MIB, container, edited, find, healthy, rates, receivers, spans, spiral, with_graph, with_groups,
 };
@@ -206,6 +207,19 @@ fn boundaries_of_limits() -> Vec<Boundary> {
     ]
 }
 
+fn boundaries_of_holders() -> Vec<Boundary> {
+    let held = |bytes: u64| Facts {
+        holders: Some(vec![Holder {
+            name: "main.cache".into(),
+            resident_bytes: bytes,
+            objects: 1,
+            ..Holder::default()
+        }]),
+        ..healthy()
+    };
+    vec![("global-holder", held(16 * MIB), held(16 * MIB - 1))]
+}
+
 fn boundaries_of_goroutines() -> Vec<Boundary> {
     let proven = |count: u64, heap: u64| {
         let mut group = receivers(Verdict::Proven, count);
@@ -282,6 +296,7 @@ fn each_rule_fires_at_its_boundary_and_not_before() {
         boundaries_by_state(),
         boundaries_of_cost(),
         boundaries_of_limits(),
+        boundaries_of_holders(),
         boundaries_of_goroutines(),
     ];
     let mut seen = std::collections::BTreeSet::new();

@@ -36,6 +36,7 @@ pub fn facts(program: &Program, reading: &Reading, around: &Surroundings) -> Fac
         reached: reading.account.reached.clone(),
         goroutines: goroutines(reading),
         goroutine_groups: None,
+        holders: None,
         threads: Threads {
             count: around.threads,
             runtime_count: census.threads.len() as u64,
