@@ -63,7 +63,9 @@ fn title(page: &mut Page, number: usize, finding: &Finding) {
 }
 
 fn details(page: &mut Page, finding: &Finding, all: bool) {
-    if let Some(holder) = &finding.holder {
+    if let Some(holder) = &finding.holder
+        && !finding.title.starts_with(holder)
+    {
         page.wrapped(INDENT, Ink::Plain, &format!("held by {holder}"));
     }
     if let Some(at) = &finding.location {
