@@ -34,6 +34,7 @@ mod shape;
 mod slots;
 mod span;
 mod stats;
+pub mod types;
 mod view;
 mod wait_reason;
 mod walk;

@@ -425,6 +425,8 @@ foreign! {
 
     /// A channel. Source: chan.go.
     need Hchan hchan = "runtime.hchan" {
+        /// What was sent and not received yet, an array.
+        may buf: [8] = "buf";
         /// Those that wait to receive, the first of a list.
         need recvq_first: [8] = "recvq.first";
         /// Those that wait to send, the first of a list.
@@ -603,6 +605,10 @@ foreign! {
         need gofunc: [8] = "gofunc";
         /// What offsets of the masks of objects on stacks count from.
         need rodata: [8] = "rodata";
+        /// First descriptor of a type.
+        may types: [8] = "types";
+        /// The byte behind the last one.
+        may etypes: [8] = "etypes";
         /// The next module.
         need next: [8] = "next";
     }
