@@ -11,6 +11,8 @@
 //! Source: src/cmd/internal/dwarf/dwarf.go, src/cmd/link/internal/ld/dwarf.go, go1.19 to go1.27;
 //! DWARF 5, sections 2, 5 and 7.
 
+mod go_types;
+
 use std::sync::Arc;
 
 use gimli::{
@@ -22,6 +24,7 @@ use rustc_hash::FxHashMap;
 
 use crate::layouts::{Field, Layouts, StructLayout};
 use crate::{Error, Image};
+pub(crate) use go_types::GoType;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -29,6 +32,10 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 const TYPES_UNIT: &[u8] = b"runtime";
 const MOST_TYPEDEFS: usize = 16;
 const POINTER_BYTES: u64 = 8;
+/// Go's own attributes.
+const GO_KIND: gimli::DwAt = gimli::DwAt(0x2900);
+const GO_ELEM: gimli::DwAt = gimli::DwAt(0x2902);
+const GO_RUNTIME_TYPE: gimli::DwAt = gimli::DwAt(0x2904);
 
 /// The sections that we need, decompressed.
 pub(crate) struct Sections {
@@ -298,6 +305,21 @@ struct Entry<'a> {
     kind: Option<TypeRef>,
     location: Option<Slice<'a>>,
     addr_base: usize,
+    /// `DW_AT_go_kind`: Go's number of the kind of a type.
+    go_kind: Option<u64>,
+    /// `DW_AT_go_elem`: the element of a slice or a channel.
+    go_elem: Option<TypeRef>,
+    /// `DW_AT_go_runtime_type`: where the descriptor of a type lies.
+    runtime_type: Option<AddressRef>,
+    /// Elements of an array.
+    count: Option<u64>,
+}
+
+/// An address, or its number in `.debug_addr`.
+#[derive(Clone, Copy)]
+enum AddressRef {
+    Address(u64),
+    Index(usize),
 }
 
 impl<'a> Entry<'a> {
@@ -337,6 +359,20 @@ impl<'a> Entry<'a> {
             (gimli::DW_AT_location, AttributeValue::Exprloc(expression)) => {
                 self.location = Some(expression.0);
             }
+            (GO_KIND, value) => self.go_kind = value.udata_value(),
+            (GO_ELEM, AttributeValue::UnitRef(offset)) => {
+                self.go_elem = Some(TypeRef::Unit(offset.0));
+            }
+            (GO_ELEM, AttributeValue::DebugInfoRef(offset)) => {
+                self.go_elem = Some(TypeRef::Info(offset.0));
+            }
+            (GO_RUNTIME_TYPE, AttributeValue::Addr(addr)) => {
+                self.runtime_type = Some(AddressRef::Address(addr));
+            }
+            (GO_RUNTIME_TYPE, AttributeValue::DebugAddrIndex(index)) => {
+                self.runtime_type = Some(AddressRef::Index(index.0));
+            }
+            (gimli::DW_AT_count, value) => self.count = value.udata_value(),
             (gimli::DW_AT_addr_base, AttributeValue::DebugAddrBase(base)) => {
                 self.addr_base = base.0;
             }

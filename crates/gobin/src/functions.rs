@@ -195,6 +195,13 @@ impl FunctionTable {
         Ok(Some(Line { file, line }))
     }
 
+    /// Where each function starts, in order.
+    pub(crate) fn entries(&self) -> Vec<Addr> {
+        let text = self.module.text.start();
+        let entries = self.entries.iter();
+        entries.map(|entry| text.add(u64::from(entry.0))).collect()
+    }
+
     fn index_of(&self, pc: Addr) -> Option<usize> {
         let offset = pc.0.checked_sub(self.module.text.start().0)?;
         let offset = u32::try_from(offset).ok().filter(|at| *at < self.end)?;

@@ -6,6 +6,7 @@ use letgo_target::Addr;
 
 use crate::functions::decode_pc_values;
 use crate::globals::decode_code;
+use crate::typed::follow_code;
 use crate::{BuildInfo, Calls, GoBinary, GoVersion, Image, Layouts};
 
 /// Most functions that [`elf`] looks at.
@@ -32,6 +33,13 @@ pub fn elf(bytes: &[u8]) -> bool {
             calls.of_stack(&[function.entry, function.end]);
         }
     }
+    if let Ok(types) = binary.types() {
+        let start = types.range().start();
+        for at in (0..64).map(|index| start.add(8 * index)) {
+            let _ = (types.name(at), types.elem(at));
+        }
+    }
+    let _ = binary.globals_typed();
     let facts = binary.facts_for_cache();
     GoBinary::open(image, facts.as_ref()).is_ok()
 }
@@ -44,6 +52,7 @@ pub fn pc_values(bytes: &[u8], pc_offset: u64) {
 /// The code of a function.
 pub fn code(bytes: &[u8]) {
     decode_code(Addr(0x40_0000), bytes);
+    follow_code(Addr(0x40_0000), bytes);
 }
 
 /// Text: a version, a table of layouts.

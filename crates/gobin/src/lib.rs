@@ -36,6 +36,8 @@ mod pclntab;
 mod symbols;
 #[cfg(test)]
 mod synthetic;
+mod typed;
+mod types;
 mod variables;
 mod version;
 
@@ -50,5 +52,7 @@ pub use image::{Image, Section, Segment};
 pub use layouts::{Field, Layouts, StructLayout};
 pub use letgo_target::Family;
 pub use moduledata::Moduledata;
+pub use typed::{GlobalTypes, Pointee, TypedVariable};
+pub use types::{Kind, TypeHead, Types};
 pub use variables::Variables;
 pub use version::GoVersion;

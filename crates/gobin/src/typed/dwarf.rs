@@ -1,0 +1,169 @@
+//! Types of variables from DWARF.
+//!
+//! A type that the program has a descriptor of is flattened by that; of others, DWARF says what
+//! they are made of, down to where a descriptor is needed to say what a pointer leads to.
+
+use std::rc::Rc;
+
+use letgo_target::{Addr, AddrRange};
+use rustc_hash::FxHashMap;
+
+use super::evidence::words;
+use super::{Pointee, TypedVariable};
+use crate::dwarf::{GoType, Sections, Units};
+use crate::types::Types;
+use crate::{Error, GoBinary};
+
+/// Most variables, and most words of them all.
+const MOST_VARIABLES: usize = 1 << 20;
+const MOST_WORDS: usize = 4 << 20;
+/// Deepest nesting of a type, names of types included.
+const MOST_DEPTH: usize = 32;
+/// Most elements of an array that are looked at.
+const MOST_ELEMENTS: u64 = 1 << 16;
+
+type Found = (Vec<(Addr, Pointee)>, Vec<TypedVariable>);
+
+/// Words and variables, both in order; nothing without DWARF.
+pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<Found>, Error> {
+    let Some(sections) = Sections::read(&binary.image)? else {
+        return Ok(None);
+    };
+    let units = sections.units()?;
+    let mut reader = Reader {
+        units: &units,
+        types,
+        known: FxHashMap::default(),
+        words: Vec::new(),
+    };
+    let mut variables = Vec::new();
+    units.typed_variables(&mut |name, addr, kind| {
+        let is_go = binary.module.holds_variable(addr) && name.contains(&b'.');
+        if is_go && variables.len() < MOST_VARIABLES && reader.words.len() < MOST_WORDS {
+            variables.push(reader.variable(name, addr, kind));
+        }
+    })?;
+    let mut words = reader.words;
+    words.sort();
+    words.dedup();
+    variables.sort();
+    Ok(Some((words, variables)))
+}
+
+struct Reader<'a> {
+    units: &'a Units<'a>,
+    types: &'a Types,
+    known: FxHashMap<usize, Option<Rc<GoType>>>,
+    words: Vec<(Addr, Pointee)>,
+}
+
+impl Reader<'_> {
+    fn variable(&mut self, name: &[u8], addr: Addr, kind: usize) -> TypedVariable {
+        self.flatten(kind, addr, 0);
+        let descriptor = self.descriptor(kind);
+        let size = match descriptor.and_then(|ty| self.types.at(ty)) {
+            Some(head) => Some(head.size),
+            None => self.size(kind),
+        };
+        TypedVariable {
+            range: AddrRange::sized(addr, size.unwrap_or(0)),
+            name: String::from_utf8_lossy(name).into_owned(),
+            type_name: self
+                .get(kind)
+                .map_or_else(String::new, |ty| ty.name.clone()),
+            descriptor,
+        }
+    }
+
+    fn get(&mut self, kind: usize) -> Option<Rc<GoType>> {
+        let units = self.units;
+        let known = self.known.entry(kind);
+        known
+            .or_insert_with(|| units.go_type(kind).map(Rc::new))
+            .clone()
+    }
+
+    /// The type's own descriptor. A name of a type has that of the named type.
+    fn descriptor(&mut self, kind: usize) -> Option<Addr> {
+        let mut at = kind;
+        for _ in 0..MOST_DEPTH {
+            let ty = self.get(at)?;
+            if let Some(found) = ty.runtime {
+                return self.types.at(found).map(|head| head.addr);
+            }
+            if ty.kind.is_some() {
+                return None;
+            }
+            at = ty.inner?;
+        }
+        None
+    }
+
+    fn size(&mut self, kind: usize) -> Option<u64> {
+        let mut at = kind;
+        for _ in 0..MOST_DEPTH {
+            let ty = self.get(at)?;
+            if ty.size.is_some() {
+                return ty.size;
+            }
+            at = ty.inner?;
+        }
+        None
+    }
+
+    fn flatten(&mut self, kind: usize, at: Addr, depth: usize) {
+        if depth > MOST_DEPTH || self.words.len() >= MOST_WORDS {
+            return;
+        }
+        let Some(ty) = self.get(kind) else { return };
+        if let Some(found) = self.descriptor(kind) {
+            let words = words(self.types, found).into_iter();
+            let placed = words.map(|(offset, pointee)| (at.add(offset), pointee));
+            self.words.extend(placed);
+            return;
+        }
+        let pointee = match ty.kind {
+            Some(17) => return self.flatten_array(&ty, at, depth),
+            Some(19) => Some(Pointee::Func),
+            Some(20) => Some(Pointee::Iface),
+            Some(22) => ty
+                .inner
+                .and_then(|to| self.descriptor(to))
+                .map(Pointee::Ptr),
+            Some(23) => ty
+                .elem
+                .and_then(|to| self.descriptor(to))
+                .map(Pointee::Slice),
+            Some(24) => Some(Pointee::Str),
+            Some(25) => {
+                for (offset, member) in &ty.members {
+                    self.flatten(*member, at.add(*offset), depth + 1);
+                }
+                None
+            }
+            None => {
+                if let Some(inner) = ty.inner {
+                    self.flatten(inner, at, depth + 1);
+                }
+                None
+            }
+            Some(_) => None,
+        };
+        self.words.extend(pointee.map(|pointee| (at, pointee)));
+    }
+
+    fn flatten_array(&mut self, ty: &GoType, at: Addr, depth: usize) {
+        let Some(inner) = ty.inner else { return };
+        let Some(size) = self.size(inner).filter(|size| *size > 0) else {
+            return;
+        };
+        for index in 0..ty.count.min(MOST_ELEMENTS) {
+            let before = self.words.len();
+            self.flatten(inner, at.add(index.saturating_mul(size)), depth + 1);
+            if self.words.len() == before {
+                // Elements without anything to say.
+                return;
+            }
+        }
+    }
+}
