@@ -28,4 +28,13 @@ pub enum Error {
     /// There was no time for dominators.
     #[error("there was no time to find all dominators")]
     DominatorTime,
+    /// Ways to objects would take more memory than they may.
+    #[error("finding ways needs more than the {limit} bytes of memory that it may take")]
+    PathBytes {
+        /// The limit.
+        limit: u64,
+    },
+    /// There was no time for ways to objects.
+    #[error("there was no time to find all ways")]
+    PathTime,
 }

@@ -31,6 +31,11 @@ pub struct Limits {
     pub dominator_bytes: u64,
     /// Time for dominators.
     pub dominator_time: Duration,
+    /// Bytes that ways from roots to objects may take beside the graph: 12 a slot, or for one
+    /// object 16 a slot and 4 a pointer.
+    pub path_bytes: u64,
+    /// Time for ways.
+    pub path_time: Duration,
 }
 
 impl Default for Limits {
@@ -47,6 +52,8 @@ impl Default for Limits {
             mark_time: Duration::from_secs(120),
             dominator_bytes: 16 << 30,
             dominator_time: Duration::from_secs(300),
+            path_bytes: 16 << 30,
+            path_time: Duration::from_secs(300),
         }
     }
 }
