@@ -19,7 +19,7 @@ use crate::tally::{Tallies, Tally};
 use crate::thread_stack::{Proof, ThreadStack};
 use crate::tree::{self, Node, Source};
 use crate::{
-    Error, ImageSegment, Leaf, Sanitizer, SizeClass, heap, image, malloc, maps, sanitizer,
+    Error, ImageSegment, Leaf, Sanitizer, SizeClass, Sketch, heap, image, malloc, maps, sanitizer,
 };
 use crate::{VirtBytes, thread_stack};
 
@@ -125,7 +125,27 @@ impl Account {
 /// Of a running target, census, residency and mappings are of different moments; each resident
 /// byte has one owner all the same, by what the census said.
 pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
-    let heap = heap::walk(inputs.census, inputs.residency, inputs.slots, inputs.reach)?;
+    sweep(inputs, None)
+}
+
+/// The same, with where the bytes of each leaf lie: `sketch` is empty before.
+///
+/// # Errors
+/// As of [`account`].
+pub fn account_drawn(inputs: &Inputs<'_>, sketch: Sketch) -> Result<(Account, Sketch), Error> {
+    let mut account = sweep(inputs, Some(Box::new(sketch)))?;
+    let drawn = account.tallies.sketch.take().unwrap_or_default();
+    Ok((account, *drawn))
+}
+
+fn sweep(inputs: &Inputs<'_>, sketch: Option<Box<Sketch>>) -> Result<Account, Error> {
+    let heap = heap::walk(
+        inputs.census,
+        inputs.residency,
+        inputs.slots,
+        inputs.reach,
+        sketch,
+    )?;
     let Claimed {
         claims,
         stacks,
@@ -136,7 +156,12 @@ pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
     let mut cursor = Cursor::new(inputs.residency);
     for claim in claims.as_slice() {
         let mut tally = Tally::default();
-        cursor.visit(claim.range, |run| tally.add_run(run));
+        cursor.visit(claim.range, |run| {
+            tally.add_run(run);
+            if let Some(leaf) = claim.leaf {
+                tallies.draw(leaf, run);
+            }
+        });
         let Some(leaf) = claim.leaf else { continue };
         if claim.counted {
             tally.virt = VirtBytes(claim.range.len());
@@ -144,10 +169,7 @@ pub fn account(inputs: &Inputs<'_>) -> Result<Account, Error> {
         tallies.add(leaf, tally);
         large.extend(large_part(claim, leaf, tally, inputs.mappings));
     }
-    tallies.add(
-        Leaf::Unattributed,
-        unattributed(inputs.residency, claims.as_slice()),
-    );
+    unattributed(inputs.residency, claims.as_slice(), &mut tallies);
     let walk = match inputs.method {
         Method::Frozen => Source::WalkFrozen,
         Method::Running => Source::WalkRunning,
@@ -226,18 +248,15 @@ fn rounding_claim(metadata: &Metadata) -> Claim {
 }
 
 /// Pages that lie in no claim.
-fn unattributed(residency: &Residency, claims: &[Claim]) -> Tally {
-    let mut tally = Tally::default();
+fn unattributed(residency: &Residency, claims: &[Claim], tallies: &mut Tallies) {
+    let mut add = |run| tallies.add_run(Leaf::Unattributed, run);
     let mut cursor = Cursor::new(residency);
     let mut at = Addr::NULL;
     for claim in claims {
-        cursor.visit(AddrRange::new(at, claim.range.start()), |run| {
-            tally.add_run(run);
-        });
+        cursor.visit(AddrRange::new(at, claim.range.start()), &mut add);
         at = at.max(claim.range.end());
     }
-    cursor.visit(AddrRange::new(at, Addr(u64::MAX)), |run| tally.add_run(run));
-    tally
+    cursor.visit(AddrRange::new(at, Addr(u64::MAX)), add);
 }
 
 fn untouched(tallies: &Tallies) -> VirtBytes {

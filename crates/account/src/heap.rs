@@ -18,7 +18,7 @@ use crate::size_class::SizeClasses;
 use crate::slots::{ByCounters, Slot, SlotBits, SlotSource};
 use crate::stacks::OwnedStacks;
 use crate::tally::Tallies;
-use crate::{Error, Leaf, SizeClass};
+use crate::{Error, Leaf, SizeClass, Sketch};
 
 /// Spans asked for bits in one batch: bounds the memory of the second pass.
 const BATCH: usize = 1 << 16;
@@ -93,10 +93,12 @@ pub(crate) fn walk(
     residency: &Residency,
     slots: &dyn SlotSource,
     reach: Option<&dyn Reach>,
+    sketch: Option<Box<Sketch>>,
 ) -> Result<Heap, Error> {
     let in_use = disjoint(&census.pages.in_use);
     let mut walk = Walk::new(census, &in_use, residency);
     walk.reach = reach;
+    walk.sums.tallies.sketch = sketch;
     let mut at = Addr::NULL;
     for (number, span) in spans(census) {
         walk.free_pages(AddrRange::new(at, span.base));
@@ -299,6 +301,7 @@ impl<'a> Walk<'a> {
             left -= len;
             (leaf, len)
         });
+        let mut at = span.base;
         let rest = [
             (Leaf::HeapFreeSlots, left),
             (Leaf::HeapSpanTail, parts.tail.len()),
@@ -307,7 +310,8 @@ impl<'a> Walk<'a> {
         for (leaf, len) in slots.into_iter().chain(rest) {
             self.sums.tallies.add_virt(leaf, len);
             let Some(run) = run else { continue };
-            let range = AddrRange::sized(span.base, len);
+            let range = AddrRange::sized(at, len);
+            at = range.end();
             self.sums.add(span, leaf.into(), PageRun { range, ..run });
         }
     }

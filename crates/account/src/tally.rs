@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use letgo_target::{PageKind, PageRun, ResidentBytes, VirtBytes};
 
-use crate::Leaf;
+use crate::{Leaf, Sketch};
 
 /// Bytes of one owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -44,36 +44,50 @@ impl AddAssign for Tally {
     }
 }
 
-/// One tally a leaf.
+/// One tally a leaf, and where they lie, where that is asked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Tallies([Tally; Leaf::ALL.len()]);
+pub(crate) struct Tallies {
+    each: [Tally; Leaf::ALL.len()],
+    pub(crate) sketch: Option<Box<Sketch>>,
+}
 
 impl Default for Tallies {
     fn default() -> Tallies {
-        Tallies([Tally::default(); Leaf::ALL.len()])
+        Tallies {
+            each: [Tally::default(); Leaf::ALL.len()],
+            sketch: None,
+        }
     }
 }
 
 impl Tallies {
     pub(crate) fn of(&self, leaf: Leaf) -> Tally {
-        self.0.get(leaf.index()).copied().unwrap_or_default()
+        self.each.get(leaf.index()).copied().unwrap_or_default()
     }
 
     pub(crate) fn add(&mut self, leaf: Leaf, tally: Tally) {
-        if let Some(sum) = self.0.get_mut(leaf.index()) {
+        if let Some(sum) = self.each.get_mut(leaf.index()) {
             *sum += tally;
         }
     }
 
     pub(crate) fn add_virt(&mut self, leaf: Leaf, bytes: u64) {
-        if let Some(sum) = self.0.get_mut(leaf.index()) {
+        if let Some(sum) = self.each.get_mut(leaf.index()) {
             sum.virt += VirtBytes(bytes);
         }
     }
 
     pub(crate) fn add_run(&mut self, leaf: Leaf, run: PageRun) {
-        if let Some(sum) = self.0.get_mut(leaf.index()) {
+        if let Some(sum) = self.each.get_mut(leaf.index()) {
             sum.add_run(run);
+        }
+        self.draw(leaf, run);
+    }
+
+    /// Notes where a run lies that is counted otherwise.
+    pub(crate) fn draw(&mut self, leaf: Leaf, run: PageRun) {
+        if let Some(sketch) = self.sketch.as_mut().filter(|_| run.kind.is_resident()) {
+            sketch.add(leaf, run.range);
         }
     }
 }

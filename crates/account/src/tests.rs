@@ -9,7 +9,9 @@ use letgo_target::{
     Addr, AddrRange, Coverage, Mapping, PageKind, PageRun, Permissions, Residency, SliceMemory,
 };
 
-use crate::{Account, Error, Inputs, Leaf, Method, Slot, SlotBits, SlotSource, account};
+use crate::{
+    Account, Error, Inputs, Leaf, Method, Sketch, Slot, SlotBits, SlotSource, account_drawn,
+};
 
 /// Where the made-up heap starts: a chunk's start.
 const HEAP: u64 = 0xc0_0000_0000;
@@ -108,7 +110,21 @@ fn take(census: &Census, residency: &Residency, mappings: &[Mapping]) -> Account
         rss: None,
         method: Method::Frozen,
     };
-    account(&inputs).unwrap()
+    drawn(&inputs)
+}
+
+/// The account, whose sketch has the same bytes of each leaf.
+fn drawn(inputs: &Inputs<'_>) -> Account {
+    let (account, sketch) = account_drawn(inputs, Sketch::new(PAGE)).unwrap();
+    for leaf in Leaf::ALL {
+        let parts = sketch.cells().flat_map(|(_, parts)| parts);
+        let drawn: u64 = parts
+            .filter(|(own, _)| *own == leaf)
+            .map(|(_, bytes)| bytes)
+            .sum();
+        assert_eq!(drawn, account.leaf(leaf).resident.0, "{leaf:?}");
+    }
+    account
 }
 
 fn writable(start: u64, len: u64) -> Mapping {

@@ -18,12 +18,12 @@ mod why;
 use goroutines::GOROUTINES;
 pub use goroutines::{GoroutineOutput, GoroutinesArgs};
 use heap::HEAP;
-pub use heap::HeapArgs;
+pub use heap::{HeapArgs, HeapOutput};
 use snap::SNAP;
 pub use snap::SnapArgs;
 pub use target::{By, HoldArgs, Place, Selection, TargetArgs};
 use why::WHY;
-pub use why::WhyArgs;
+pub use why::{WhyArgs, WhyOutput};
 
 use crate::copy::CopyArgs;
 use crate::lab::args::LabArgs;

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use crate::cli::HeapArgs;
+use crate::cli::{HeapArgs, HeapOutput};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
+use crate::html;
 use crate::inspect::{Depth, Options, Subject, heap_report, room};
 use crate::output;
 use crate::progress::Progress;
@@ -18,6 +19,9 @@ const CHILDREN: usize = 3;
 /// # Errors
 /// A [`Complaint`], or standard output cannot be written.
 pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
+    if args.output == HeapOutput::Html {
+        return html::run(&args.target, &args.hold, None, terminal);
+    }
     let progress = Progress::new(terminal);
     let mut subject = Subject::open(&args.target, &progress)?;
     let options = Options {
@@ -44,7 +48,7 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
 }
 
 /// Why there is no graph, and what would bring one.
-fn no_graph(why: &Option<String>, coverage: &letgo_target::Coverage) -> Complaint {
+pub(crate) fn no_graph(why: &Option<String>, coverage: &letgo_target::Coverage) -> Complaint {
     let graph = |skip: &&letgo_target::Skip| skip.what == "the object graph";
     let skipped = coverage.skipped.iter().find(graph);
     match (why, skipped) {

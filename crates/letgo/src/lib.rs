@@ -22,6 +22,7 @@ pub mod facts;
 pub mod frozen;
 pub mod goroutines;
 pub mod heap;
+pub mod html;
 pub mod inspect;
 pub mod lab;
 pub mod man;

@@ -9,7 +9,8 @@ use letgo_report::{
 };
 
 use crate::cli::{
-    DoctorArgs, FailOn, GoroutineOutput, GoroutinesArgs, Output, PsArgs, PsOutput, Sort, WhyArgs,
+    DoctorArgs, FailOn, GoroutineOutput, GoroutinesArgs, HeapOutput, Output, PsArgs, PsOutput,
+    Sort, WhyArgs, WhyOutput,
 };
 use crate::coming;
 use crate::exit::Exit;
@@ -22,18 +23,19 @@ use crate::terminal::Terminal;
 /// Standard output cannot be written.
 pub fn why(report: &WhyReport, args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
     let text = match args.output {
-        Output::Text => {
+        // The page is made where the target is still at hand.
+        WhyOutput::Text | WhyOutput::Html => {
             let text = text::why(report, terminal.stdout, args.explain);
             text + &coming::note(report, terminal.stdout)
         }
-        Output::Json => letgo_report::json(report)?,
+        WhyOutput::Json => letgo_report::json(report)?,
     };
     terminal.print(&text)?;
     Ok(why_exit(report, args.fail_on))
 }
 
 /// 1 where a finding is at least as severe as asked for, or the reading is not complete.
-fn why_exit(report: &WhyReport, fail_on: Option<FailOn>) -> Exit {
+pub(crate) fn why_exit(report: &WhyReport, fail_on: Option<FailOn>) -> Exit {
     let least = fail_on.map(|fail_on| match fail_on {
         FailOn::Info => Severity::Info,
         FailOn::Low => Severity::Low,
@@ -53,10 +55,11 @@ fn why_exit(report: &WhyReport, fail_on: Option<FailOn>) -> Exit {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn heap(report: &HeapReport, output: Output, terminal: &Terminal) -> Result<Exit> {
+pub fn heap(report: &HeapReport, output: HeapOutput, terminal: &Terminal) -> Result<Exit> {
     let text = match output {
-        Output::Text => text::heap(report, terminal.stdout),
-        Output::Json => letgo_report::json(report)?,
+        HeapOutput::Json => letgo_report::json(report)?,
+        // The page is made where the target is still at hand.
+        HeapOutput::Text | HeapOutput::Html => text::heap(report, terminal.stdout),
     };
     terminal.print(&text)?;
     Ok(match report.taken.coverage.complete {

@@ -5,10 +5,13 @@ use anyhow::Result;
 use letgo_diagnose::Facts;
 use letgo_report::WhyReport;
 
-use crate::cli::WhyArgs;
+use crate::cli::{WhyArgs, WhyOutput};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::inspect::{Hold, Options, Subject, facts, goroutine_groups, variables, why_report};
+use crate::html;
+use crate::inspect::{
+    Hold, Options, Reading, Subject, facts, goroutine_groups, variables, why_report,
+};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -18,6 +21,13 @@ use crate::terminal::Terminal;
 /// # Errors
 /// A [`Complaint`], or standard output cannot be written.
 pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
+    if args.output == WhyOutput::Html {
+        if args.quick {
+            let wrong = "the page shows the object graph, which --quick leaves out";
+            return Err(Complaint::usage(wrong, "Leave one of the two out").into());
+        }
+        return html::run(&args.target, &args.hold, args.fail_on, terminal);
+    }
     let options = Options {
         hold: match args.hold.hold() {
             Hold::Choose(_) if args.quick => Hold::Nothing,
@@ -43,22 +53,25 @@ pub fn report(
     progress: &Progress,
 ) -> Result<WhyReport, Complaint> {
     let mut reading = subject.read(options, progress)?;
+    Ok(of(subject, &mut reading, progress))
+}
+
+/// The report of a reading.
+pub fn of(subject: &Subject, reading: &mut Reading, progress: &Progress) -> WhyReport {
     progress.step("finding out what can still run");
     let memory = subject.as_it_is_now();
     let now = memory.as_ref().map(|memory| memory as _);
-    let groups = goroutine_groups(subject.program(), &mut reading, now);
+    let groups = goroutine_groups(subject.program(), reading, now);
     progress.step("finding out who holds what");
-    let holders = variables(subject.program(), &mut reading);
+    let holders = variables(subject.program(), reading);
     let around = subject.around();
     let program = subject.program();
     let facts = Facts {
         goroutine_groups: groups,
         holders,
-        ..facts(program, &reading, &around)
+        ..facts(program, reading, &around)
     };
     let findings = letgo_diagnose::diagnose(&facts);
     let process = subject.process();
-    Ok(why_report(
-        program, process, &reading, &around, &facts, &findings,
-    ))
+    why_report(program, process, reading, &around, &facts, &findings)
 }

@@ -22,6 +22,7 @@ mod extent;
 mod finding;
 mod goroutines;
 mod heap;
+mod html;
 pub mod lab;
 pub mod markdown;
 mod open;
@@ -41,6 +42,7 @@ pub use extent::{Virtual, VirtualNode};
 pub use finding::{Finding, Location, Remedy, Share};
 pub use goroutines::{CallFrame, GoroutineGroup, GoroutinesReport, LeakSummary, StatusCount};
 pub use heap::{Amount, HeapClass, HeapReport, HeapTotals, HeldObject, Holder, HolderRoot, Rest};
+pub use html::{HtmlReport, MOST_NAME, Region, Segment, Space, Tile, html};
 pub use open::{
     Basis, Confidence, Ending, GoroutineStatus, HolderKind, Method, RunState, Severity, Source,
     State, Unit, Unproven, Verdict,

@@ -54,7 +54,7 @@ pub(super) fn take_with(
         rss: None,
         method: Method::Frozen,
     };
-    account(&inputs).unwrap()
+    drawn(&inputs)
 }
 
 /// A span of 8 slots of 1 KiB with so many in use.

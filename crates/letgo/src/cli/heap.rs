@@ -1,8 +1,7 @@
 //! Arguments of `letgo heap`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::Output;
 use super::target::{HoldArgs, TargetArgs};
 
 /// What the verb's own help begins with.
@@ -21,6 +20,7 @@ Examples:
   letgo heap 4242 --top 50 --depth 4    more of them, and further down
   letgo heap core.4242 --exe ./api      a core file
   letgo heap api.snap                   a snapshot of `letgo snap`
+  letgo heap 4242 -o html > heap.html   a page with pictures, in one file
   letgo heap 4242 -o json | jq '.holders[] | {root, retained_bytes}'
 
 Exit status:
@@ -49,5 +49,17 @@ pub struct HeapArgs {
     pub depth: u32,
     /// How to write the report
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Output,
+    pub output: HeapOutput,
+}
+
+/// How a heap is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum HeapOutput {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: see `letgo schema`.
+    Json,
+    /// A page with pictures, for a browser; it needs nothing else.
+    Html,
 }

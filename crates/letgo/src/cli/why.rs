@@ -1,9 +1,9 @@
 //! Arguments of `letgo why`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::FailOn;
 use super::target::{HoldArgs, TargetArgs};
-use super::{FailOn, Output};
 
 /// What the verb's own help begins with.
 pub(super) const WHY: &str = "\
@@ -59,5 +59,17 @@ pub struct WhyArgs {
     pub fail_on: Option<FailOn>,
     /// How to write the report
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Output,
+    pub output: WhyOutput,
+}
+
+/// How the report is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum WhyOutput {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: see `letgo schema`.
+    Json,
+    /// The page of `letgo heap -o html`.
+    Html,
 }

@@ -16,7 +16,7 @@ use super::roots::RootNames;
 use super::{Marked, Program, Reading, Surroundings, target};
 use crate::own;
 
-/// What is in a heap and who holds it, found within `limits`. Where dominators cannot be had, no
+/// What is in a heap and who holds it, found within `limits`, where any holder is asked for. Where dominators cannot be had, no
 /// holder is listed and the coverage says why.
 pub fn heap_report(
     program: &Program,
@@ -26,7 +26,9 @@ pub fn heap_report(
     limits: Limits,
 ) -> out::HeapReport {
     let mut listed = (Vec::new(), None);
-    if let Some(mut marked) = reading.marked.take() {
+    if depth.most > 0
+        && let Some(mut marked) = reading.marked.take()
+    {
         let started = Instant::now();
         match of(program, reading, &marked, depth, limits) {
             Ok((holders, rest)) => {

@@ -7,12 +7,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use letgo_account::{Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, SlotSource, account};
+use letgo_account::{
+    Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, Sketch, SlotSource, account,
+    account_drawn,
+};
 use letgo_goruntime::{Census, CensusOptions, Light, LightDelta, Limits, Runtime, RuntimeStats};
 use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_linux::process::Use;
 use letgo_report::Method as Taken;
-use letgo_target::{Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
+use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
 
 use super::kept::{Keeping, Kept};
 use super::view::{Pause, View};
@@ -95,6 +98,15 @@ pub struct Reading {
     pub monotonic_ns: Option<u64>,
     /// What was left out, by whichever crate.
     pub coverage: Coverage,
+    /// What the account was made from and is not here.
+    again: Again,
+}
+
+/// What an account is made from once more, where there is a graph.
+#[derive(Debug, Default)]
+struct Again {
+    kept: Kept,
+    stack_pointers: Vec<Addr>,
 }
 
 /// The object graph, and what is reachable in it.
@@ -177,7 +189,8 @@ impl Reading {
             runtime: &runtime,
             census: &census,
         };
-        let (account, pause) = read.finish(&mut view, &mut marked, &mut coverage, progress)?;
+        let (account, pause, again) =
+            read.finish(&mut view, &mut marked, &mut coverage, progress)?;
         coverage.merge(account.coverage.clone());
         note_others(&program.others, &mut coverage);
         Ok(Reading {
@@ -201,6 +214,7 @@ impl Reading {
             first_at: view.ran_on.unwrap_or(first_at),
             monotonic_ns: view.monotonic_ns,
             coverage,
+            again,
         })
     }
 
@@ -238,6 +252,27 @@ impl Reading {
     pub fn drifts(&self) -> bool {
         let drift = self.drift_bytes().unsigned_abs();
         drift.saturating_mul(200) > self.rss_bytes()
+    }
+
+    /// Where the bytes of each leaf of the account lie, in cells of so many bytes. Nothing where
+    /// there is no graph: more of the target would have to be read.
+    pub fn sketch(&self, program: &Program, cell_bytes: u64) -> Option<Sketch> {
+        let marked = self.marked.as_ref()?;
+        let inputs = Inputs {
+            census: &self.census,
+            slots: &NoSlots,
+            reach: Some(&marked.reachable),
+            memory: &self.again.kept,
+            residency: &self.residency,
+            mappings: &self.mappings,
+            program: &program.segments(),
+            sanitizer: program.sanitizer(),
+            stack_pointers: &self.again.stack_pointers,
+            rss: None,
+            method: Method::Frozen,
+        };
+        let drawn = account_drawn(&inputs, Sketch::new(cell_bytes));
+        drawn.ok().map(|(_, sketch)| sketch)
     }
 
     /// The sum of the account less the kernel's `Rss`.
@@ -319,7 +354,7 @@ impl Read<'_> {
         marked: &mut Option<Marked>,
         coverage: &mut Coverage,
         progress: &Progress,
-    ) -> Result<(Account, Pause), Complaint> {
+    ) -> Result<(Account, Pause, Again), Complaint> {
         let method = match view.stands() {
             true => Method::Frozen,
             false => Method::Running,
@@ -345,7 +380,11 @@ impl Read<'_> {
             marked.mark(coverage);
             account = self.attribute(view, method, &kept, &NoSlots, Some(&marked.reachable))?;
         }
-        Ok((account, pause))
+        let again = Again {
+            kept,
+            stack_pointers: view.stack_pointers(),
+        };
+        Ok((account, pause, again))
     }
 
     fn attribute(

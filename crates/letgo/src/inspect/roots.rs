@@ -80,7 +80,8 @@ impl<'a> RootNames<'a> {
         }
     }
 
-    fn function(&self, pc: Addr) -> Option<String> {
+    /// The function at an address of its code.
+    pub(super) fn function(&self, pc: Addr) -> Option<String> {
         let linked = Addr(pc.0.wrapping_sub(self.program.bias));
         let function = self.program.binary.functions.function_at(linked).ok()??;
         Some(function.name)

@@ -1,0 +1,147 @@
+//! [`Owners`]: whom objects belong to, in words that are the same in another reading of the same
+//! program: a variable, all goroutines that began with the same function, finalizers.
+//!
+//! Each is a group of roots for `letgo_heap::Dominators`: an object that only one of them leads to
+//! is held by it.
+
+use std::collections::HashMap;
+
+use letgo_goruntime::Census;
+use letgo_heap::{Root, RootKind};
+use letgo_report::{HolderKind, HolderRoot};
+use letgo_target::Addr;
+
+use super::roots::RootNames;
+
+/// Who leads to objects.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Owner {
+    /// What it is.
+    pub(super) kind: OwnerKind,
+    /// Its name, or its place where it has none.
+    pub(super) name: String,
+    /// Where a variable lies.
+    pub(super) place: Option<String>,
+}
+
+/// What somebody is that leads to objects.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum OwnerKind {
+    /// A package-level variable.
+    Variable,
+    /// All goroutines that began with the same function.
+    Goroutines,
+    /// Finalizers, cleanups, weak pointers: what the runtime keeps for them.
+    Special,
+    /// Words of threads that may be no pointers.
+    Guess,
+}
+
+/// All owners of one reading.
+pub(super) struct Owners {
+    /// Each, by its number.
+    pub(super) all: Vec<Owner>,
+    /// By number: goroutines of it, where it is those.
+    pub(super) goroutines: Vec<u64>,
+    /// The owner of each root of the graph.
+    pub(super) of_root: Vec<u32>,
+}
+
+impl Owners {
+    /// Of these roots.
+    pub(super) fn of(roots: &[Root], census: &Census, names: &RootNames<'_>) -> Owners {
+        let mut finding = Finding {
+            names,
+            census,
+            numbers: HashMap::new(),
+            by_start: HashMap::new(),
+            all: Vec::new(),
+        };
+        let of_root = roots.iter().map(|root| finding.number(root)).collect();
+        let mut goroutines = vec![0; finding.all.len()];
+        for one in &census.goroutines {
+            let own = finding.by_start.get(&one.start_pc);
+            if let Some(count) = own.and_then(|own| goroutines.get_mut(*own as usize)) {
+                *count += 1;
+            }
+        }
+        Owners {
+            all: finding.all,
+            goroutines,
+            of_root,
+        }
+    }
+}
+
+struct Finding<'a> {
+    names: &'a RootNames<'a>,
+    census: &'a Census,
+    numbers: HashMap<Owner, u32>,
+    /// Owners that are goroutines, by where these began.
+    by_start: HashMap<Addr, u32>,
+    all: Vec<Owner>,
+}
+
+impl Finding<'_> {
+    fn number(&mut self, root: &Root) -> u32 {
+        let goroutine = root
+            .goroutine()
+            .and_then(|own| self.census.goroutines.get(own as usize));
+        let Some(goroutine) = goroutine else {
+            let owner = owner(root.kind, self.names.name(root));
+            return self.enter(owner);
+        };
+        if let Some(known) = self.by_start.get(&goroutine.start_pc) {
+            return *known;
+        }
+        let function = self.names.function(goroutine.start_pc);
+        let number = self.enter(Owner {
+            kind: OwnerKind::Goroutines,
+            name: function.unwrap_or_else(|| goroutine.start_pc.to_string()),
+            place: None,
+        });
+        self.by_start.insert(goroutine.start_pc, number);
+        number
+    }
+
+    fn enter(&mut self, owner: Owner) -> u32 {
+        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let all = &mut self.all;
+        *self.numbers.entry(owner.clone()).or_insert_with(|| {
+            all.push(owner);
+            next
+        })
+    }
+}
+
+/// Who leads to objects by a root that is no goroutine's.
+fn owner(kind: RootKind, root: HolderRoot) -> Owner {
+    let named = |kind, name: String| Owner {
+        kind,
+        name,
+        place: None,
+    };
+    match root.kind {
+        HolderKind::Data | HolderKind::Bss => {
+            // A variable of several words is one.
+            let name = root.name.map(|name| match name.rsplit_once("+0x") {
+                Some((variable, _)) => variable.to_owned(),
+                None => name,
+            });
+            let place = root.place.unwrap_or_default();
+            Owner {
+                kind: OwnerKind::Variable,
+                place: name.is_none().then(|| place.clone()),
+                name: name.unwrap_or(place),
+            }
+        }
+        _ if kind.is_guess() => named(OwnerKind::Guess, "registers of threads".into()),
+        other => {
+            let what = other.as_str().replace('-', " ");
+            match root.function {
+                Some(function) => named(OwnerKind::Special, format!("{what} {function}")),
+                None => named(OwnerKind::Special, what),
+            }
+        }
+    }
+}
