@@ -61,7 +61,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn of(number: u8) -> Option<Kind> {
+    pub(crate) fn of(number: u8) -> Option<Kind> {
         Some(match number & 31 {
             1..=16 => Kind::Plain,
             17 => Kind::Array,

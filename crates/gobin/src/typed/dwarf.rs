@@ -2,6 +2,8 @@
 //!
 //! A type that the program has a descriptor of is flattened by that; of others, DWARF says what
 //! they are made of, down to where a descriptor is needed to say what a pointer leads to.
+//!
+//! DWARF tells a descriptor by its offset from the start of the section that it lies in.
 
 use std::rc::Rc;
 
@@ -11,8 +13,8 @@ use rustc_hash::FxHashMap;
 use super::evidence::words;
 use super::{Pointee, TypedVariable};
 use crate::dwarf::{GoType, Sections, Units};
-use crate::types::Types;
-use crate::{Error, GoBinary};
+use crate::types::{Kind, Types};
+use crate::{Error, GoBinary, Section};
 
 /// Most variables, and most words of them all.
 const MOST_VARIABLES: usize = 1 << 20;
@@ -33,6 +35,7 @@ pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<Found>, Er
     let mut reader = Reader {
         units: &units,
         types,
+        section: section_of(binary, types),
         known: FxHashMap::default(),
         words: Vec::new(),
     };
@@ -50,9 +53,20 @@ pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<Found>, Er
     Ok(Some((words, variables)))
 }
 
+fn section_of(binary: &GoBinary, types: &Types) -> Addr {
+    let start = types.range().start();
+    let mut sections = binary.image.sections().iter();
+    let holds = |section: &&Section| {
+        !section.no_bits && AddrRange::sized(section.addr, section.len).contains(start)
+    };
+    sections.find(holds).map_or(start, |section| section.addr)
+}
+
 struct Reader<'a> {
     units: &'a Units<'a>,
     types: &'a Types,
+    /// Where the section starts that descriptors are in.
+    section: Addr,
     known: FxHashMap<usize, Option<Rc<GoType>>>,
     words: Vec<(Addr, Pointee)>,
 }
@@ -89,7 +103,9 @@ impl Reader<'_> {
         for _ in 0..MOST_DEPTH {
             let ty = self.get(at)?;
             if let Some(found) = ty.runtime {
-                return self.types.at(found).map(|head| head.addr);
+                let found = self.types.at(self.section.add(found.0))?;
+                let same = ty.kind.and_then(|kind| Kind::of(u8::try_from(kind).ok()?));
+                return (same == Some(found.kind)).then_some(found.addr);
             }
             if ty.kind.is_some() {
                 return None;

@@ -23,6 +23,8 @@ const MOST_STORES: usize = 16;
 const MOST_DEPTH: usize = 16;
 const MOST_WORDS: usize = 1 << 16;
 const WORD: u64 = 8;
+/// In place of a function: the program starts with it.
+const INITIAL: u64 = 0;
 
 /// Candidates of all words.
 pub(super) struct Evidence<'a> {
@@ -33,10 +35,11 @@ pub(super) struct Evidence<'a> {
     candidates: BTreeMap<u64, Vec<Pointee>>,
     /// Constants that are stored, by word: lengths and capacities.
     numbers: FxHashSet<(u64, u64)>,
-    /// Words that anything but nil is stored into.
-    stored: FxHashSet<u64>,
-    /// Words that a type's address is stored into, which may be the first of an interface.
-    type_words: FxHashSet<u64>,
+    /// Words that anything but nil is stored into, and by which function.
+    stored: FxHashSet<(u64, u64)>,
+    /// Words that a type's address is stored into, which may be the first of an interface, and by
+    /// which function.
+    type_words: FxHashSet<(u64, u64)>,
     stores: BTreeMap<u64, Vec<u64>>,
     closures: FxHashMap<u64, Option<u64>>,
 }
@@ -101,7 +104,8 @@ impl<'a> Evidence<'a> {
             }
             _ => {}
         }
-        self.stored.insert(word);
+        let function = self.function(pc);
+        self.stored.insert((word, function));
         self.keep_store(word, pc);
         let types = &self.program.types;
         let is = |ty, kind| types.is(Addr(ty), kind);
@@ -113,7 +117,7 @@ impl<'a> Evidence<'a> {
             Value::Chan(ty) => is(ty, Kind::Chan).then_some(Pointee::Chan(Addr(ty))),
             Value::Text => Some(Pointee::Str),
             Value::Address(at) if types.at(Addr(at)).is_some() => {
-                self.type_words.insert(word);
+                self.type_words.insert((word, function));
                 None
             }
             Value::Address(at) => self.constant(at),
@@ -177,9 +181,11 @@ impl<'a> Evidence<'a> {
             }
             let word = start.add(index as u64 * WORD).0;
             let typed = self.program.types.range().contains(Addr(at));
-            if typed && next != 0 && self.program.types.at(Addr(at)).is_some() {
-                self.type_words.insert(word);
-                self.stored.insert(word + WORD);
+            if typed && self.program.types.at(Addr(at)).is_some() {
+                self.type_words.insert((word, INITIAL));
+                if next != 0 {
+                    self.stored.insert((word + WORD, INITIAL));
+                }
                 continue;
             }
             if self.program.is_constant(at)
@@ -196,20 +202,30 @@ impl<'a> Evidence<'a> {
     }
 
     fn keep_store(&mut self, word: u64, pc: u64) {
+        let entries = self.entries;
         let kept = self.stores.entry(word).or_default();
-        let function = |pc: u64| self.entries.partition_point(|entry| entry.0 <= pc);
-        let own = function(pc);
-        if kept.len() < MOST_STORES && kept.iter().all(|other| function(*other) != own) {
+        let own = function(entries, pc);
+        if kept.len() < MOST_STORES && kept.iter().all(|other| function(entries, *other) != own) {
             kept.push(pc);
         }
     }
 
+    fn function(&self, pc: u64) -> u64 {
+        function(self.entries, pc)
+    }
+
     /// Weighs all candidates.
     pub(super) fn weigh(mut self) -> GlobalTypes {
-        for word in self.type_words.clone() {
-            if self.stored.contains(&(word + WORD)) && !self.type_words.contains(&(word - WORD)) {
+        for (word, function) in &self.type_words {
+            let behind = word + WORD;
+            // Else it may be a variable that holds a type, beside others.
+            let is_value = !self.type_words.contains(&(behind, *function));
+            let initial = *function == INITIAL && self.candidates.contains_key(&behind);
+            let by = [*function, INITIAL];
+            let stored = by.iter().any(|by| self.stored.contains(&(behind, *by)));
+            if is_value && (initial || stored) {
                 self.candidates
-                    .entry(word)
+                    .entry(*word)
                     .or_default()
                     .push(Pointee::Iface);
             }
@@ -268,6 +284,11 @@ impl<'a> Evidence<'a> {
         let same = candidates.iter().all(|other| elem(other) == Some(first));
         same.then_some(Pointee::Slice(first))
     }
+}
+
+/// The number, from 1, of the function that an instruction belongs to.
+fn function(entries: &[Addr], pc: u64) -> u64 {
+    entries.partition_point(|entry| entry.0 <= pc) as u64
 }
 
 /// Follows functions that return what others return.
