@@ -512,6 +512,8 @@ pub enum SchemaVerb {
     Heap,
     /// letgo.goroutines/1
     Goroutines,
+    /// letgo.path/1: heap --path
+    Path,
 }
 
 /// Shells that have completion.

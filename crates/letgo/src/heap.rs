@@ -1,12 +1,13 @@
 //! `letgo heap`: what is in a heap, and who holds it.
 
 use anyhow::Result;
+use letgo_target::ReadMemory;
 
 use crate::cli::{HeapArgs, HeapOutput};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
-use crate::inspect::{Depth, Options, Subject, heap_report, room};
+use crate::inspect::{Depth, Options, Subject, heap_report, path_report, room};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -20,6 +21,10 @@ const CHILDREN: usize = 3;
 /// A [`Complaint`], or standard output cannot be written.
 pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     if args.output == HeapOutput::Html {
+        if args.path.is_some() {
+            let wrong = "the page shows the whole heap, and --path asks for a part of it";
+            return Err(Complaint::usage(wrong, "Leave one of the two out").into());
+        }
         return html::run(&args.target, &args.hold, None, terminal);
     }
     let progress = Progress::new(terminal);
@@ -32,6 +37,16 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     let mut reading = subject.read(options, &progress)?;
     if reading.marked.is_none() {
         return Err(no_graph(&reading.why, &reading.coverage).into());
+    }
+    if let Some(wanted) = &args.path {
+        progress.step("finding out what leads there");
+        let around = subject.around();
+        let memory = subject.contents();
+        let memory = memory.as_ref().map(|memory| &**memory as &dyn ReadMemory);
+        let program = subject.program();
+        let report = path_report(program, &reading, &around, wanted, memory, room::limits())?;
+        drop(progress);
+        return output::path(&report, args.output, terminal);
     }
     progress.step("finding out who holds what");
     let depth = Depth {

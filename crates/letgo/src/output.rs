@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use anyhow::Result;
 use letgo_report::text::{self, GoroutineRows, PsColumns};
 use letgo_report::{
-    DoctorReport, GoroutinesReport, HeapReport, PsReport, PsRow, Severity, State, WhyReport,
+    DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, PsRow, Severity, State,
+    WhyReport,
 };
 
 use crate::cli::{
@@ -60,6 +61,22 @@ pub fn heap(report: &HeapReport, output: HeapOutput, terminal: &Terminal) -> Res
         HeapOutput::Json => letgo_report::json(report)?,
         // The page is made where the target is still at hand.
         HeapOutput::Text | HeapOutput::Html => text::heap(report, terminal.stdout),
+    };
+    terminal.print(&text)?;
+    Ok(match report.taken.coverage.complete {
+        true => Exit::Whole,
+        false => Exit::Attention,
+    })
+}
+
+/// Writes the answer of `letgo heap --path`.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn path(report: &PathReport, output: HeapOutput, terminal: &Terminal) -> Result<Exit> {
+    let text = match output {
+        HeapOutput::Json => letgo_report::json(report)?,
+        HeapOutput::Text | HeapOutput::Html => text::path(report, terminal.stdout),
     };
     terminal.print(&text)?;
     Ok(match report.taken.coverage.complete {

@@ -31,6 +31,7 @@ fn name(verb: SchemaVerb) -> &'static str {
         SchemaVerb::Lab => "lab",
         SchemaVerb::Heap => "heap",
         SchemaVerb::Goroutines => "goroutines",
+        SchemaVerb::Path => "path",
     }
 }
 

@@ -134,6 +134,9 @@ pub struct HeldObject {
     pub address: String,
     /// Bytes of its slot.
     pub slot_bytes: u64,
+    /// Its type, where that is known.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
 }
 
 /// What leads into the heap. Only what is known of it is there.

@@ -2,7 +2,8 @@
 //!
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
-//! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`GoroutinesReport`] is `letgo.goroutines/1`,
+//! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`PathReport`] is `letgo.path/1`,
+//! [`GoroutinesReport`] is `letgo.goroutines/1`,
 //! [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them, [`schema`] describes
 //! them.
 //!
@@ -27,6 +28,7 @@ pub mod lab;
 pub mod markdown;
 mod open;
 pub mod page;
+mod paths;
 mod ps;
 mod release;
 mod rss;
@@ -44,10 +46,13 @@ pub use goroutines::{CallFrame, GoroutineGroup, GoroutinesReport, LeakSummary, S
 pub use heap::{Amount, HeapClass, HeapReport, HeapTotals, HeldObject, Holder, HolderRoot, Rest};
 pub use html::{HtmlReport, MOST_NAME, Region, Segment, Space, Tile, html};
 pub use open::{
-    Basis, Confidence, Ending, GoroutineStatus, HolderKind, Method, RunState, Severity, Source,
-    State, Unit, Unproven, Verdict,
+    Basis, Confidence, Ending, GoroutineStatus, HolderKind, Method, PlaceKind, RunState, Severity,
+    Source, State, Unit, Unproven, Verdict,
 };
 pub use page::Look;
+pub use paths::{
+    Hop, PathAsked, PathKind, PathReport, PathRest, PathRoot, PathStep, PathWay, Place,
+};
 pub use ps::{PsReport, PsRow};
 pub use release::{
     CurvePoint, KeptBy, Memory, Predicted, ReleaseReport, Settings, StoreReport, TuneReport, Watch,

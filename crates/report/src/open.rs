@@ -144,6 +144,36 @@ open_enum! {
 }
 
 open_enum! {
+    /// What lies at an address.
+    PlaceKind {
+        /// An object of the heap.
+        Object = "object",
+        /// A slot of the heap that is free.
+        FreeSlot = "free-slot",
+        /// Memory of a span in use behind its slots.
+        SpanTail = "span-tail",
+        /// Free memory of the heap.
+        FreeHeap = "free-heap",
+        /// A goroutine's stack.
+        Stack = "stack",
+        /// A stack that no goroutine has.
+        FreeStack = "free-stack",
+        /// A thread's stack.
+        ThreadStack = "thread-stack",
+        /// A variable of the program.
+        Variable = "variable",
+        /// Code or constants of the program.
+        Binary = "binary",
+        /// Structures of the runtime.
+        Runtime = "runtime",
+        /// Memory that something else mapped.
+        Mapping = "mapping",
+        /// No memory.
+        Unmapped = "unmapped",
+    }
+}
+
+open_enum! {
     /// What a goroutine does. The runtime's own words.
     GoroutineStatus {
         /// Being made.

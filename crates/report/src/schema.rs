@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::lab::LabReport;
 use crate::{
-    DoctorReport, GoroutinesReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport,
+    DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, ReleaseReport, TuneReport,
+    WhyReport,
 };
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 8] = [
+pub const VERBS: [&str; 9] = [
     "why",
     "ps",
     "doctor",
@@ -19,6 +20,7 @@ pub const VERBS: [&str; 8] = [
     "lab",
     "heap",
     "goroutines",
+    "path",
 ];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
@@ -32,6 +34,7 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "lab" => Some(LabReport::SCHEMA),
         "heap" => Some(HeapReport::SCHEMA),
         "goroutines" => Some(GoroutinesReport::SCHEMA),
+        "path" => Some(PathReport::SCHEMA),
         _ => None,
     }
 }
@@ -47,6 +50,7 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "lab" => Some(generate::<LabReport>(LabReport::SCHEMA)),
         "heap" => Some(generate::<HeapReport>(HeapReport::SCHEMA)),
         "goroutines" => Some(generate::<GoroutinesReport>(GoroutinesReport::SCHEMA)),
+        "path" => Some(generate::<PathReport>(PathReport::SCHEMA)),
         _ => None,
     }
 }

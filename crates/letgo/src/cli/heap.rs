@@ -1,8 +1,10 @@
 //! Arguments of `letgo heap`.
 
 use clap::{Args, ValueEnum};
+use letgo_target::Addr;
 
 use super::target::{HoldArgs, TargetArgs};
+use crate::inspect::Wanted;
 
 /// What the verb's own help begins with.
 pub(super) const HEAP: &str = "\
@@ -21,6 +23,7 @@ Examples:
   letgo heap core.4242 --exe ./api      a core file
   letgo heap api.snap                   a snapshot of `letgo snap`
   letgo heap 4242 -o html > heap.html   a page with pictures, in one file
+  letgo heap 4242 --path 0xc000123440   why that object is alive
   letgo heap 4242 -o json | jq '.holders[] | {root, retained_bytes}'
 
 Exit status:
@@ -47,6 +50,15 @@ pub struct HeapArgs {
     #[arg(long, value_name = "N", default_value_t = 2)]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=20))]
     pub depth: u32,
+    /// Why an object, or all of a type, is alive: the ways that lead there from roots
+    #[arg(long, value_name = "ADDR|TYPE", value_parser = wanted)]
+    #[arg(
+        long_help = "Why an object is alive: the shortest way from a root to it, and all ways by \
+        what they lead through. ADDR is a hex number anywhere in the object; TYPE stands for all \
+        objects of that type"
+    )]
+    #[arg(conflicts_with_all = ["top", "depth"])]
+    pub path: Option<Wanted>,
     /// How to write the report
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: HeapOutput,
@@ -62,4 +74,32 @@ pub enum HeapOutput {
     Json,
     /// A page with pictures, for a browser; it needs nothing else.
     Html,
+}
+
+/// An address in hex, or the name of a type. Digits alone are an address: no type is called so.
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    match u64::from_str_radix(digits, 16) {
+        Ok(addr) => Ok(Wanted::Address(Addr(addr))),
+        Err(_) if digits.len() < text.len() => Err("it is no address of 64 bits".into()),
+        Err(_) if text.is_empty() => Err("it is an address such as 0xc000123440, or a type".into()),
+        Err(_) => Ok(Wanted::Type(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_an_address_and_all_else_a_type() {
+        let address = Ok(Wanted::Address(Addr(0xc000_0123_4400)));
+        assert_eq!(wanted("0xc00001234400"), address);
+        assert_eq!(wanted("c00001234400"), address);
+        for name in ["main.T", "[]uint8", "map[string]int", "string"] {
+            assert_eq!(wanted(name), Ok(Wanted::Type(name.into())));
+        }
+        assert!(wanted("0xzz").is_err() && wanted("").is_err());
+        assert!(wanted("0x11112222333344445").is_err());
+    }
 }

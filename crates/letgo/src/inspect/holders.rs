@@ -157,6 +157,7 @@ impl Holders<'_> {
             object: out::HeldObject {
                 address: range.start().to_string(),
                 slot_bytes: range.len(),
+                type_name: None,
             },
             retained_bytes: held.retained.bytes,
             retained_objects: held.retained.objects,

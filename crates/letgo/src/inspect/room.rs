@@ -32,6 +32,7 @@ fn within(left: Option<u64>) -> Limits {
     Limits {
         edge_bytes: usual.edge_bytes.min(most),
         dominator_bytes: usual.dominator_bytes.min(most),
+        path_bytes: usual.path_bytes.min(most),
         ..usual
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use letgo_linux::{LiveMemory, Process};
+use letgo_target::ReadMemory;
 
 use super::{Core, Filed, Hold, Opened, Options, Program, Reading, Surroundings, View};
 use crate::cli::{Place, TargetArgs};
@@ -59,6 +60,15 @@ impl Subject {
         match self {
             Subject::Live(opened) => opened.memory().ok(),
             Subject::Core(_) | Subject::Snapshot(_) => None,
+        }
+    }
+
+    /// Its memory: of a process as it has gone on since it was read, of a file what that holds.
+    pub fn contents(&self) -> Option<Box<dyn ReadMemory + Send + Sync>> {
+        match self {
+            Subject::Live(opened) => Some(Box::new(opened.memory().ok()?)),
+            Subject::Core(core) => Some(core.view().memory),
+            Subject::Snapshot(filed) => Some(filed.view().memory),
         }
     }
 

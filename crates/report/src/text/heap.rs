@@ -85,7 +85,7 @@ fn resident_cell(amount: &Amount) -> Cell {
     }
 }
 
-fn heading(page: &mut Page, text: &str) {
+pub(super) fn heading(page: &mut Page, text: &str) {
     page.gap();
     page.line(Line::new().add(Ink::Bold, text));
 }
@@ -192,7 +192,7 @@ fn more(number: u64, noun: &str) -> String {
     units::counted(number, &format!("more {noun}"))
 }
 
-fn root_name(root: &HolderRoot) -> String {
+pub(super) fn root_name(root: &HolderRoot) -> String {
     // What may be no pointer says so first.
     let in_hands = |what: &str| match (&root.function, root.goroutine) {
         (Some(function), Some(id)) => format!("{what} of goroutine {id}, {function}"),

@@ -1,0 +1,295 @@
+//! [`path_report`]: why an object is alive, as `letgo.path/1`.
+//!
+//! The ways are found by `letgo_heap` on the graph alone; this names them. Where in an object the
+//! pointer to the next one lies is looked up in the program's memory as it is now, and left out
+//! where that does not show it any more.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use letgo_heap::{GraphOptions, Limits, Naming, ObjectId, Path, Paths, Start};
+use letgo_report as out;
+use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes};
+
+use super::kinds::Kinds;
+use super::report::taken;
+use super::roots::RootNames;
+use super::whereabouts::whereabouts;
+use super::{Marked, Program, Reading, Surroundings, target};
+use crate::complaint::Complaint;
+use crate::own;
+
+/// Objects of a way that are listed, half of them from its start.
+const MOST_HOPS: usize = 64;
+/// Kinds of ways that are listed.
+const MOST_KINDS: usize = 100;
+/// Bytes of an object that are looked through for a pointer.
+const MOST_LOOK: u64 = 1 << 20;
+
+/// What is to be found out why it is alive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// What lies at an address.
+    Address(Addr),
+    /// All objects of a type.
+    Type(String),
+}
+
+/// Why what is wanted is alive. `memory` is that of the program as it is now.
+///
+/// # Errors
+/// A [`Complaint`] where there is no graph, the limits were hit, or no object has the type.
+pub fn path_report(
+    program: &Program,
+    reading: &Reading,
+    around: &Surroundings,
+    wanted: &Wanted,
+    memory: Option<&dyn ReadMemory>,
+    limits: Limits,
+) -> Result<out::PathReport, Complaint> {
+    let Some(marked) = &reading.marked else {
+        return Err(Complaint::no_report(
+            "the object graph was not read",
+            "Leave --no-pause out",
+        ));
+    };
+    let telling = Telling {
+        names: RootNames::new(program, &reading.census),
+        kinds: Kinds::new(&marked.graph),
+        marked,
+        memory,
+        groups: RefCell::default(),
+        numbers: RefCell::default(),
+    };
+    let mut report = out::PathReport {
+        schema: out::PathReport::SCHEMA.into(),
+        letgo: own::cost(),
+        target: target(program, around),
+        taken: taken(reading),
+        asked: out::PathAsked::default(),
+        place: None,
+        object: None,
+        reachable: None,
+        instances: None,
+        path: None,
+        kinds: Vec::new(),
+        kinds_rest: None,
+    };
+    let options = GraphOptions {
+        limits,
+        ..GraphOptions::default()
+    };
+    let paths = match wanted {
+        Wanted::Address(addr) => {
+            report.asked.address = Some(addr.to_string());
+            report.place = Some(whereabouts(program, reading, &marked.graph, *addr));
+            telling.to_address(*addr, &options, &mut report)
+        }
+        Wanted::Type(name) => {
+            report.asked.type_name = Some(name.clone());
+            telling.to_type(name, &options, &mut report)
+        }
+    };
+    let paths = paths.map_err(|error| {
+        Complaint::no_report(
+            error.to_string(),
+            "Give letgo more memory, or ask a snapshot",
+        )
+    })?;
+    if let Wanted::Type(name) = wanted
+        && paths.found.objects == 0
+    {
+        return Err(Complaint::no_report(
+            format!("no reachable object is known to be of the type {name}"),
+            "`letgo heap TARGET` lists what there is; an address in hex works for any object",
+        ));
+    }
+    telling.fill(&paths, &mut report);
+    Ok(report)
+}
+
+/// What ways are told with.
+struct Telling<'a> {
+    marked: &'a Marked,
+    names: RootNames<'a>,
+    kinds: Kinds<'a>,
+    memory: Option<&'a dyn ReadMemory>,
+    /// Names of roots, and their numbers.
+    groups: RefCell<Vec<out::PathRoot>>,
+    numbers: RefCell<HashMap<out::PathRoot, u32>>,
+}
+
+impl Telling<'_> {
+    fn to_address(
+        &self,
+        addr: Addr,
+        options: &GraphOptions<'_>,
+        report: &mut out::PathReport,
+    ) -> Result<Paths, letgo_heap::Error> {
+        let Some(object) = self.marked.graph.object_at(addr) else {
+            return Ok(Paths::default());
+        };
+        report.object = Some(self.held(object));
+        report.reachable = Some(self.marked.reachable.has(object));
+        let (graph, reachable) = (&self.marked.graph, &self.marked.reachable);
+        self.named(|naming| graph.paths_to(object, reachable, naming, options))
+    }
+
+    fn to_type(
+        &self,
+        name: &str,
+        options: &GraphOptions<'_>,
+        report: &mut out::PathReport,
+    ) -> Result<Paths, letgo_heap::Error> {
+        let wanted = |object| self.kinds.type_of(object) == Some(name);
+        let (graph, reachable) = (&self.marked.graph, &self.marked.reachable);
+        let paths = self.named(|naming| graph.paths_to_all(&wanted, reachable, naming, options))?;
+        report.instances = Some(out::Amount {
+            count: paths.found.objects,
+            slot_bytes: paths.found.bytes,
+            resident_bytes: None,
+        });
+        Ok(paths)
+    }
+
+    /// Calls `find` with the numbers of roots and objects.
+    fn named<T>(&self, find: impl FnOnce(&Naming<'_>) -> T) -> T {
+        find(&Naming {
+            group: &|start| self.group(start),
+            kind: &|object| self.kinds.number(object),
+        })
+    }
+
+    /// The number of a start's name.
+    fn group(&self, start: Start) -> u32 {
+        let root = self.root(start);
+        // A place within a variable is not told apart, nor one goroutine from another.
+        let name = match (root.goroutine, root.name, root.place) {
+            (Some(_), ..) => root.function,
+            (None, Some(name), _) => name.split('+').next().map(str::to_owned),
+            (None, None, place) => place,
+        };
+        let root = out::PathRoot {
+            kind: root.kind,
+            name,
+        };
+        let (mut numbers, mut groups) = (self.numbers.borrow_mut(), self.groups.borrow_mut());
+        *numbers.entry(root).or_insert_with_key(|root| {
+            groups.push(root.clone());
+            u32::try_from(groups.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// A start in words.
+    fn root(&self, start: Start) -> out::HolderRoot {
+        let graph = &self.marked.graph;
+        let root = match start {
+            Start::Root(number) => graph.roots().get(number as usize),
+            Start::Finalizer(_) => None,
+        };
+        let place = match start {
+            Start::Finalizer(object) => graph.range_of(object),
+            Start::Root(_) => None,
+        };
+        match root {
+            Some(root) => self.names.name(root),
+            None => out::HolderRoot {
+                kind: out::HolderKind::Finalizer,
+                name: None,
+                place: place.map(|range| range.start().to_string()),
+                goroutine: None,
+                function: None,
+            },
+        }
+    }
+
+    fn range(&self, object: ObjectId) -> AddrRange {
+        self.marked.graph.range_of(object).unwrap_or_default()
+    }
+
+    fn held(&self, object: ObjectId) -> out::HeldObject {
+        let range = self.range(object);
+        out::HeldObject {
+            address: range.start().to_string(),
+            slot_bytes: range.len(),
+            type_name: self.kinds.type_of(object).map(str::to_owned),
+        }
+    }
+
+    fn fill(&self, paths: &Paths, report: &mut out::PathReport) {
+        report.path = paths.shortest.as_ref().map(|path| self.way(path));
+        let (listed, rest) = paths.kinds.split_at(paths.kinds.len().min(MOST_KINDS));
+        report.kinds = listed.iter().map(|kind| self.kind(kind)).collect();
+        report.kinds_rest = (!rest.is_empty()).then(|| out::PathRest {
+            kinds: rest.len() as u64,
+            ways: rest.iter().map(|kind| kind.ways).sum(),
+            slot_bytes: match report.object {
+                Some(_) => 0,
+                None => rest.iter().map(|kind| kind.bytes).sum(),
+            },
+        });
+    }
+
+    fn way(&self, path: &Path) -> out::PathWay {
+        let count = path.objects.len();
+        let more = count.saturating_sub(MOST_HOPS);
+        let half = MOST_HOPS / 2;
+        let mut hops = Vec::new();
+        for (at, object) in path.objects.iter().enumerate() {
+            if more > 0 && at >= half && at < half + more {
+                continue;
+            }
+            let next = path.objects.get(at + 1);
+            hops.push(out::Hop {
+                object: self.held(*object),
+                offset: next.and_then(|next| self.offset(*object, *next)),
+                field: None,
+            });
+        }
+        out::PathWay {
+            root: self.root(path.start),
+            guess: self.marked.graph.is_guess(path.start),
+            hops,
+            hops_more: more as u64,
+        }
+    }
+
+    /// Where in an object a pointer to another one lies now.
+    fn offset(&self, from: ObjectId, to: ObjectId) -> Option<u64> {
+        let (from, to) = (self.range(from), self.range(to));
+        let len = from.len().min(MOST_LOOK);
+        let bytes = read_bytes(self.memory?, from.start(), len, MOST_LOOK).ok()?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let leads = |word: &[u8; 8]| to.contains(Addr(u64::from_le_bytes(*word)));
+        words.iter().position(leads).map(|at| at as u64 * 8)
+    }
+
+    fn kind(&self, kind: &letgo_heap::PathKind) -> out::PathKind {
+        let step = |step: &letgo_heap::Step| {
+            let kind = step.kind.and_then(|number| self.kinds.kind(number));
+            out::PathStep {
+                type_name: kind.as_ref().and_then(|kind| kind.type_name.clone()),
+                slot_bytes: kind.map(|kind| kind.slot_bytes),
+                repeated: step.repeated,
+            }
+        };
+        let objects = &kind.shortest.objects;
+        let last = objects.last().map(|object| self.range(*object).start());
+        out::PathKind {
+            root: self
+                .groups
+                .borrow()
+                .get(kind.group as usize)
+                .cloned()
+                .unwrap_or(out::PathRoot {
+                    kind: out::HolderKind::Several,
+                    name: None,
+                }),
+            steps: kind.steps.iter().map(step).collect(),
+            ways: kind.ways,
+            slot_bytes: kind.bytes,
+            hops: objects.len() as u64,
+            example: last.unwrap_or_default().to_string(),
+        }
+    }
+}

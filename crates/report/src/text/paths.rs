@@ -1,0 +1,215 @@
+//! [`path`]: why an object is alive.
+
+use super::head;
+use super::heap::{heading, root_name};
+use super::table::{Side, Table, plain};
+use crate::page::{Ink, Line, Look, Page};
+use crate::{
+    HolderKind, Hop, PathKind, PathReport, PathRoot, PathStep, PathWay, Place, PlaceKind, units,
+};
+
+/// Objects of a way that are listed from its start, and as many from its end.
+const HALF: usize = 8;
+/// Kinds of ways that are listed.
+const MOST_KINDS: usize = 10;
+
+/// Draws the report.
+pub fn path(report: &PathReport, look: Look) -> String {
+    let mut page = Page::new(look);
+    head::write(&mut page, "heap", &report.target, &report.taken);
+    page.gap();
+    asked(&mut page, report);
+    head::coverage(&mut page, &report.taken.coverage, 0, head::MOST_SKIPS);
+    if let Some(way) = &report.path {
+        way_of(&mut page, way);
+    }
+    kinds(&mut page, report);
+    page.finish()
+}
+
+fn asked(page: &mut Page, report: &PathReport) {
+    if let (Some(address), Some(place)) = (&report.asked.address, &report.place) {
+        let mut line = Line::new().add(Ink::Bold, address);
+        line.push(Ink::Plain, format!(" is {}", at(place)));
+        if let Some(name) = report
+            .object
+            .as_ref()
+            .and_then(|own| own.type_name.as_ref())
+        {
+            line.push(Ink::Plain, format!(", {name}"));
+        }
+        page.line(line);
+    }
+    if let (Some(name), Some(instances)) = (&report.asked.type_name, &report.instances) {
+        let count = units::counted(instances.count, "reachable object");
+        let bytes = units::bytes(instances.slot_bytes);
+        let line = Line::new().add(Ink::Bold, name);
+        page.line(line.add(Ink::Plain, format!(": {count}, {bytes}")));
+    }
+    let is_object = |place: &Place| place.kind == PlaceKind::Object;
+    if report.reachable == Some(false) {
+        let text = "It is garbage: nothing leads to it from any root, and the next GC takes it.";
+        page.wrapped(0, Ink::Yellow, text);
+    } else if report.place.as_ref().is_some_and(|place| !is_object(place)) {
+        page.wrapped(
+            0,
+            Ink::Yellow,
+            "No object lies there, so that nothing keeps it alive.",
+        );
+    }
+}
+
+/// A place in words: what it is, where it starts, and how far in the address is.
+fn at(place: &Place) -> String {
+    match (&place.start, place.offset) {
+        (Some(_), Some(0)) => place.what.clone(),
+        (Some(start), Some(offset)) => {
+            format!("{} at {start} (+{offset:#x})", place.what)
+        }
+        _ => place.what.clone(),
+    }
+}
+
+fn way_of(page: &mut Page, way: &PathWay) {
+    let count = way.hops.len() as u64 + way.hops_more;
+    let objects = units::counted(count, "object");
+    heading(
+        page,
+        &format!("Why it is alive: the shortest way, {objects}"),
+    );
+    if way.guess {
+        let text = "by a guess: its first word may be no pointer";
+        page.wrapped(2, Ink::Yellow, text);
+    }
+    page.wrapped(2, Ink::Bold, &root_name(&way.root));
+    let mut table = Table::new(&[
+        ("", Side::Right),
+        ("object", Side::Left),
+        ("own", Side::Right),
+        ("holds the next at", Side::Left),
+        ("type", Side::Left),
+    ]);
+    table.elastic(&[3, 4]);
+    let (last, listed) = (count, way.hops.len());
+    let cut = listed > 2 * HALF || way.hops_more > 0;
+    let tail = listed.saturating_sub(HALF);
+    for (at, hop) in way.hops.iter().enumerate() {
+        if cut && at >= HALF && at < tail {
+            if at == HALF {
+                let left_out = count.saturating_sub(2 * HALF as u64);
+                let text = format!("{} more", units::count(left_out));
+                table.row(vec![plain(""), (Ink::Dim, text)]);
+            }
+            continue;
+        }
+        let number = match at < HALF {
+            true => at as u64 + 1,
+            false => last - (listed - at) as u64 + 1,
+        };
+        table.row(hop_row(hop, number, number == last));
+    }
+    table.write(page, 2);
+}
+
+fn hop_row(hop: &Hop, number: u64, last: bool) -> Vec<super::table::Cell> {
+    let at = match (&hop.field, hop.offset) {
+        (Some(field), Some(offset)) => format!("{field} (+{offset:#x})"),
+        (Some(field), None) => field.clone(),
+        (None, Some(offset)) => format!("+{offset:#x}"),
+        (None, None) => String::new(),
+    };
+    let ink = if last { Ink::Bold } else { Ink::Plain };
+    vec![
+        (Ink::Dim, units::count(number)),
+        (ink, hop.object.address.clone()),
+        (ink, units::bytes(hop.object.slot_bytes)),
+        plain(at),
+        plain(hop.object.type_name.clone().unwrap_or_default()),
+    ]
+}
+
+fn kinds(page: &mut Page, report: &PathReport) {
+    if report.kinds.is_empty() {
+        return;
+    }
+    let rest = report.kinds_rest.unwrap_or_default();
+    let all = report.kinds.len() as u64 + rest.kinds;
+    let ways: u64 = report.kinds.iter().map(|kind| kind.ways).sum::<u64>() + rest.ways;
+    let one = report.object.is_some();
+    let what = match one {
+        true => units::counted(ways, "root"),
+        false => units::counted(ways, "object"),
+    };
+    let lead = match one {
+        true => "What leads to it",
+        false => "What leads to them",
+    };
+    let kinds = match all {
+        1 => "all alike".to_owned(),
+        _ => units::counted(all, "kind") + " of ways",
+    };
+    heading(page, &format!("{lead}: {what}, {kinds}"));
+    let mut table = Table::new(&[
+        (if one { "roots" } else { "objects" }, Side::Right),
+        (if one { "" } else { "bytes" }, Side::Right),
+        ("hops", Side::Right),
+        ("way", Side::Left),
+    ]);
+    table.elastic(&[3]);
+    let mut row = |ways: u64, bytes: u64, hops: String, way: (Ink, String)| {
+        let bytes = match one {
+            true => String::new(),
+            false => units::bytes(bytes),
+        };
+        table.row(vec![
+            plain(units::count(ways)),
+            plain(bytes),
+            plain(hops),
+            way,
+        ]);
+    };
+    let listed = report.kinds.iter().take(MOST_KINDS);
+    for kind in listed {
+        let hops = units::count(kind.hops);
+        row(kind.ways, kind.slot_bytes, hops, (Ink::Plain, words(kind)));
+    }
+    let beside = report.kinds.get(MOST_KINDS..).unwrap_or_default();
+    let more = beside.len() as u64 + rest.kinds;
+    if more > 0 {
+        let ways = beside.iter().map(|kind| kind.ways).sum::<u64>() + rest.ways;
+        let bytes = beside.iter().map(|kind| kind.slot_bytes).sum::<u64>() + rest.slot_bytes;
+        let text = units::counted(more, "more kind");
+        row(ways, bytes, String::new(), (Ink::Dim, text));
+    }
+    table.write(page, 2);
+}
+
+/// A kind of ways: its roots, then what it leads through.
+fn words(kind: &PathKind) -> String {
+    let mut parts = vec![root(&kind.root)];
+    parts.extend(kind.steps.iter().map(step));
+    parts.join(" > ")
+}
+
+fn root(root: &PathRoot) -> String {
+    match (&root.kind, &root.name) {
+        (HolderKind::Data | HolderKind::Bss, Some(name)) => name.clone(),
+        (HolderKind::Data | HolderKind::Bss, None) => "a variable".into(),
+        (HolderKind::Stack, Some(name)) => format!("goroutines of {name}"),
+        (HolderKind::StackWord, Some(name)) => format!("a word on a stack of {name}"),
+        (kind, Some(name)) => format!("{} {name}", kind.as_str().replace('-', " ")),
+        (kind, None) => kind.as_str().replace('-', " "),
+    }
+}
+
+fn step(step: &PathStep) -> String {
+    let name = match (&step.type_name, step.slot_bytes) {
+        (Some(name), _) => name.clone(),
+        (None, Some(bytes)) => units::bytes(bytes),
+        (None, None) => return "...".into(),
+    };
+    match step.repeated {
+        true => name + " (list)",
+        false => name,
+    }
+}
