@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod diff;
 mod goroutines;
 mod heap;
 mod snap;
 mod target;
 mod why;
 
+use diff::DIFF;
+pub use diff::DiffArgs;
 use goroutines::GOROUTINES;
 pub use goroutines::{GoroutineOutput, GoroutinesArgs};
 use heap::HEAP;
@@ -114,6 +117,9 @@ pub enum Verb {
     /// What is in the heap of a program, and who holds it
     #[command(long_about = HEAP)]
     Heap(HeapArgs),
+    /// What grew between two moments of a program, and what has not changed since
+    #[command(long_about = DIFF)]
+    Diff(DiffArgs),
     /// What goroutines wait for, what they hold, and which can never run again
     #[command(long_about = GOROUTINES)]
     Goroutines(GoroutinesArgs),
@@ -514,6 +520,8 @@ pub enum SchemaVerb {
     Goroutines,
     /// letgo.path/1: heap --path
     Path,
+    /// letgo.diff/1
+    Diff,
 }
 
 /// Shells that have completion.

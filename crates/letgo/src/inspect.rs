@@ -6,6 +6,7 @@
 mod choice;
 pub(crate) mod complaints;
 mod core;
+mod diff;
 mod extent;
 mod facts;
 mod filed;
@@ -41,6 +42,7 @@ use letgo_goruntime::Light;
 use letgo_linux::{LiveMemory, Process, residency};
 
 pub use self::core::Core;
+pub use diff::{Prints, Side, diff_report};
 pub use facts::facts;
 pub use filed::Filed;
 pub use goroutines::{goroutine_groups, goroutines_report};

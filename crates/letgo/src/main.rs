@@ -8,8 +8,8 @@ use letgo::exit::Exit;
 use letgo::terminal::{Color, Terminal};
 use letgo::{coming, complaint, copy};
 use letgo::{
-    completion, doctor, goroutines, heap, lab, man, ps, release, run, schema, snap, tune, watchdog,
-    why,
+    completion, diff, doctor, goroutines, heap, lab, man, ps, release, run, schema, snap, tune,
+    watchdog, why,
 };
 
 fn main() -> ExitCode {
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let result = match &cli.verb {
         Verb::Why(args) => why::run(args, &terminal),
         Verb::Heap(args) => heap::run(args, &terminal),
+        Verb::Diff(args) => diff::run(args, &terminal),
         Verb::Goroutines(args) => goroutines::run(args, &terminal),
         Verb::Snap(args) => snap::run(args, &terminal),
         Verb::Ps(args) => ps::run(args, &terminal),

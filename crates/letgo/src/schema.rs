@@ -32,6 +32,7 @@ fn name(verb: SchemaVerb) -> &'static str {
         SchemaVerb::Heap => "heap",
         SchemaVerb::Goroutines => "goroutines",
         SchemaVerb::Path => "path",
+        SchemaVerb::Diff => "diff",
     }
 }
 

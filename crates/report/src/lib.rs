@@ -3,7 +3,7 @@
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
 //! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`PathReport`] is `letgo.path/1`,
-//! [`GoroutinesReport`] is `letgo.goroutines/1`,
+//! [`GoroutinesReport`] is `letgo.goroutines/1`, [`DiffReport`] is `letgo.diff/1`,
 //! [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them, [`schema`] describes
 //! them.
 //!
@@ -18,6 +18,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
 )]
 
+mod diff;
 mod doctor;
 mod extent;
 mod finding;
@@ -39,6 +40,10 @@ pub mod text;
 pub mod units;
 mod why;
 
+pub use diff::{
+    AmountDelta, ClassDiff, Delta, DiffReport, DiffTotals, GoroutineDiff, HolderDiff, HolderRest,
+    LeafDiff, Moment, Still, StillOf, TypeDiff, Unchanged,
+};
 pub use doctor::{Check, DoctorReport};
 pub use extent::{Virtual, VirtualNode};
 pub use finding::{Finding, Location, Remedy, Share};

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::lab::LabReport;
 use crate::{
-    DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, ReleaseReport, TuneReport,
-    WhyReport,
+    DiffReport, DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, ReleaseReport,
+    TuneReport, WhyReport,
 };
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 9] = [
+pub const VERBS: [&str; 10] = [
     "why",
     "ps",
     "doctor",
@@ -21,6 +21,7 @@ pub const VERBS: [&str; 9] = [
     "heap",
     "goroutines",
     "path",
+    "diff",
 ];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
@@ -35,6 +36,7 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "heap" => Some(HeapReport::SCHEMA),
         "goroutines" => Some(GoroutinesReport::SCHEMA),
         "path" => Some(PathReport::SCHEMA),
+        "diff" => Some(DiffReport::SCHEMA),
         _ => None,
     }
 }
@@ -51,6 +53,7 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "heap" => Some(generate::<HeapReport>(HeapReport::SCHEMA)),
         "goroutines" => Some(generate::<GoroutinesReport>(GoroutinesReport::SCHEMA)),
         "path" => Some(generate::<PathReport>(PathReport::SCHEMA)),
+        "diff" => Some(generate::<DiffReport>(DiffReport::SCHEMA)),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 //! Each function returns text and writes nothing. Width, colour and characters come from the
 //! caller as a [`crate::Look`]; what is drawn never depends on where it goes.
 
+mod diff;
 mod doctor;
 mod explain;
 mod findings;
@@ -19,6 +20,7 @@ mod table;
 mod tune;
 mod why;
 
+pub use diff::diff;
 pub use doctor::doctor;
 pub use goroutines::{GoroutineRows, goroutines};
 pub use heap::heap;

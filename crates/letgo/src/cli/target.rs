@@ -147,7 +147,7 @@ impl HoldArgs {
 }
 
 /// A pid, or the path of a file that is there.
-fn place(text: &str) -> Result<Place, String> {
+pub(super) fn place(text: &str) -> Result<Place, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return pid(text).map(Place::Pid);
     }

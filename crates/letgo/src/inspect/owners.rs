@@ -35,6 +35,21 @@ pub(super) enum OwnerKind {
     Special,
     /// Words of threads that may be no pointers.
     Guess,
+    /// More than one of the others.
+    Several,
+}
+
+impl OwnerKind {
+    /// The word in JSON.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            OwnerKind::Variable => "variable",
+            OwnerKind::Goroutines => "goroutines",
+            OwnerKind::Special => "special",
+            OwnerKind::Guess => "guess",
+            OwnerKind::Several => "several",
+        }
+    }
 }
 
 /// All owners of one reading.

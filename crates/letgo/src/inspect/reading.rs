@@ -17,8 +17,9 @@ use letgo_linux::process::Use;
 use letgo_report::Method as Taken;
 use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
 
+use super::diff::Prints;
 use super::kept::{Keeping, Kept};
-use super::view::{Pause, View};
+use super::view::{Held, Pause, View};
 use super::{Opened, Program, complaints, room};
 use crate::complaint::Complaint;
 use crate::progress::Progress;
@@ -98,6 +99,8 @@ pub struct Reading {
     pub monotonic_ns: Option<u64>,
     /// What was left out, by whichever crate.
     pub coverage: Coverage,
+    /// What reachable objects hold, where that was asked for and read.
+    pub prints: Option<Prints>,
     /// What the account was made from and is not here.
     again: Again,
 }
@@ -134,9 +137,23 @@ impl Reading {
         options: Options,
         progress: &Progress,
     ) -> Result<Reading, Complaint> {
+        Reading::take_with(opened, options, false, progress)
+    }
+
+    /// The same, with what objects hold where `contents` are asked for.
+    ///
+    /// # Errors
+    /// As of [`Reading::take`].
+    pub fn take_with(
+        opened: &mut Opened,
+        options: Options,
+        contents: bool,
+        progress: &Progress,
+    ) -> Result<Reading, Complaint> {
         let started = Instant::now();
         let view = View::of(opened, options.hold, progress)?;
-        let mut reading = Reading::of(&mut opened.program, view, options.graph, progress)?;
+        let mut reading =
+            Reading::of_with(&mut opened.program, view, options.graph, contents, progress)?;
         reading.wall = started.elapsed();
         opened
             .process
@@ -154,8 +171,23 @@ impl Reading {
     /// A [`Complaint`] where no report can be made.
     pub fn of(
         program: &mut Program,
+        view: View,
+        graph: bool,
+        progress: &Progress,
+    ) -> Result<Reading, Complaint> {
+        Reading::of_with(program, view, graph, false, progress)
+    }
+
+    /// The same, with what objects hold where `contents` are asked for. Of threads that are
+    /// stopped they are not read: that would take as long again as all else.
+    ///
+    /// # Errors
+    /// As of [`Reading::of`].
+    pub fn of_with(
+        program: &mut Program,
         mut view: View,
         graph: bool,
+        contents: bool,
         progress: &Progress,
     ) -> Result<Reading, Complaint> {
         let started = Instant::now();
@@ -180,6 +212,11 @@ impl Reading {
             }
             Ok(()) => {}
         }
+        let mut prints = None;
+        if contents && marked.is_some() && view.stands() && !matches!(view.held, Held::Threads(_)) {
+            progress.step("reading what objects hold");
+            prints = Prints::read(&census, &*view.memory, &view.residency);
+        }
         // Of what is copied by now, nothing has changed meanwhile.
         let stands = view.stands();
         progress.step("attributing pages");
@@ -191,6 +228,9 @@ impl Reading {
         };
         let (account, pause, again) =
             read.finish(&mut view, &mut marked, &mut coverage, progress)?;
+        if let (Some(prints), Some(marked)) = (&mut prints, &marked) {
+            prints.only(&marked.reachable);
+        }
         coverage.merge(account.coverage.clone());
         note_others(&program.others, &mut coverage);
         Ok(Reading {
@@ -214,6 +254,7 @@ impl Reading {
             first_at: view.ran_on.unwrap_or(first_at),
             monotonic_ns: view.monotonic_ns,
             coverage,
+            prints,
             again,
         })
     }

@@ -132,13 +132,28 @@ impl Subject {
     /// # Errors
     /// A [`Complaint`] where no report can be made.
     pub fn read(&mut self, options: Options, progress: &Progress) -> Result<Reading, Complaint> {
+        self.read_with(options, false, progress)
+    }
+
+    /// Reads it, and what its objects hold where `contents` are asked for.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where no report can be made.
+    pub fn read_with(
+        &mut self,
+        options: Options,
+        contents: bool,
+        progress: &Progress,
+    ) -> Result<Reading, Complaint> {
         let coverage = match self {
-            Subject::Live(opened) => return Reading::take(opened, options, progress),
+            Subject::Live(opened) => {
+                return Reading::take_with(opened, options, contents, progress);
+            }
             Subject::Core(core) => core.coverage(),
             Subject::Snapshot(filed) => filed.coverage(),
         };
         let view = self.view(options.hold, progress)?;
-        let read = Reading::of(self.program_mut(), view, options.graph, progress);
+        let read = Reading::of_with(self.program_mut(), view, options.graph, contents, progress);
         let mut reading = read.map_err(|complaint| self.damage().unwrap_or(complaint))?;
         reading.coverage.merge(coverage);
         Ok(reading)

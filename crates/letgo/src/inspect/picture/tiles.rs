@@ -237,6 +237,7 @@ fn named(owners: &Owners, holder: Holder, retained: Count) -> out::Tile {
         OwnerKind::Goroutines => "goroutines",
         OwnerKind::Special => "finalizer",
         OwnerKind::Guess => "guess",
+        OwnerKind::Several => "several",
     };
     let goroutines = owners.goroutines.get(number).filter(|count| **count > 0);
     out::Tile {

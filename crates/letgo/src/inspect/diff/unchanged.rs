@@ -1,0 +1,197 @@
+//! What is at the same place with the same contents as before, and who holds it.
+//!
+//! By contents alone: this tells that nobody wrote, not that nobody read. An address that was given
+//! to another object in between is told by other contents; one that was given to an object with the
+//! very same contents cannot be, and does not matter for what could be dropped.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use letgo_heap::{Holder, ObjectId};
+use letgo_report as out;
+use letgo_report::{Still, StillOf};
+use letgo_target::AddrRange;
+
+use super::prints::{ABSENT, Prints, UNKNOWN};
+use super::{Holding, Side, finalizing, key, several};
+use crate::inspect::owners::{Owner, OwnerKind};
+
+/// Sizes and holders that are listed.
+const MOST: usize = 24;
+
+/// Reachable objects by what became of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    unchanged: Still,
+    changed: Still,
+    new: Still,
+    unknown: Still,
+    /// By bytes of a slot: unchanged, and all.
+    by_slot: BTreeMap<u64, (Still, u64)>,
+    by_holder: Vec<(Owner, Still, u64)>,
+}
+
+/// Compares what was there with what is.
+pub(super) fn tell(holding: &Holding<'_>, before: &Prints, after: &Prints) -> Told {
+    let mut told = Told::default();
+    let mut tops = Tops::new(holding);
+    let mut by_top: HashMap<Top, (Still, u64)> = HashMap::new();
+    after.beside(before, &mut |range, own, was| {
+        let is_unchanged = told.add(range.len(), own, was);
+        if let Some(top) = tops.of(range) {
+            let sum = by_top.entry(top).or_default();
+            sum.1 += range.len();
+            if is_unchanged {
+                sum.0.add(range.len());
+            }
+        }
+    });
+    told.by_holder = by_top
+        .into_iter()
+        .filter(|(_, (still, _))| still.count > 0)
+        .map(|(top, (still, all))| (top.owner(holding), still, all))
+        .collect();
+    told
+}
+
+impl Told {
+    /// Counts an object of so many bytes; whether it is unchanged.
+    fn add(&mut self, bytes: u64, own: u64, was: u64) -> bool {
+        let same = self.by_slot.entry(bytes).or_default();
+        same.1 = same.1.saturating_add(bytes);
+        let sum = match (own, was) {
+            (_, ABSENT) => &mut self.new,
+            (UNKNOWN, _) | (_, UNKNOWN) => &mut self.unknown,
+            _ if own == was => {
+                same.0.add(bytes);
+                &mut self.unchanged
+            }
+            _ => &mut self.changed,
+        };
+        sum.add(bytes);
+        own == was && own != UNKNOWN
+    }
+}
+
+/// Whom an object belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Top {
+    Owner(u32),
+    Finalizers,
+    Several,
+}
+
+impl Top {
+    fn owner(self, holding: &Holding<'_>) -> Owner {
+        let known = match self {
+            Top::Owner(number) => holding.owners.all.get(number as usize).cloned(),
+            Top::Finalizers => Some(finalizing()),
+            Top::Several => None,
+        };
+        known.unwrap_or_else(several)
+    }
+}
+
+/// The owner of each object, each found once.
+struct Tops<'a, 'b> {
+    holding: &'a Holding<'b>,
+    /// By object.
+    known: Vec<Option<Top>>,
+    way: Vec<ObjectId>,
+}
+
+impl<'a, 'b> Tops<'a, 'b> {
+    fn new(holding: &'a Holding<'b>) -> Tops<'a, 'b> {
+        Tops {
+            holding,
+            known: vec![None; holding.graph.slots() as usize],
+            way: Vec::new(),
+        }
+    }
+
+    fn of(&mut self, range: AddrRange) -> Option<Top> {
+        let mut at = self.holding.graph.object_at(range.start())?;
+        self.way.clear();
+        let top = loop {
+            if let Some(known) = self.known.get(at.0 as usize).copied().flatten() {
+                break known;
+            }
+            self.way.push(at);
+            match self.holding.dominators.holder(at)? {
+                Holder::Object(above) => at = above,
+                Holder::Group(number) => break Top::Owner(number),
+                Holder::Finalizers => break Top::Finalizers,
+                Holder::Top => break Top::Several,
+            }
+        };
+        for passed in &self.way {
+            if let Some(known) = self.known.get_mut(passed.0 as usize) {
+                *known = Some(top);
+            }
+        }
+        Some(top)
+    }
+}
+
+/// What has not changed, or why that is not told.
+pub(super) fn report(
+    before: &Side,
+    after: &Side,
+    same_build: bool,
+    same_process: bool,
+) -> (Option<out::Unchanged>, Option<String>) {
+    if !same_process {
+        let why = "they are of two processes, and no object of one is in the other";
+        return (None, Some(why.into()));
+    }
+    let Some(told) = &after.told else {
+        let why = "objects were not read at one moment in both: that needs a frozen copy, a core \
+                   file or a snapshot";
+        return (None, Some(why.into()));
+    };
+    let cycles = after.moment.num_gc.checked_sub(before.moment.num_gc);
+    let by_slot = told.by_slot.iter().map(|(bytes, (still, all))| StillOf {
+        name: bytes.to_string(),
+        unchanged: *still,
+        slot_bytes: *all,
+    });
+    let mut holders: BTreeMap<(OwnerKind, String), (Still, u64)> = BTreeMap::new();
+    for (owner, still, all) in &told.by_holder {
+        let sum = holders.entry(key(owner, same_build)).or_default();
+        sum.0.count += still.count;
+        sum.0.slot_bytes += still.slot_bytes;
+        sum.1 += all;
+    }
+    let by_holder = holders
+        .into_iter()
+        .map(|((_, name), (unchanged, slot_bytes))| StillOf {
+            name,
+            unchanged,
+            slot_bytes,
+        });
+    let unknown_why = (told.unknown.count > 0).then(|| {
+        "their contents were not kept, or were swapped out: a snapshot has objects without \
+         pointers only with --contents"
+            .into()
+    });
+    let unchanged = out::Unchanged {
+        signal: "contents".into(),
+        age_gc_cycles: cycles,
+        unchanged: told.unchanged,
+        changed: told.changed,
+        new: told.new,
+        unknown: told.unknown,
+        unknown_why,
+        by_holder: largest(by_holder),
+        by_type: Vec::new(),
+        by_slot: largest(by_slot),
+    };
+    (Some(unchanged), None)
+}
+
+fn largest(all: impl Iterator<Item = StillOf>) -> Vec<StillOf> {
+    let mut all: Vec<StillOf> = all.filter(|one| one.unchanged.count > 0).collect();
+    all.sort_by_key(|one| Reverse(one.unchanged.slot_bytes));
+    all.truncate(MOST);
+    all
+}
