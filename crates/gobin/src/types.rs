@@ -205,7 +205,10 @@ impl Types {
     }
 
     /// The fields of a structure: offset and type of each.
-    pub(crate) fn fields(&self, addr: Addr) -> Option<Vec<(u64, Addr)>> {
+    pub fn fields(&self, addr: Addr) -> Option<Vec<(u64, Addr)>> {
+        if !self.is(addr, Kind::Struct) {
+            return None;
+        }
         let bytes = self.bytes_at(addr)?;
         let start = Addr(u64_at(bytes, 56)?.wrapping_sub(self.bias));
         let count = u64_at(bytes, 64).filter(|count| *count <= MOST_FIELDS)?;

@@ -1,0 +1,3 @@
+module letgo.lab/globals
+
+go 1.19
