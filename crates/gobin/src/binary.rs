@@ -2,6 +2,7 @@
 
 use letgo_target::Addr;
 
+use crate::debug::DebugFile;
 use crate::moduledata::Moduledata;
 use crate::{BuildInfo, CachedFacts, Error, FunctionTable, Globals, Image, pclntab};
 
@@ -26,6 +27,8 @@ pub struct GoBinary {
     /// Where the runtime keeps its variables.
     pub globals: Globals,
     cgo: bool,
+    /// Where symbols and DWARF are, if not in the image.
+    pub(crate) debug: Option<DebugFile>,
 }
 
 impl GoBinary {
@@ -67,6 +70,7 @@ impl GoBinary {
                 module,
                 globals,
                 cgo: facts.cgo,
+                debug: None,
             });
         }
         let (header, module) = pclntab::find(&image, &mut |header| {
@@ -83,6 +87,7 @@ impl GoBinary {
             module,
             globals,
             cgo,
+            debug: None,
         })
     }
 

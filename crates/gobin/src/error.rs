@@ -48,6 +48,14 @@ pub enum Error {
         /// What would be.
         supported: &'static str,
     },
+    /// A file with symbols that belong to another build.
+    #[error("the debug file is of another build: it has {given}, and the program has {own}")]
+    OtherBuild {
+        /// The build ids of the program.
+        own: String,
+        /// The build ids of the file.
+        given: String,
+    },
 }
 
 impl Error {
@@ -57,7 +65,9 @@ impl Error {
             Error::Fault(Fault::Denied { .. }) | Error::Denied { .. } => Family::Denied,
             Error::Fault(_) | Error::File { .. } => Family::Fault,
             Error::Inconsistent { .. } => Family::Inconsistent,
-            Error::NotGo { .. } | Error::Unsupported { .. } => Family::Unsupported,
+            Error::NotGo { .. } | Error::Unsupported { .. } | Error::OtherBuild { .. } => {
+                Family::Unsupported
+            }
         }
     }
 

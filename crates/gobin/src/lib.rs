@@ -22,6 +22,7 @@ mod binary;
 mod buildinfo;
 mod bytes;
 mod calls;
+mod debug;
 mod dwarf;
 mod error;
 mod facts;

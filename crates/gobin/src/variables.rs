@@ -16,7 +16,8 @@ pub struct Variables {
 }
 
 impl GoBinary {
-    /// The symbols of the data of this program, sorted; none where it is stripped.
+    /// The symbols of the data of this program, sorted; none where it is stripped and no debug file
+    /// is used.
     ///
     /// # Errors
     /// Where a section cannot be read.
@@ -27,7 +28,11 @@ impl GoBinary {
             segments.any(|segment| segment.write && segment.range.contains(addr))
         };
         let any = |_: &[u8]| true;
-        symbols::each(&self.image, &any, &mut |name, addr, len| {
+        let debug = self.debug.as_ref().filter(|debug| debug.image.has_symtab());
+        let image = debug.map_or(&self.image, |debug| &debug.image);
+        symbols::each(image, &any, &mut |name, addr, len| {
+            let own = debug.map_or(Some(addr), |debug| debug.own(addr));
+            let Some(addr) = own else { return };
             // Without a size it is a mark of the linker's, such as `runtime.bss`.
             if len > 0 && writable(addr) && sorted.len() < MOST {
                 let name = String::from_utf8_lossy(name).into_owned();

@@ -14,7 +14,7 @@ use super::evidence::words;
 use super::{Pointee, TypedVariable};
 use crate::dwarf::{GoType, Sections, Units};
 use crate::types::{Kind, Types};
-use crate::{Error, GoBinary, Section};
+use crate::{Error, GoBinary, Image, Section};
 
 /// Most variables, and most words of them all.
 const MOST_VARIABLES: usize = 1 << 20;
@@ -28,19 +28,29 @@ type Found = (Vec<(Addr, Pointee)>, Vec<TypedVariable>);
 
 /// Words and variables, both in order; nothing without DWARF.
 pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<Found>, Error> {
-    let Some(sections) = Sections::read(&binary.image)? else {
+    let debug = binary
+        .debug
+        .as_ref()
+        .filter(|debug| debug.image.has_dwarf());
+    let image = debug.map_or(&binary.image, |debug| &debug.image);
+    let Some(sections) = Sections::read(image)? else {
         return Ok(None);
     };
     let units = sections.units()?;
+    let own = types.range().start();
+    let start = debug.map_or(own, |debug| debug.types_start(own));
+    let section = section_of(image, start);
     let mut reader = Reader {
         units: &units,
         types,
-        section: section_of(binary, types),
+        before: start.since(section),
         known: FxHashMap::default(),
         words: Vec::new(),
     };
     let mut variables = Vec::new();
     units.typed_variables(&mut |name, addr, kind| {
+        let own = debug.map_or(Some(addr), |debug| debug.own(addr));
+        let Some(addr) = own else { return };
         let is_go = binary.module.holds_variable(addr) && name.contains(&b'.');
         if is_go && variables.len() < MOST_VARIABLES && reader.words.len() < MOST_WORDS {
             variables.push(reader.variable(name, addr, kind));
@@ -53,11 +63,13 @@ pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<Found>, Er
     Ok(Some((words, variables)))
 }
 
-fn section_of(binary: &GoBinary, types: &Types) -> Addr {
-    let start = types.range().start();
-    let mut sections = binary.image.sections().iter();
+/// Where the section starts that `start` lies in. A file of symbols alone has its header, too.
+fn section_of(image: &Image, start: Addr) -> Addr {
+    let mut sections = image.sections().iter();
+    // Sections that are not loaded have no address.
     let holds = |section: &&Section| {
-        !section.no_bits && AddrRange::sized(section.addr, section.len).contains(start)
+        let range = AddrRange::sized(section.addr, section.len);
+        !section.addr.is_null() && range.contains(start)
     };
     sections.find(holds).map_or(start, |section| section.addr)
 }
@@ -65,8 +77,8 @@ fn section_of(binary: &GoBinary, types: &Types) -> Addr {
 struct Reader<'a> {
     units: &'a Units<'a>,
     types: &'a Types,
-    /// Where the section starts that descriptors are in.
-    section: Addr,
+    /// How far into their section descriptors start.
+    before: u64,
     known: FxHashMap<usize, Option<Rc<GoType>>>,
     words: Vec<(Addr, Pointee)>,
 }
@@ -103,7 +115,8 @@ impl Reader<'_> {
         for _ in 0..MOST_DEPTH {
             let ty = self.get(at)?;
             if let Some(found) = ty.runtime {
-                let found = self.types.at(self.section.add(found.0))?;
+                let offset = found.0.checked_sub(self.before)?;
+                let found = self.types.at(self.types.range().start().add(offset))?;
                 let same = ty.kind.and_then(|kind| Kind::of(u8::try_from(kind).ok()?));
                 return (same == Some(found.kind)).then_some(found.addr);
             }
