@@ -17,6 +17,7 @@
 
 mod heap;
 mod holders;
+mod stacks;
 mod state;
 mod sums;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use rustc_hash::FxHashMap;
 use crate::{Count, Error, Graph, GraphOptions, ObjectId, Reachable};
 use heap::{Groups, HeapSource};
 use holders::Holders;
+pub use stacks::Stack;
 use walk::Bounds;
 
 /// Most bytes, whatever the limits say: edges have numbers of 32 bits.

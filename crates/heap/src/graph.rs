@@ -224,6 +224,13 @@ impl Graph {
         self.objects.census.get(slot.span as usize).copied()
     }
 
+    /// The numbers of the slots of one of the census's spans.
+    pub fn numbers(&self, census: u32) -> Option<std::ops::Range<u32>> {
+        let own = self.objects.census.binary_search(&census).ok()?;
+        let span = self.objects.spans.get(own)?;
+        Some(span.first..span.first.saturating_add(span.nelems))
+    }
+
     /// Hands the objects that an object points to to `take`, one for each pointer.
     pub fn pointers(&self, object: ObjectId, take: &mut dyn FnMut(ObjectId)) {
         for target in self.copied.edges.of(object.0) {

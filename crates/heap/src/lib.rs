@@ -40,7 +40,7 @@ mod roots;
 mod stretches;
 mod types;
 
-pub use dominators::{Dominators, Held, Holder};
+pub use dominators::{Dominators, Held, Holder, Stack};
 pub use error::Error;
 pub use graph::{Graph, GraphOptions};
 pub use leaks::{Alone, Doubt, Leaks, Standing};

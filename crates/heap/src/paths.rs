@@ -19,7 +19,7 @@
 
 mod backward;
 mod forward;
-mod sequences;
+pub(crate) mod sequences;
 #[cfg(test)]
 mod tests;
 

@@ -6,12 +6,14 @@
 mod cases;
 mod process;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use anyhow::{Result, ensure};
 use cases::for_each;
-use letgo_heap::{Graph, GraphOptions, Naming, ObjectId, Path, Reachable, Start};
-use letgo_target::Addr;
+use letgo_heap::{
+    Count, Dominators, Graph, GraphOptions, Holder, Naming, ObjectId, Path, Reachable, Start,
+};
+use letgo_target::{Addr, AddrRange};
 use process::Process;
 
 const PLAIN: Naming<'static> = Naming {
@@ -117,6 +119,52 @@ fn ways_are_those_that_the_program_knows() {
             ensure!(reached == reachable.has(object), "{number}: {own}");
         }
         println!("{case}: {compared} slots, {further} by finalizers or guesses");
+        Ok(())
+    });
+}
+
+/// Every reachable byte is in one stack of holders, and all stacks through an object that no other
+/// one dominates are what it retains.
+#[test]
+fn stacks_of_holders_sum_to_what_is_retained() {
+    for_each("graph", |case, mut patient| {
+        patient.stop()?;
+        let process = Process::open(patient.pid())?;
+        let census = process.census()?;
+        let options = GraphOptions::default();
+        let graph = process.graph(&census, &options)?;
+        let reachable = graph.mark(&options);
+        let slot = |range: AddrRange| range.len();
+        let dominators = Dominators::of(&graph, &reachable, &options, None, &slot)?;
+        // The first are told apart one by one, all others not at all.
+        let kind = |object| match dominators.holder(object) {
+            Some(Holder::Object(_)) | None => u32::MAX - 1,
+            Some(_) => object.0,
+        };
+        for most in [usize::MAX, 50] {
+            let stacks = dominators.stacks(&|_| 7, &kind, most);
+            let (mut sum, mut firsts) = (Count::default(), HashMap::new());
+            for stack in &stacks {
+                ensure!(stack.group == 7, "{stack:?}");
+                sum.objects += stack.own.objects;
+                sum.bytes += stack.own.bytes;
+                if let Some(Some(first)) = stack.kinds.first() {
+                    *firsts.entry(*first).or_insert(0) += stack.own.bytes;
+                }
+            }
+            ensure!(sum == reachable.all, "{sum:?} {:?}", reachable.all);
+            ensure!(most > 50 || stacks.len() <= 150, "{}", stacks.len());
+            for (first, bytes) in &firsts {
+                let held = dominators.retained(Holder::Object(ObjectId(*first)));
+                let held = held.unwrap().bytes;
+                ensure!(held == *bytes, "{first}: {held} {bytes}");
+            }
+            println!(
+                "{case}: {} stacks, {} at the top",
+                stacks.len(),
+                firsts.len()
+            );
+        }
         Ok(())
     });
 }

@@ -1,5 +1,9 @@
 //! `letgo heap`: what is in a heap, and who holds it.
 
+mod stacks;
+
+use std::io::IsTerminal;
+
 use anyhow::Result;
 use letgo_target::ReadMemory;
 
@@ -7,7 +11,9 @@ use crate::cli::{HeapArgs, HeapOutput};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
-use crate::inspect::{Depth, Options, Subject, heap_report, path_report, room};
+use crate::inspect::{
+    Depth, Options, Program, Reading, Subject, heap_report, held_stacks, path_report, room,
+};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -20,11 +26,8 @@ const CHILDREN: usize = 3;
 /// # Errors
 /// A [`Complaint`], or standard output cannot be written.
 pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
+    check(args)?;
     if args.output == HeapOutput::Html {
-        if args.path.is_some() {
-            let wrong = "the page shows the whole heap, and --path asks for a part of it";
-            return Err(Complaint::usage(wrong, "Leave one of the two out").into());
-        }
         return html::run(&args.target, &args.hold, None, terminal);
     }
     let progress = Progress::new(terminal);
@@ -49,6 +52,15 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
         return output::path(&report, args.output, terminal);
     }
     progress.step("finding out who holds what");
+    if matches!(args.output, HeapOutput::Pprof | HeapOutput::Folded) {
+        let written = stacks_of(subject.program(), &reading, args.output)?;
+        drop(progress);
+        terminal.write(&written)?;
+        return Ok(match reading.coverage.is_complete() && !reading.drifts() {
+            true => Exit::Whole,
+            false => Exit::Attention,
+        });
+    }
     let depth = Depth {
         most: args.top as usize,
         children: CHILDREN,
@@ -60,6 +72,37 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     let report = heap_report(subject.program(), &mut reading, &around, depth, limits);
     drop(progress);
     output::heap(&report, args.output, terminal)
+}
+
+/// Whether what is asked for goes together.
+fn check(args: &HeapArgs) -> Result<(), Complaint> {
+    if args.output == HeapOutput::Pprof && std::io::stdout().is_terminal() {
+        let next = "Write it to a file: letgo heap ... -o pprof > heap.pb.gz";
+        return Err(Complaint::usage("a profile is not for a terminal", next));
+    }
+    let whole = matches!(
+        args.output,
+        HeapOutput::Pprof | HeapOutput::Folded | HeapOutput::Html
+    );
+    if whole && args.path.is_some() {
+        let wrong = "ways to an object are text or JSON";
+        return Err(Complaint::usage(wrong, "Leave --path or -o out"));
+    }
+    Ok(())
+}
+
+/// Who holds what, as another tool wants it.
+fn stacks_of(program: &Program, reading: &Reading, output: HeapOutput) -> Result<Vec<u8>> {
+    let Some(marked) = &reading.marked else {
+        return Err(no_graph(&reading.why, &reading.coverage).into());
+    };
+    let stacks = held_stacks(program, reading, marked, room::limits())?;
+    let since = reading.at.duration_since(std::time::UNIX_EPOCH);
+    let at = since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0));
+    Ok(match output {
+        HeapOutput::Pprof => stacks::pprof(&stacks, at)?,
+        _ => stacks::folded(&stacks).into_bytes(),
+    })
 }
 
 /// Why there is no graph, and what would bring one.

@@ -59,8 +59,7 @@ pub(crate) fn why_exit(report: &WhyReport, fail_on: Option<FailOn>) -> Exit {
 pub fn heap(report: &HeapReport, output: HeapOutput, terminal: &Terminal) -> Result<Exit> {
     let text = match output {
         HeapOutput::Json => letgo_report::json(report)?,
-        // The page is made where the target is still at hand.
-        HeapOutput::Text | HeapOutput::Html => text::heap(report, terminal.stdout),
+        _ => text::heap(report, terminal.stdout),
     };
     terminal.print(&text)?;
     Ok(match report.taken.coverage.complete {
@@ -76,7 +75,7 @@ pub fn heap(report: &HeapReport, output: HeapOutput, terminal: &Terminal) -> Res
 pub fn path(report: &PathReport, output: HeapOutput, terminal: &Terminal) -> Result<Exit> {
     let text = match output {
         HeapOutput::Json => letgo_report::json(report)?,
-        HeapOutput::Text | HeapOutput::Html => text::path(report, terminal.stdout),
+        _ => text::path(report, terminal.stdout),
     };
     terminal.print(&text)?;
     Ok(match report.taken.coverage.complete {

@@ -14,10 +14,10 @@ const MOST_STEPS: u32 = 24;
 const MOST: usize = 1 << 20;
 
 /// The number of a sequence.
-pub(super) type Sequence = u32;
+pub(crate) type Sequence = u32;
 
 /// No sequence.
-pub(super) const UNKNOWN: Sequence = NONE;
+pub(crate) const UNKNOWN: Sequence = NONE;
 
 #[derive(Clone, Copy)]
 struct Node {
@@ -31,14 +31,14 @@ struct Node {
 
 /// All sequences so far.
 #[derive(Default)]
-pub(super) struct Sequences {
+pub(crate) struct Sequences {
     nodes: Vec<Node>,
     known: FxHashMap<(Sequence, u32), Sequence>,
 }
 
 impl Sequences {
     /// The sequence of a group that has no steps yet.
-    pub(super) fn first(&mut self, group: u32) -> Sequence {
+    pub(crate) fn first(&mut self, group: u32) -> Sequence {
         self.enter(
             group,
             Node {
@@ -52,7 +52,7 @@ impl Sequences {
     }
 
     /// A sequence with one more object of a kind.
-    pub(super) fn with(&mut self, before: Sequence, kind: u32) -> Sequence {
+    pub(crate) fn with(&mut self, before: Sequence, kind: u32) -> Sequence {
         let many = self.nodes.len() >= MOST;
         let Some(node) = self.nodes.get_mut(before as usize) else {
             return before;
@@ -83,14 +83,25 @@ impl Sequences {
         own
     }
 
+    /// How many there are: their numbers are below.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The sequence without its last step, whose number is lower.
+    pub(crate) fn before(&self, number: usize) -> Option<Sequence> {
+        let before = self.nodes.get(number)?.before;
+        (before != UNKNOWN).then_some(before)
+    }
+
     /// The group that a sequence began with.
-    pub(super) fn group(&self, sequence: Sequence) -> u32 {
+    pub(crate) fn group(&self, sequence: Sequence) -> u32 {
         let node = self.nodes.get(sequence as usize);
         node.map_or(NONE, |node| node.group)
     }
 
     /// The steps of a sequence, last first.
-    pub(super) fn backwards(&self, sequence: Sequence) -> Vec<Step> {
+    pub(crate) fn backwards(&self, sequence: Sequence) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut at = sequence;
         while let Some(node) = self.nodes.get(at as usize).filter(|node| node.steps > 0) {

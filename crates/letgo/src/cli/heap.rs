@@ -24,6 +24,7 @@ Examples:
   letgo heap api.snap                   a snapshot of `letgo snap`
   letgo heap 4242 -o html > heap.html   a page with pictures, in one file
   letgo heap 4242 --path 0xc000123440   why that object is alive
+  letgo heap 4242 -o pprof > heap.pb.gz; go tool pprof -http=: heap.pb.gz
   letgo heap 4242 -o json | jq '.holders[] | {root, retained_bytes}'
 
 Exit status:
@@ -74,6 +75,12 @@ pub enum HeapOutput {
     Json,
     /// A page with pictures, for a browser; it needs nothing else.
     Html,
+    /// For `go tool pprof`: objects and bytes, with holders as stacks.
+    Pprof,
+    /// For flame graphs: a line a stack, the root first, and bytes.
+    Folded,
+    /// With --sql: a line a row, with commas.
+    Csv,
 }
 
 /// An address in hex, or the name of a type. Digits alone are an address: no type is called so.

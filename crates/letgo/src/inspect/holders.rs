@@ -110,7 +110,7 @@ pub(super) fn holders(
 }
 
 /// The group of each root: a number for each goroutine, then one for each other root.
-fn groups(roots: &[Root], names: &RootNames<'_>) -> Vec<u32> {
+pub(super) fn groups(roots: &[Root], names: &RootNames<'_>) -> Vec<u32> {
     let mut known = HashMap::new();
     let mut next = 0u32;
     let mut fresh = || {
