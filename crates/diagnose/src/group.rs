@@ -4,6 +4,7 @@
 //! What cannot be known is `None`, never zero.
 
 use crate::finding::Location;
+use crate::words;
 
 /// What is known of the future of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +16,29 @@ pub enum Verdict {
     Likely,
     /// Nothing that can still run reaches what they wait for: they never run again.
     Proven,
+}
+
+/// How a group changed between two looks, [`crate::Rates::window_ns`] apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Goroutines that the first look did not see there.
+    pub came: u64,
+    /// Goroutines that the second look did not see there any more.
+    pub went: u64,
+}
+
+impl Change {
+    /// How many they are more; 0 where they are fewer.
+    pub fn grown(self) -> u64 {
+        self.came.saturating_sub(self.went)
+    }
+
+    /// Whether they became more than a load does that is as it was: where coming and going are
+    /// equally frequent, their difference swings by about the root of their sum.
+    pub(crate) fn is_growth(self, swings: f64) -> bool {
+        let moved = words::float(self.came) + words::float(self.went);
+        self.grown() > 0 && words::float(self.grown()) >= swings * moved.sqrt()
+    }
 }
 
 /// Goroutines that are alike: same stack, same state, started by the same statement.
@@ -47,9 +71,8 @@ pub struct GoroutineGroup {
     pub heap_resident_bytes: u64,
     /// Objects that only this group holds. 0 without the object graph.
     pub heap_objects: u64,
-    /// How many they are more than at a first look, [`crate::Rates::window_ns`] before; `None`
-    /// where there was one look only.
-    pub grown_by: Option<i64>,
+    /// What changed of the group since, by a second look; `None` where there was one only.
+    pub change: Option<Change>,
     /// The figures are of all that the group has: nothing of it was left out of the reading.
     pub is_whole: bool,
 }
@@ -61,9 +84,13 @@ impl GoroutineGroup {
             .saturating_add(self.heap_resident_bytes)
     }
 
-    /// How many came since the first look; 0 where none did, or nobody looked.
+    /// How many more they were at a second look; 0 where they were not, or nobody looked.
     pub(crate) fn grown(&self) -> u64 {
-        let grown = self.grown_by.unwrap_or_default();
-        u64::try_from(grown).unwrap_or_default()
+        self.change.map_or(0, Change::grown)
+    }
+
+    /// Whether they became more by so much that it is no swing.
+    pub(crate) fn is_growing(&self, swings: f64) -> bool {
+        self.change.is_some_and(|change| change.is_growth(swings))
     }
 }

@@ -91,7 +91,7 @@ fn told(case: &Case<'_>, group: &GoroutineGroup, connections: u64) -> Option<Tol
     let many = group.count >= limits.goroutines_many;
     let blocked = Wait::of(&group.wait_reason, case.facts.target.go_minor) != Wait::Outside;
     if many && blocked && connections < group.count.div_ceil(2) {
-        if is_old(group.waiting_ns) && group.grown() > 0 {
+        if is_old(group.waiting_ns) && group.is_growing(limits.goroutines_swings) {
             return Some(Told::Likely);
         }
         if is_old(group.waiting_least_ns) {
@@ -99,7 +99,8 @@ fn told(case: &Case<'_>, group: &GoroutineGroup, connections: u64) -> Option<Tol
         }
     }
     let stacks = group.stack_resident_bytes;
-    let grew = words::float(group.grown()) >= limits.goroutines_grew * words::float(group.count);
+    let part = limits.goroutines_grew * words::float(group.count);
+    let grew = group.is_growing(limits.goroutines_swings) && words::float(group.grown()) >= part;
     if many && grew {
         Some(Told::Grew)
     } else if group.count >= limits.goroutines_extreme
@@ -145,7 +146,7 @@ impl<'a> Herd<'a> {
         self.sum(GoroutineGroup::bytes)
     }
 
-    /// How many came since the first look.
+    /// How many more they were at a second look.
     pub(crate) fn grown(&self) -> u64 {
         self.sum(GoroutineGroup::grown)
     }
@@ -215,16 +216,28 @@ impl<'a> Herd<'a> {
         }
     }
 
-    /// How many came since the first look, if any.
+    /// How many came and went between two looks, where they became more.
     pub(crate) fn came(&self, case: &Case<'_>) -> Option<String> {
-        let grown = Some(self.grown()).filter(|grown| *grown > 0)?;
+        let changes = || self.groups.iter().filter_map(|group| group.change);
+        let came = words::total(changes().map(|change| change.came));
+        let went = words::total(changes().map(|change| change.went));
+        if came <= went {
+            return None;
+        }
+        let went_words = match went {
+            0 => "none".to_owned(),
+            went => words::count(went),
+        };
         let window = match case.facts.rates.map(|rates| rates.window_ns) {
-            Some(window) if window > 0 => format!(", {} before", words::span(window)),
+            Some(window) if window > 0 => format!(", {} apart", words::span(window)),
             _ => String::new(),
         };
+        let then = self.count();
         Some(format!(
-            "{} more than at a first look{window}.",
-            words::count(grown)
+            "Between two looks{window}, {} came and {went_words} went: from {} to {}.",
+            words::count(came),
+            words::count(then),
+            words::count(then.saturating_add(came).saturating_sub(went)),
         ))
     }
 }

@@ -35,7 +35,7 @@ pub use facts::{
     Profile, Rates, SizeClass, State, Target, Thp, Threads,
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
-pub use group::{GoroutineGroup, Verdict};
+pub use group::{Change, GoroutineGroup, Verdict};
 pub use holder::{Holder, Part};
 pub use settings::{Setting, settings};
 pub use thresholds::Thresholds;

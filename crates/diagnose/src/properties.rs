@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::facts::{Container, Facts, Goroutines, LeafBytes, Rates, SizeClass, Threads};
 use crate::finding::Severity;
-use crate::group::{GoroutineGroup, Verdict};
+use crate::group::{Change, GoroutineGroup, Verdict};
 use crate::testing::held;
 use crate::{diagnose, rule_ids};
 
@@ -137,10 +137,10 @@ fn groups() -> impl Strategy<Value = Option<Vec<GoroutineGroup>>> {
         prop::option::of(any::<u64>()),
         prop::option::of(any::<u64>()),
     );
-    let grown_by = prop::option::of(any::<i64>());
+    let change = prop::option::of(any::<(u64, u64)>());
     let sizes = prop::array::uniform4(size());
-    let group = (verdict, reason, ages, grown_by, sizes).prop_map(
-        |(verdict, reason, (waiting_ns, waiting_least_ns), grown_by, sizes)| GoroutineGroup {
+    let group = (verdict, reason, ages, change, sizes).prop_map(
+        |(verdict, reason, (waiting_ns, waiting_least_ns), change, sizes)| GoroutineGroup {
             verdict,
             count: sizes[0],
             wait_reason: reason.into(),
@@ -149,7 +149,7 @@ fn groups() -> impl Strategy<Value = Option<Vec<GoroutineGroup>>> {
             stack_resident_bytes: sizes[1],
             heap_resident_bytes: sizes[2],
             heap_objects: sizes[3],
-            grown_by,
+            change: change.map(|(came, went)| Change { came, went }),
             ..GoroutineGroup::default()
         },
     );

@@ -69,9 +69,12 @@ pub struct Thresholds {
     /// How long goroutines have waited that are old. Requests, retries and idle connections end
     /// within minutes.
     pub goroutines_old_ns: u64,
-    /// Share of a group that came between two looks from which it grew. About a second lies
+    /// Share of a group that came between two looks from which it grew. As a rule a second lies
     /// between them, in which load by itself moves some.
     pub goroutines_grew: f64,
+    /// By how many swings those who came are more than those who went, for it to be growth: by
+    /// chance it is so in one of 700 looks.
+    pub goroutines_swings: f64,
     /// Resident bytes of a stack that is deep. A request handler's has 4 to 16 KiB.
     pub stack_deep: u64,
     /// Dead goroutines from which a graveyard is looked at: 4 to 5 MB of `g`.
@@ -110,6 +113,7 @@ impl Default for Thresholds {
             goroutines_extreme: 10_000,
             goroutines_old_ns: 600_000_000_000,
             goroutines_grew: 0.01,
+            goroutines_swings: 3.0,
             stack_deep: 64 << 10,
             dead_least: 10_000,
             dead_per_goroutine: 10,

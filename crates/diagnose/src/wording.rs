@@ -6,7 +6,7 @@ use letgo_account::Leaf;
 
 use crate::diagnose;
 use crate::facts::{Container, Facts, Goroutines, Profile, SizeClass, Thp};
-use crate::group::Verdict;
+use crate::group::{Change, Verdict};
 use crate::testing::{MIB, healthy, place, receivers, spans, with_graph, with_groups};
 
 /// All findings as text, plain and whole.
@@ -198,7 +198,7 @@ fn a_program_with_gc_off_and_a_graph() {
 fn a_server_whose_goroutines_are_leaked() {
     let mut large = receivers(Verdict::Proven, 12_211);
     (large.heap_resident_bytes, large.heap_objects) = (120 * MIB, 1_200_300);
-    large.grown_by = Some(4);
+    large.change = Some(Change { came: 4, went: 0 });
     let mut locked = receivers(Verdict::Proven, 30);
     locked.wait_reason = "sync.Mutex.Lock".into();
     locked.location = place("cache.(*Cache).Get", "cache.go", 12);
@@ -208,7 +208,7 @@ fn a_server_whose_goroutines_are_leaked() {
     let mut senders = receivers(Verdict::None, 1300);
     senders.wait_reason = "chan send".into();
     senders.location = place("api.(*Server).Handle.func1", "server.go", 150);
-    senders.grown_by = Some(7);
+    senders.change = Some(Change { came: 19, went: 2 });
     let mut connections = receivers(Verdict::None, 600);
     connections.wait_reason = "IO wait".into();
     insta::assert_snapshot!(text(&with_groups(vec![

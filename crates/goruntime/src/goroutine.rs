@@ -65,7 +65,8 @@ pub struct Goroutine {
     pub status: Status,
     /// `g.waitreason` in the runtime's words (`chan receive`), empty where it is not waiting.
     pub wait_reason: &'static str,
-    /// `g.waitsince`, ns of the target's monotonic clock; 0 until a GC saw it wait.
+    /// `g.waitsince`, ns of the target's monotonic clock; 0 until a GC saw it wait, then the time at
+    /// which the GC before that one ended.
     pub wait_since_ns: u64,
     /// `g.startpc`: entry of its function.
     pub start_pc: Addr,
@@ -73,6 +74,8 @@ pub struct Goroutine {
     pub go_pc: Addr,
     /// `g.parentGoid`, 0 where the release has none.
     pub parent_goid: u64,
+    /// `g.labels`: where its labels lie, null where it has none.
+    pub labels: Addr,
     /// `g.stack`: bounds.
     pub stack: AddrRange,
     /// `g.sched.sp`, or `g.syscallsp` in a system call; 0 while running.

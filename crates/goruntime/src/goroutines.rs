@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 
 use letgo_gobin::FunctionTable;
-use letgo_target::{Addr, AddrRange, Coverage, gather};
+use letgo_target::{Addr, AddrRange, Coverage, ReadMemory, gather};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use crate::view::View;
 use crate::wait_reason::wait_reason;
-use crate::{Error, Goroutine, Limits, Status, Thread};
+use crate::{Error, Goroutine, Limits, Runtime, Status, Thread};
 
 /// `_Gscan` and what is above the statuses. Source: src/runtime/runtime2.go.
 const STATUS_MASK: u32 = 0xfff;
@@ -79,6 +79,28 @@ pub(crate) fn goroutines(
     Ok(found)
 }
 
+impl Runtime {
+    /// Reads what all goroutines are doing, and nothing of their stacks: a fraction of a
+    /// microsecond each. Nothing where some of them cannot be read. Which are the runtime's own is
+    /// not told.
+    ///
+    /// # Errors
+    /// Where `allgs` was not found, cannot be read or makes no sense.
+    ///
+    /// # Consistency
+    /// Of a running target the goroutines are of slightly different moments.
+    pub fn goroutines(
+        &self,
+        memory: &dyn ReadMemory,
+        limits: &Limits,
+    ) -> Result<Option<Vec<Goroutine>>, Error> {
+        let view = View::new(self, memory).within(limits.time);
+        let mut coverage = Coverage::default();
+        let found = goroutines(view, None, limits, &mut coverage)?;
+        Ok(coverage.is_complete().then_some(found.alive))
+    }
+}
+
 impl Goroutines {
     fn push(&mut self, mut goroutine: Goroutine, names: &mut Names<'_>) {
         if goroutine.status.is_dead() {
@@ -120,6 +142,7 @@ fn decode(view: View<'_>, g: Addr, bytes: &[u8]) -> Result<Goroutine, &'static s
         start_pc: fields.startpc.addr(bytes),
         go_pc: fields.gopc.addr(bytes),
         parent_goid: fields.parent_goid.map_or(0, |field| field.get(bytes)),
+        labels: fields.labels.addr(bytes),
         stack,
         sp,
         system: false,

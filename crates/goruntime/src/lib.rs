@@ -19,6 +19,7 @@ mod debug;
 mod error;
 mod goroutine;
 mod goroutines;
+mod labels;
 pub mod layout;
 mod light;
 mod limits;
@@ -48,6 +49,7 @@ pub use controls::{
 pub use debug::Debug;
 pub use error::Error;
 pub use goroutine::{Goroutine, Status, Thread};
+pub use labels::{LabelSet, Labelled, Labels};
 pub use letgo_target::Family;
 pub use light::{Light, LightDelta};
 pub use limits::Limits;

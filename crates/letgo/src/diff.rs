@@ -81,7 +81,7 @@ fn side(
     let options = |hold| Options {
         hold,
         graph: true,
-        rates: false,
+        watch: None,
     };
     let read = subject.read_with(options(hold), contents, progress);
     let reading = match read {

@@ -29,7 +29,7 @@ pub fn run(args: &GoroutinesArgs, terminal: &Terminal) -> Result<Exit> {
     let options = Options {
         hold: args.hold.hold(),
         graph: true,
-        rates: false,
+        watch: None,
     };
     let mut reading = subject.read(options, &progress)?;
     progress.step("finding out what can still run");

@@ -35,7 +35,7 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     let options = Options {
         hold: args.hold.hold(),
         graph: true,
-        rates: false,
+        watch: None,
     };
     let mut reading = subject.read(options, &progress)?;
     if reading.marked.is_none() {
@@ -112,7 +112,7 @@ pub(crate) fn no_graph(why: &Option<String>, coverage: &letgo_target::Coverage) 
     match (why, skipped) {
         (_, Some(skip)) => Complaint::no_report(
             format!("the object graph cannot be had: {}", skip.why),
-            "Try --frozen or --stop, or a core file",
+            "Try --frozen or --stop, or letgo snap and a machine with more memory",
         ),
         (why, None) => Complaint::no_report(
             format!(

@@ -35,7 +35,7 @@ pub fn run(
     let options = Options {
         hold: hold.hold(),
         graph: true,
-        rates: true,
+        watch: Some(why::WATCH),
     };
     let mut reading = subject.read(options, &progress)?;
     if reading.marked.is_none() {

@@ -39,7 +39,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use letgo_gobin::{BuildInfo, GoBinary, Image};
-use letgo_goruntime::Light;
+use letgo_goruntime::{Goroutine, Light, Limits};
 use letgo_linux::{LiveMemory, Process, residency};
 
 pub use self::core::Core;
@@ -148,17 +148,38 @@ impl Opened {
     /// # Errors
     /// A [`Complaint`] where they cannot be read.
     pub fn light(&mut self) -> Result<Light, Complaint> {
-        let told = |error| complaints::of_process(&error);
-        let mut memory = LiveMemory::new(&self.process).map_err(told)?;
-        if self.process.status().map_err(told)?.vm_swap > 0 {
-            let mappings = self.process.maps().map_err(told)?;
-            let scan = residency(&self.process, &mappings).map_err(told)?;
-            memory = memory.only_resident(Arc::new(scan.residency), &mappings);
-        }
+        let memory = self.resident_memory()?;
         let runtime = self.program.attach(&memory)?;
-        runtime
-            .light(&memory)
-            .map_err(|error| complaints::of_runtime(&error))
+        let light = runtime.light(&memory);
+        light.map_err(|error| complaints::of_runtime(&error))
+    }
+
+    /// A light reading, and what goroutines do, without their stacks; these as far as all of them
+    /// can be read.
+    ///
+    /// No page is faulted in, as with [`Opened::light`].
+    ///
+    /// # Errors
+    /// A [`Complaint`] where the counters cannot be read.
+    pub fn second_look(&mut self) -> Result<(Light, Option<Vec<Goroutine>>), Complaint> {
+        let memory = self.resident_memory()?;
+        let runtime = self.program.attach(&memory)?;
+        let light = runtime.light(&memory);
+        let light = light.map_err(|error| complaints::of_runtime(&error))?;
+        let goroutines = runtime.goroutines(&memory, &Limits::default());
+        Ok((light, goroutines.ok().flatten()))
+    }
+
+    /// The process's memory, without what was swapped out.
+    fn resident_memory(&self) -> Result<LiveMemory, Complaint> {
+        let told = |error| complaints::of_process(&error);
+        let memory = LiveMemory::new(&self.process).map_err(told)?;
+        if self.process.status().map_err(told)?.vm_swap == 0 {
+            return Ok(memory);
+        }
+        let mappings = self.process.maps().map_err(told)?;
+        let scan = residency(&self.process, &mappings).map_err(told)?;
+        Ok(memory.only_resident(Arc::new(scan.residency), &mappings))
     }
 }
 

@@ -1,6 +1,8 @@
 //! `letgo why`: where every resident page belongs, and what stands out; of a core file, which has
 //! no page table, what the runtime had.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use letgo_diagnose::Facts;
 use letgo_report::WhyReport;
@@ -15,6 +17,9 @@ use crate::inspect::{
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
+
+/// Time between the two looks, where none is asked for.
+pub(crate) const WATCH: Duration = Duration::from_secs(1);
 
 /// Reads one process and writes the report.
 ///
@@ -34,10 +39,14 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
             hold => hold,
         },
         graph: !args.quick,
-        rates: true,
+        watch: Some(args.watch.unwrap_or(WATCH)),
     };
     let progress = Progress::new(terminal);
     let mut subject = Subject::open(&args.target, &progress)?;
+    if args.watch.is_some() && subject.process().is_none() {
+        let wrong = "--watch looks at what a process does, and this is a file";
+        return Err(Complaint::usage(wrong, "Leave --watch out").into());
+    }
     let report = report(&mut subject, options, &progress)?;
     drop(progress);
     output::why(&report, args, terminal)

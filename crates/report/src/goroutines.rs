@@ -108,7 +108,8 @@ pub struct GoroutineGroup {
     #[serde(default, skip_serializing_if = "is_false")]
     pub system: bool,
     /// How long the one has waited that waits longest, in nanoseconds. The runtime notes it at the
-    /// first GC that sees it wait: it has waited longer. Absent where none was seen.
+    /// first GC that sees it wait, as the end of the GC before: it is too much by up to the time
+    /// between two. Absent where none was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_ns: Option<u64>,
     /// The same of the one that waits shortest, of those that were seen.
@@ -128,9 +129,15 @@ pub struct GoroutineGroup {
     /// The `go` statement; absent of the first goroutine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Location>,
-    /// What the program labelled them with (`pprof.Do`).
+    /// What the program labelled all of them with (`pprof.Do`): the same key and value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Where not all have the same labels: the most common sets, those with most goroutines first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_sets: Vec<LabelSet>,
+    /// Goroutines whose set is not listed or could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub label_sets_more: u64,
     /// Bytes of their stacks, in RAM or not.
     pub stack_bytes: u64,
     /// Of these, the bytes in use.
@@ -152,6 +159,17 @@ impl GoroutineGroup {
         let retained = self.retained_bytes.unwrap_or(0);
         self.stack_bytes.saturating_add(retained)
     }
+}
+
+/// Goroutines of a group with the same labels.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LabelSet {
+    /// All their labels; empty of those that have none.
+    pub labels: BTreeMap<String, String>,
+    /// How many.
+    pub count: u64,
+    /// Bytes of their stacks, in RAM or not.
+    pub stack_bytes: u64,
 }
 
 /// A call.

@@ -47,7 +47,9 @@ pub use diff::{
 pub use doctor::{Check, DoctorReport};
 pub use extent::{Virtual, VirtualNode};
 pub use finding::{Finding, Location, Remedy, Share};
-pub use goroutines::{CallFrame, GoroutineGroup, GoroutinesReport, LeakSummary, StatusCount};
+pub use goroutines::{
+    CallFrame, GoroutineGroup, GoroutinesReport, LabelSet, LeakSummary, StatusCount,
+};
 pub use heap::{Amount, HeapClass, HeapReport, HeapTotals, HeldObject, Holder, HolderRoot, Rest};
 pub use html::{HtmlReport, MOST_NAME, Region, Segment, Space, Tile, html};
 pub use open::{

@@ -213,7 +213,7 @@ fn the_keys_of_goroutines_are_there() {
         (
             "GoroutineGroup",
             "id? verdict why? status wait_reason? count system? waiting_ns? waiting_ns_min? \
-             location? frames created_by? labels? stack_bytes stack_used_bytes? retained_bytes? \
+             location? frames created_by? labels? label_sets? label_sets_more? stack_bytes stack_used_bytes? retained_bytes? \
              retained_objects? goids",
         ),
         ("CallFrame", "function file line inlined?"),

@@ -1,7 +1,7 @@
 // Leakserver is an HTTP server on loopback that asks itself: what handlers leave behind, which is
 // how goroutines are lost in practice.
 //
-// Arguments are names of shapes (see shapes.go), none for all. Each is asked -requests times, by
+// Arguments are names of shapes (see shapes.go), none for all but those that go by name alone. Each is asked -requests times, by
 // -clients at a time. With -fixed the handlers do as they should, and nobody is left. What is true
 // is told by function, see truth.Roll. Commands:
 //
@@ -44,12 +44,13 @@ func main() {
 	sort.Strings(names)
 	mux := http.NewServeMux()
 	for _, name := range names {
-		one, known := shapes[name]
+		one, known := find(name)
 		if !known {
 			p.Fail("no such shape: " + name)
 		}
 		mux.HandleFunc("/"+name, one.handler)
 	}
+	mux.HandleFunc("/upstream", answer)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		p.Fail(err.Error())
@@ -79,9 +80,16 @@ func main() {
 	p.Serve()
 }
 
+func find(name string) (one shape, known bool) {
+	if one, known = shapes[name]; !known {
+		one, known = named[name]
+	}
+	return one, known
+}
+
 // ask sends the requests of one shape; how many had no good answer.
 func ask(address, name string) (failed int) {
-	one := shapes[name]
+	one, _ := find(name)
 	for function, each := range one.leaves {
 		roll.Expect(one.class, function, each**requests)
 	}

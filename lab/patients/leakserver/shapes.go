@@ -28,6 +28,35 @@ var shapes = map[string]shape{
 	"hub":     {"stuck", subscribe, post, map[string]int{"main.subscriber": 1}},
 }
 
+// Shapes that are asked for by name alone: what they leave is net/http's own, which the roll cannot
+// know. Of each request there remain a readLoop and a writeLoop, and with -fixed one of each for
+// each connection that waits to be used again.
+var named = map[string]shape{
+	"body": {"either", body, post, nil},
+}
+
+// upstream is what the handlers of body ask.
+var upstream = &http.Client{Transport: &http.Transport{}}
+
+// body asks another server, here itself, and does not close the body of the answer: the connection
+// is neither used again nor closed, since for all that the transport knows somebody still reads.
+func body(w http.ResponseWriter, r *http.Request) {
+	answer, err := upstream.Get("http://" + r.Host + "/upstream")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	if *fixed {
+		io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+	}
+	w.WriteHeader(answer.StatusCode)
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	w.Write(make([]byte, 2<<10))
+}
+
 // user is what a request's context carries.
 type user struct {
 	name string

@@ -119,6 +119,7 @@ fn stacks_belong_to_goroutines_or_to_nobody() {
         start_pc: Addr(0),
         go_pc: Addr(0),
         parent_goid: 0,
+        labels: Addr::NULL,
         stack: range(HEAP + 2048, 2048),
         sp: Addr(0),
         system: false,

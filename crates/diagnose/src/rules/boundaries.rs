@@ -4,7 +4,7 @@ use letgo_account::{Leaf, ResidentBytes};
 
 use super::sentry::tests::sentry;
 use crate::facts::Facts;
-use crate::group::{GoroutineGroup, Verdict};
+use crate::group::{Change, GoroutineGroup, Verdict};
 use crate::holder::Holder;
 use crate::testing::{
     MIB, container, edited, find, healthy, rates, receivers, spans, spiral, with_graph, with_groups,
@@ -232,19 +232,20 @@ fn boundaries_of_goroutines() -> Vec<Boundary> {
         with_groups(vec![group])
     };
     // 16 KiB of stack each, so that a thousand of them stand out.
-    let aged = |longest: u64, least: u64, grown: i64| {
+    let came = |came: u64| Some(Change { came, went: 0 });
+    let aged = |longest: u64, least: u64, grown: u64| {
         edited(1000, &|group| {
             group.waiting_ns = Some(longest * SECOND);
             group.waiting_least_ns = Some(least * SECOND);
-            group.grown_by = Some(grown);
+            group.change = came(grown);
             group.stack_resident_bytes = 1000 << 14;
         })
     };
-    let growing = |count: u64| edited(count, &|group| group.grown_by = Some(1));
-    let network = |count: u64, grown: i64| {
+    let growing = |count: u64| edited(count, &|group| group.change = came(9));
+    let network = |count: u64, grown: u64| {
         edited(count, &|group| {
             group.wait_reason = "IO wait".into();
-            group.grown_by = Some(grown);
+            group.change = came(grown);
         })
     };
     let with_stacks = |count: u64, stacks: u64| {
@@ -265,8 +266,8 @@ fn boundaries_of_goroutines() -> Vec<Boundary> {
             proven(1, 8 * MIB - 4097),
         ),
         ("goroutine-leak", growing(1000), growing(999)),
-        ("goroutine-leak", aged(600, 599, 1), aged(600, 599, 0)),
-        ("goroutine-leak", aged(600, 599, 1), aged(599, 599, 1)),
+        ("goroutine-leak", aged(600, 599, 9), aged(600, 599, 8)),
+        ("goroutine-leak", aged(600, 599, 9), aged(599, 599, 9)),
         ("goroutine-leak", aged(600, 600, 0), aged(600, 599, 0)),
         ("goroutine-growth", network(4000, 40), network(4000, 39)),
         ("goroutine-growth", network(10_000, 0), network(9_999, 0)),

@@ -5,7 +5,7 @@ use letgo_account::Leaf;
 use crate::diagnose;
 use crate::facts::Facts;
 use crate::finding::{Confidence, Finding, Severity};
-use crate::group::{GoroutineGroup, Verdict};
+use crate::group::{Change, GoroutineGroup, Verdict};
 use crate::testing::{MIB, find, healthy, place, receivers, with_groups};
 
 fn all(facts: &Facts, id: &str) -> Vec<Finding> {
@@ -23,6 +23,11 @@ fn holders(count: u64, heap: u64, function: &str) -> GoroutineGroup {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field wants it")]
+fn change(came: u64, went: u64) -> Option<Change> {
+    Some(Change { came, went })
+}
+
 fn network(count: u64) -> GoroutineGroup {
     GoroutineGroup {
         wait_reason: "IO wait".into(),
@@ -35,7 +40,7 @@ fn goroutines_of_a_healthy_server_get_no_finding() {
     // 900 connections, each with a writer beside; a pool that works; some blocked for good.
     let mut young = receivers(Verdict::None, 1500);
     young.waiting_least_ns = Some(0);
-    young.grown_by = Some(0);
+    young.change = change(40, 40);
     let groups = vec![
         network(900),
         receivers(Verdict::None, 900),
@@ -143,19 +148,19 @@ fn a_wait_that_no_gc_saw_has_no_age() {
 
 #[test]
 fn a_small_leak_that_grows_is_low() {
-    let severity = |grown_by| {
+    let severity = |change| {
         let mut group = receivers(Verdict::Proven, 10);
-        group.grown_by = grown_by;
+        group.change = change;
         let leak = find(&with_groups(vec![group]), "goroutine-leak").expect("leak");
         (
             leak.severity,
-            leak.evidence
-                .iter()
-                .any(|one| one.contains("more than at a first look, 1.0 s before")),
+            leak.evidence.iter().any(|one| {
+                one.contains("two looks, 1.0 s apart, 3 came and none went: from 10 to 13")
+            }),
         )
     };
-    assert_eq!(severity(Some(3)), (Severity::Low, true));
-    assert_eq!(severity(Some(0)), (Severity::Info, false));
+    assert_eq!(severity(change(3, 0)), (Severity::Low, true));
+    assert_eq!(severity(change(2, 2)), (Severity::Info, false));
     assert_eq!(severity(None), (Severity::Info, false));
 }
 
@@ -195,7 +200,7 @@ fn what_to_change_depends_on_what_they_wait_for() {
 #[test]
 fn old_ones_that_grow_are_likely_leaked_and_can_still_be_reached() {
     let mut group = receivers(Verdict::None, 12_000);
-    group.grown_by = Some(3);
+    group.change = change(30, 0);
     let facts = with_groups(vec![group]);
     let leak = find(&facts, "goroutine-leak").expect("leak");
     assert_eq!(leak.confidence, Confidence::Likely);
@@ -211,6 +216,34 @@ fn old_ones_that_grow_are_likely_leaked_and_can_still_be_reached() {
     );
     assert!(leak.remedies.iter().all(|one| one.command != "restart it"));
     assert_eq!(find(&facts, "goroutine-growth"), None, "it is told already");
+}
+
+#[test]
+fn what_swings_does_not_grow() {
+    let found = |came, went| {
+        let mut group = receivers(Verdict::None, 12_000);
+        group.change = change(came, went);
+        find(&with_groups(vec![group]), "goroutine-leak").map(|leak| leak.confidence)
+    };
+    // Nine by nobody's going are three swings of nine; of a thousand each way they are nothing.
+    assert_eq!(found(9, 0), Some(Confidence::Likely));
+    assert_eq!(found(8, 0), Some(Confidence::Possible));
+    assert_eq!(found(1100, 1000), Some(Confidence::Possible));
+    assert_eq!(found(1150, 1000), Some(Confidence::Likely));
+    assert_eq!(found(0, 3000), Some(Confidence::Possible));
+}
+
+#[test]
+fn young_ones_that_grow_may_be_load() {
+    let mut group = receivers(Verdict::None, 12_000);
+    (group.waiting_ns, group.waiting_least_ns) = (Some(60_000_000_000), Some(0));
+    group.change = change(400, 100);
+    let facts = with_groups(vec![group]);
+    assert_eq!(find(&facts, "goroutine-leak"), None);
+    let growth = find(&facts, "goroutine-growth").expect("grew");
+    assert_eq!(growth.confidence, Confidence::Possible);
+    let looks = "Between two looks, 1.0 s apart, 400 came and 100 went: from 12,000 to 12,300.";
+    assert!(growth.evidence.iter().any(|one| one == looks), "{growth:?}");
 }
 
 #[test]
@@ -233,7 +266,7 @@ fn old_ones_that_do_not_grow_may_be_workers() {
 #[test]
 fn writers_of_connections_are_not_called_leaked() {
     let mut writers = receivers(Verdict::None, 6000);
-    writers.grown_by = Some(30);
+    writers.change = change(30, 0);
     let served = with_groups(vec![network(3000), writers.clone()]);
     assert_eq!(find(&served, "goroutine-leak"), None);
     let alone = with_groups(vec![network(2999), writers]);
@@ -251,7 +284,7 @@ fn many_connections_are_possibly_too_many() {
         growth.evidence[0].starts_with("20,000 in queue.(*Worker).loop (queue.go:88): IO wait")
     );
     let mut more = network(20_000);
-    more.grown_by = Some(500);
+    more.change = change(600, 100);
     let growth = find(&with_groups(vec![more.clone()]), "goroutine-growth").expect("grew");
     assert_eq!(growth.confidence, Confidence::Likely);
     assert!(growth.title.ends_with("and become more"));

@@ -25,7 +25,8 @@ Examples:
   letgo goroutines 4242 -o pprof > g.pb.gz; go tool pprof -top g.pb.gz
   letgo goroutines 4242 -o folded | flamegraph.pl > g.svg
 
-How long a goroutine waits is known from the first GC on that saw it wait.
+How long a goroutine waits is known once a GC saw it wait, and may be too much
+by the time between two GCs.
 Leaks are looked for where the program stands still for milliseconds, in a core
 file and in a snapshot; with --no-pause they are not.
 

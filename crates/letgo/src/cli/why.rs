@@ -1,5 +1,7 @@
 //! Arguments of `letgo why`.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
 use super::FailOn;
@@ -19,6 +21,7 @@ in and changes nothing";
 Examples:
   letgo why 4242                        one screen: account, findings, remedies
   letgo why 4242 --explain              every leaf with its source, the counters
+  letgo why 4242 --watch 30s            and what grew within half a minute
   letgo why 4242 --no-pause             without letting it stand still at all
   letgo why --name api                  by name, if only one Go program has it
   letgo why --pod shop/api-7d9f5-x2x4q  by Kubernetes pod, on its node
@@ -51,6 +54,15 @@ pub struct WhyArgs {
     /// How it is held.
     #[command(flatten)]
     pub hold: HoldArgs,
+    /// Look a second time after so long, as in 30s or 5m, and say what grew
+    #[arg(long, value_name = "TIME", value_parser = super::duration)]
+    #[arg(help_heading = "How it is read")]
+    #[arg(
+        long_help = "Look a second time after so long, as in 30s or 5m (1s if not said): rates, \
+        and which goroutines become more, are told from the two. What is slow to grow needs longer \
+        to be told from a swing of the load. Nothing is held meanwhile, and no frozen copy is left"
+    )]
+    pub watch: Option<Duration>,
     /// Show everything: each leaf with its source, size classes, settings, cost
     #[arg(long)]
     pub explain: bool,

@@ -1,5 +1,7 @@
 //! Goroutines by stack, for other tools: [`folded`] lines and a [`pprof`] profile.
 
+use std::collections::BTreeMap;
+
 use letgo_profile::{Frame, Profile, Sample, ValueType};
 use letgo_report::{CallFrame, GoroutineGroup, GoroutinesReport};
 
@@ -40,7 +42,7 @@ pub(crate) fn pprof(report: &GoroutinesReport) -> std::io::Result<Vec<u8>> {
     let types = types.map(|(kind, unit)| ValueType { kind, unit });
     let mut profile = Profile::new(&types);
     for group in &report.groups {
-        profile.add(&sample(group));
+        samples(group).iter().for_each(|sample| profile.add(sample));
     }
     profile.gzip()
 }
@@ -68,7 +70,28 @@ fn frames(group: &GoroutineGroup) -> Vec<Frame<'_>> {
     frames
 }
 
-fn sample(group: &GoroutineGroup) -> Sample<'_> {
+/// A sample for each set of labels that is known, and one for the rest. What the group retains is
+/// nobody's of it alone, and is with the rest.
+fn samples(group: &GoroutineGroup) -> Vec<Sample<'_>> {
+    let mut all = Vec::new();
+    let (mut count, mut stacks) = (group.count, group.stack_bytes);
+    for set in &group.label_sets {
+        count = count.saturating_sub(set.count);
+        stacks = stacks.saturating_sub(set.stack_bytes);
+        all.push(sample(group, &set.labels, [set.count, set.stack_bytes, 0]));
+    }
+    let retained = group.retained_bytes.unwrap_or(0);
+    if all.is_empty() || count > 0 || retained > 0 {
+        all.push(sample(group, &group.labels, [count, stacks, retained]));
+    }
+    all
+}
+
+fn sample<'a>(
+    group: &'a GoroutineGroup,
+    own: &'a BTreeMap<String, String>,
+    values: [u64; 3],
+) -> Sample<'a> {
     let mut labels = vec![
         ("verdict", group.verdict.as_str()),
         ("status", group.status.as_str()),
@@ -79,15 +102,13 @@ fn sample(group: &GoroutineGroup) -> Sample<'_> {
     if let Some(at) = &group.created_by {
         labels.push(("created_by", &at.function));
     }
-    let own = group.labels.iter();
-    labels.extend(own.map(|(key, value)| (key.as_str(), value.as_str())));
+    labels.extend(
+        own.iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
     Sample {
         frames: frames(group),
-        values: vec![
-            group.count,
-            group.stack_bytes,
-            group.retained_bytes.unwrap_or(0),
-        ],
+        values: values.to_vec(),
         labels,
     }
 }

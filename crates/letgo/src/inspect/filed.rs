@@ -3,7 +3,7 @@
 //! It holds what letgo reads of a program, the executable included, so that it can be read where
 //! neither the process nor its files are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use letgo_gobin::Image;
+use letgo_goruntime::{Census, LabelSet, Labelled, Labels};
 use letgo_linux::process::Use;
 use letgo_report::Method;
 use letgo_snapshot::{Facts, Snapshot};
@@ -34,6 +35,8 @@ pub(super) struct Beside {
     pub(super) exe_deleted: bool,
     pub(super) library: Option<String>,
     pub(super) others: Vec<String>,
+    /// Sets of labels, and the numbers of the goroutines that have each. None where redacted.
+    pub(super) labels: Vec<(LabelSet, Vec<u64>)>,
 }
 
 /// A snapshot that can be read.
@@ -107,6 +110,24 @@ impl Filed {
     /// What surrounded the process.
     pub fn around(&self) -> Surroundings {
         beside(self.file.facts()).around
+    }
+
+    /// The labels of goroutines: their texts are where objects without pointers are, which are
+    /// not kept.
+    pub fn labels(&self, census: &Census) -> Labels {
+        let mut labels = Labels::default();
+        let mut of = HashMap::new();
+        for (set, goids) in beside(self.file.facts()).labels {
+            let number = u32::try_from(labels.sets.len()).unwrap_or(u32::MAX);
+            labels.sets.push(set);
+            of.extend(goids.into_iter().map(|goid| (goid, number)));
+        }
+        let number = |goid| of.get(goid).copied();
+        let goroutines = census.goroutines.iter();
+        let labelled =
+            goroutines.map(|one| number(&one.goid).map_or(Labelled::None, Labelled::Set));
+        labels.of = labelled.collect();
+        labels
     }
 
     /// Its memory.

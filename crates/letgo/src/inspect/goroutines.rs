@@ -5,6 +5,8 @@
 
 mod findings;
 mod groups;
+mod growth;
+mod labels;
 mod places;
 
 use std::cmp::Reverse;
@@ -21,6 +23,7 @@ use crate::complaint::Complaint;
 use crate::own;
 pub use findings::goroutine_groups;
 use groups::{Group, group};
+use labels::label;
 use places::{Places, shorten};
 
 /// The goroutines of a reading. `now` is the memory of the program as it has gone on since: what
@@ -46,9 +49,16 @@ pub fn goroutines_report(
     let mut places =
         Places::new(program, gofunc).map_err(|error| complaints::of_binary(&error, program.pid))?;
     let now_ns = reading.monotonic_ns;
+    let labels = label(census, &reading.labels, &of, groups.len());
     let mut listed: Vec<out::GoroutineGroup> = groups
         .into_iter()
-        .map(|group| listed(group, &mut places, now_ns))
+        .zip(labels)
+        .map(|(group, labels)| out::GoroutineGroup {
+            labels: labels.alike,
+            label_sets: labels.sets,
+            label_sets_more: labels.more,
+            ..listed(group, &mut places, now_ns)
+        })
         .collect();
     listed.sort_by_key(|group| {
         (
@@ -129,6 +139,8 @@ fn listed(
         frames,
         created_by,
         labels: BTreeMap::new(),
+        label_sets: Vec::new(),
+        label_sets_more: 0,
         stack_bytes: group.stack_bytes,
         stack_used_bytes: group.used_bytes,
         retained_bytes: group.retained.map(|count| count.bytes),

@@ -11,7 +11,9 @@ use letgo_account::{
     Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, Sketch, SlotSource, account,
     account_drawn,
 };
-use letgo_goruntime::{Census, CensusOptions, Light, LightDelta, Limits, Runtime, RuntimeStats};
+use letgo_goruntime::{
+    Census, CensusOptions, Goroutine, Labels, Light, LightDelta, Limits, Runtime, RuntimeStats,
+};
 use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_linux::process::Use;
 use letgo_report::Method as Taken;
@@ -24,8 +26,8 @@ use super::{Opened, Program, complaints, room};
 use crate::complaint::Complaint;
 use crate::progress::Progress;
 
-/// Time between the two light readings that rates are computed from.
-const WINDOW: Duration = Duration::from_secs(1);
+/// Time between two words on how long a wait still is.
+const STEP: Duration = Duration::from_secs(1);
 
 /// Bytes that a program may allocate while its graph is read, for the graph to be believed: what
 /// is made meanwhile is not in it, and what only that holds would be called garbage.
@@ -38,8 +40,9 @@ pub struct Options {
     pub hold: Hold,
     /// Find out which objects are reachable.
     pub graph: bool,
-    /// Take a second light reading, a second after the first.
-    pub rates: bool,
+    /// Look a second time, so long after the first: at the counters, for rates, and at what
+    /// goroutines do. Nothing is held meanwhile.
+    pub watch: Option<Duration>,
 }
 
 /// What is done so that the target does not change while it is read.
@@ -61,7 +64,7 @@ pub enum Hold {
 pub struct Reading {
     /// When it began.
     pub at: SystemTime,
-    /// How long it took, without the wait for the second light reading.
+    /// How long it took, without the wait for the second look.
     pub wall: Duration,
     /// How it was read.
     pub method: Taken,
@@ -83,6 +86,8 @@ pub struct Reading {
     pub stands: bool,
     /// What the runtime knows of its memory.
     pub census: Census,
+    /// The labels of its goroutines.
+    pub labels: Labels,
     /// Where every resident byte belongs.
     pub account: Account,
     /// Which objects are reachable, where that was asked for and can be believed.
@@ -91,10 +96,12 @@ pub struct Reading {
     pub first: Light,
     /// From when on it counted further: what a frozen copy or a stop shows is of before.
     first_at: Instant,
-    /// What moved in the second after, where that was asked for and the target still ran.
+    /// What moved until the second look, where that was asked for and the target still ran.
     pub delta: Option<LightDelta>,
-    /// The counters at the end of that second.
+    /// The counters at the second look.
     pub second: Option<Light>,
+    /// Goroutines at the second look; nothing where not all of them could be read.
+    pub later: Option<Vec<Goroutine>>,
     /// The target's monotonic clock when the reading began, in nanoseconds.
     pub monotonic_ns: Option<u64>,
     /// What was left out, by whichever crate.
@@ -159,8 +166,8 @@ impl Reading {
             .process
             .verify()
             .map_err(|error| complaints::of_process(&error))?;
-        if options.rates {
-            reading.watch(opened, progress);
+        if let Some(time) = options.watch {
+            reading.watch(opened, time, progress);
         }
         Ok(reading)
     }
@@ -202,6 +209,7 @@ impl Reading {
             ..CensusOptions::default()
         };
         let census = runtime.census(&*view.memory, &options).map_err(told)?;
+        let labels = runtime.labels(&*view.memory, &census.goroutines);
         let mut coverage = census.coverage.clone();
         let mut marked = None;
         match view.check() {
@@ -246,10 +254,12 @@ impl Reading {
             runtime,
             stands,
             census,
+            labels,
             account,
             marked,
             delta: None,
             second: None,
+            later: None,
             first,
             first_at: view.ran_on.unwrap_or(first_at),
             monotonic_ns: view.monotonic_ns,
@@ -259,15 +269,21 @@ impl Reading {
         })
     }
 
-    /// Takes the second light reading, a second after the first.
-    fn watch(&mut self, opened: &mut Opened, progress: &Progress) {
-        progress.step("watching what it allocates for a second");
+    /// Looks a second time, `time` after the first. Nothing is held by now.
+    fn watch(&mut self, opened: &mut Opened, time: Duration, progress: &Progress) {
         let began = self.first_at;
-        std::thread::sleep(WINDOW.saturating_sub(began.elapsed()));
-        let Ok(second) = opened.light() else { return };
+        wait(began, time, progress);
+        let (second, later) = match opened.second_look() {
+            Ok(looked) => looked,
+            Err(complaint) => {
+                self.coverage.skip("what changes", complaint.wrong);
+                return;
+            }
+        };
         let window = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.delta = Some(second.since(&self.first, window));
         self.second = Some(second);
+        self.later = later.filter(|_| self.census.coverage.is_complete());
     }
 
     /// The runtime's counters, those of the census: what the mcaches hold is in them.
@@ -323,6 +339,21 @@ impl Reading {
     }
 }
 
+/// Waits until `time` has passed since `began`, and says how long that still is.
+fn wait(began: Instant, time: Duration, progress: &Progress) {
+    loop {
+        let left = time.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return;
+        }
+        progress.step(match left.as_millis().div_ceil(1000) {
+            ..=1 => "watching what changes".into(),
+            seconds => format!("watching what changes, for another {seconds} s"),
+        });
+        std::thread::sleep(left.min(STEP));
+    }
+}
+
 /// Objects and roots of the target as they are now; nothing, and a note, where a graph cannot be
 /// had.
 fn copy(
@@ -334,9 +365,16 @@ fn copy(
     coverage: &mut Coverage,
 ) -> Option<Marked> {
     let started = Instant::now();
+    let limits = match room::for_graph(census) {
+        Ok(limits) => limits,
+        Err(why) => {
+            coverage.skip("the object graph", why);
+            return None;
+        }
+    };
     let registers = view.in_hand(&census.threads);
     let options = GraphOptions {
-        limits: room::limits(),
+        limits,
         registers: &registers,
         untouched: Some(letgo_linux::prefer_huge_pages),
         ..GraphOptions::default()

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use letgo_goruntime::CensusOptions;
+use letgo_goruntime::{Census, CensusOptions, LabelSet, Labelled, Labels};
 use letgo_report::Method;
 use letgo_snapshot::{Facts, SnapshotWriter, ThreadFacts, Written};
 use letgo_target::{AddrRange, Coverage, Residency};
@@ -11,7 +11,7 @@ use letgo_target::{AddrRange, Coverage, Residency};
 use super::filed::{Beside, sums};
 use super::keep::{self, Recording, Redaction};
 use super::view::{Pause, View};
-use super::{Program, Subject, Surroundings, complaints};
+use super::{Program, Subject, complaints};
 use crate::complaint::Complaint;
 use crate::progress::Progress;
 
@@ -82,6 +82,10 @@ pub fn write(
         coverage.merge(core.coverage());
     }
     progress.step("copying memory");
+    let labels = match keep.redact {
+        true => Labels::default(),
+        false => runtime.labels(&*view.memory, &census.goroutines),
+    };
     let channels = runtime.awaited_channels(&*view.memory, &census);
     let channels = channels.map_err(wrong)?;
     let ranges = keep::ranges(&census, &view.residency, channels, keep.contents);
@@ -89,7 +93,13 @@ pub fn write(
     view.settle()?;
     let pause = view.let_go();
     View::note(pause, &mut coverage);
-    let facts = facts(subject.program(), &view, pause, around, &coverage);
+    let beside = Beside {
+        around,
+        monotonic_ns: view.monotonic_ns,
+        labels: by_set(labels, &census),
+        ..beside(subject.program())
+    };
+    let facts = facts(subject.program(), &view, pause, beside, &coverage);
     progress.step("writing the file");
     let written = writer.finish(&facts).map_err(|error| told(&error))?;
     if written.memory.not_kept > 0 {
@@ -163,20 +173,37 @@ fn create(program: &Program, path: &Path, keep: Keep) -> Result<SnapshotWriter, 
     Ok(writer)
 }
 
+/// What is kept of the program itself.
+fn beside(program: &Program) -> Beside {
+    Beside {
+        exe_deleted: program.exe_deleted,
+        library: program.library.clone(),
+        others: program.others.clone(),
+        ..Beside::default()
+    }
+}
+
+/// Which goroutines have which labels.
+fn by_set(labels: Labels, census: &Census) -> Vec<(LabelSet, Vec<u64>)> {
+    let sets = labels.sets.into_iter();
+    let mut sets: Vec<(LabelSet, Vec<u64>)> = sets.map(|set| (set, Vec::new())).collect();
+    for (one, labelled) in census.goroutines.iter().zip(&labels.of) {
+        if let Labelled::Set(number) = labelled
+            && let Some((_, goids)) = sets.get_mut(*number as usize)
+        {
+            goids.push(one.goid);
+        }
+    }
+    sets
+}
+
 fn facts(
     program: &Program,
     view: &View,
     pause: Pause,
-    around: Surroundings,
+    beside: Beside,
     coverage: &Coverage,
 ) -> Facts {
-    let beside = Beside {
-        around,
-        monotonic_ns: view.monotonic_ns,
-        exe_deleted: program.exe_deleted,
-        library: program.library.clone(),
-        others: program.others.clone(),
-    };
     let taken = view.at.duration_since(SystemTime::UNIX_EPOCH);
     Facts {
         letgo_version: Some(env!("CARGO_PKG_VERSION").into()),

@@ -156,6 +156,9 @@ impl Subject {
         let read = Reading::of_with(self.program_mut(), view, options.graph, contents, progress);
         let mut reading = read.map_err(|complaint| self.damage().unwrap_or(complaint))?;
         reading.coverage.merge(coverage);
+        if let Subject::Snapshot(filed) = self {
+            reading.labels = filed.labels(&reading.census);
+        }
         Ok(reading)
     }
 }

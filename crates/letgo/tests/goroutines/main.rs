@@ -5,9 +5,12 @@
 //! `leakoracle` makes them at random and shows a false verdict to be false. `LETGO_TIER=matrix`
 //! takes every release and kind, `LETGO_SOAK=full` stops the oracle thousands of times.
 
+mod growth;
+mod labels;
 mod leaks;
 mod ledger;
 mod oracle;
+mod partial;
 mod roll;
 mod server;
 

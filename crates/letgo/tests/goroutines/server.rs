@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use letgo_testkit::{Case, Kind, NEWEST_GO, Patient};
 
 use crate::roll::Roll;
-use crate::{all, may_read, profiled, proven};
+use crate::{all, may_read, profiled, proven, report};
 
 fn start(case: &Case, args: &[&str]) -> (Patient, Roll) {
     crate::start("leakserver", case, args)
@@ -71,5 +71,56 @@ fn what_handlers_leave_is_proven() {
         );
         let (patient, _) = start(case, &["-fixed"]);
         assert_eq!(proven(patient.pid()), BTreeSet::new(), "{case}");
+    }
+}
+
+/// Goroutines of net/http's connections to a server: those of the report that are proven to be
+/// leaked, and all.
+fn connections(pid: u32) -> (BTreeSet<u64>, BTreeSet<u64>) {
+    let report = report(pid, &[]);
+    let (mut leaked, mut all) = (BTreeSet::new(), BTreeSet::new());
+    for group in report["groups"].as_array().unwrap() {
+        let frames = group["frames"].as_array().unwrap().iter();
+        let mut functions = frames.filter_map(|frame| frame["function"].as_str());
+        let goids = group["goids"].as_array().unwrap().iter();
+        let goids = goids.filter_map(|goid| goid.as_u64());
+        if functions.any(|name| LOOPS.contains(&name)) {
+            all.extend(goids.clone());
+            if group["verdict"] == "proven" {
+                leaked.extend(goids);
+            }
+        }
+    }
+    (leaked, all)
+}
+
+const LOOPS: [&str; 2] = [
+    "net/http.(*persistConn).readLoop",
+    "net/http.(*persistConn).writeLoop",
+];
+
+/// A client that never closes the body of an answer: both goroutines of the connection stay. Where
+/// the transport still knows the connection (up to 1.22 in a map of what can be cancelled), they
+/// can be reached; else nobody closes it any more, and the runtime's profile says the same.
+#[test]
+fn connections_of_bodies_that_are_not_closed_are_as_leaked_as_the_runtime_says() {
+    if !may_read("connections_of_bodies_that_are_not_closed_are_as_leaked_as_the_runtime_says") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("profile");
+    let profile = format!("-profile={}", file.display());
+    for case in &all() {
+        let (mut patient, _) = start(case, &[&profile, "body"]);
+        let requests = usize::try_from(patient.truth().get("requests")).unwrap();
+        let (leaked, connections) = connections(patient.pid());
+        eprintln!("{case}: {} of {}", leaked.len(), connections.len());
+        assert!(connections.len() >= 2 * requests, "{case}");
+        assert_eq!(proven(patient.pid()), leaked, "{case}: others too");
+        if case.version == NEWEST_GO {
+            assert_eq!(leaked, profiled(&mut patient, &file), "{case}");
+        }
+        let (patient, _) = start(case, &["-fixed", "body"]);
+        assert_eq!(proven(patient.pid()), BTreeSet::new(), "{case} -fixed");
     }
 }

@@ -6,6 +6,7 @@ use letgo_report as out;
 use letgo_target::{AddrRange, ReadMemory};
 
 use super::groups::group;
+use super::growth::changes;
 use super::places::Places;
 use super::{leaks, listed};
 use crate::inspect::{Program, Reading};
@@ -46,20 +47,27 @@ pub fn goroutine_groups(
             }
         });
     }
+    let later = reading.later.as_deref();
+    let changes = later.map(|later| changes(census, &of, &groups, later));
+    let mut changes = changes.unwrap_or_default().into_iter();
     let gofunc = reading.runtime.layout().moduledata.gofunc.offset;
     let mut places = Places::new(program, gofunc).ok()?;
     let is_whole = reading.coverage.is_complete();
     let bytes = stacks.into_iter().zip(heap);
-    let own = groups.into_iter().zip(bytes);
-    let own = own.filter(|(group, _)| !group.first.system);
+    let all = groups.into_iter().zip(bytes);
+    let all = all.map(|(group, bytes)| (group, bytes, changes.next()));
+    let own = all.filter(|(group, _, _)| !group.first.system);
     let now_ns = reading.monotonic_ns;
-    let facts = own.map(|(group, (stack, (objects, heap)))| rules::GoroutineGroup {
-        stack_resident_bytes: stack,
-        heap_resident_bytes: heap,
-        heap_objects: objects,
-        is_whole,
-        ..plain(listed(group, &mut places, now_ns))
-    });
+    let facts = own.map(
+        |(group, (stack, (objects, heap)), change)| rules::GoroutineGroup {
+            stack_resident_bytes: stack,
+            heap_resident_bytes: heap,
+            heap_objects: objects,
+            change,
+            is_whole,
+            ..plain(listed(group, &mut places, now_ns))
+        },
+    );
     Some(facts.collect())
 }
 
