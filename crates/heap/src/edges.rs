@@ -112,6 +112,11 @@ impl Edges {
         true
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.targets.len() as u64
+    }
+
     /// To be called when all were added.
     pub(crate) fn finish(&mut self) {
         let end = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);

@@ -166,6 +166,11 @@ impl Graph {
         self.copied.bytes
     }
 
+    /// Pointers between objects that are kept: 4 bytes each.
+    pub fn edges(&self) -> u64 {
+        self.copied.edges.len()
+    }
+
     /// The roots that lead to objects.
     pub fn roots(&self) -> &[Root] {
         &self.roots.roots

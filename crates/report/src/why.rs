@@ -155,6 +155,9 @@ pub struct GraphReport {
     /// Objects in use that the graph does not know; neither reachable nor garbage.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown_objects: u64,
+    /// Pointers between objects.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub edges: u64,
     /// Bytes of spans that were copied.
     pub copied_bytes: u64,
     /// How long building and marking took, in nanoseconds.

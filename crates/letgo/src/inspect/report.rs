@@ -158,6 +158,7 @@ fn graph(marked: &Marked, reading: &Reading) -> out::GraphReport {
         guessed_bytes: reachable.guessed.bytes,
         dead_reachable: reachable.dead.objects,
         unknown_objects: unknown.map_or(0, |reached| reached.unknown.objects),
+        edges: marked.graph.edges(),
         copied_bytes: marked.graph.copied_bytes(),
         wall_ns: nanoseconds(marked.read + marked.marking),
         read_ns: nanoseconds(marked.read),

@@ -9,6 +9,7 @@ mod damaged;
 mod equal;
 mod limited;
 mod marked;
+mod memory;
 mod paused;
 mod redacted;
 mod told;
