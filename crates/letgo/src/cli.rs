@@ -522,6 +522,8 @@ pub enum SchemaVerb {
     Path,
     /// letgo.diff/1
     Diff,
+    /// letgo.sql/1: heap --sql
+    Sql,
 }
 
 /// Shells that have completion.

@@ -1,10 +1,13 @@
 //! `letgo heap`: what is in a heap, and who holds it.
 
+mod sql;
 mod stacks;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Read as _};
 
 use anyhow::Result;
+use letgo_query::{Database, Limits};
+use letgo_report::SqlReport;
 use letgo_target::ReadMemory;
 
 use crate::cli::{HeapArgs, HeapOutput};
@@ -12,14 +15,19 @@ use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
 use crate::inspect::{
-    Depth, Options, Program, Reading, Subject, heap_report, held_stacks, path_report, room,
+    self, Depth, Options, Program, Reading, Subject, Tables, heap_report, held_stacks, path_report,
+    room,
 };
 use crate::output;
+use crate::own;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
 
 /// Children that are listed of each holder.
 const CHILDREN: usize = 3;
+
+/// Bytes of a question on standard input.
+const MOST_QUESTION: u64 = 1 << 20;
 
 /// Reads one target and writes the report.
 ///
@@ -27,6 +35,11 @@ const CHILDREN: usize = 3;
 /// A [`Complaint`], or standard output cannot be written.
 pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     check(args)?;
+    let question = question(args)?;
+    if args.sql.is_some() && question.is_none() {
+        terminal.print(&sql::help())?;
+        return Ok(Exit::Whole);
+    }
     if args.output == HeapOutput::Html {
         return html::run(&args.target, &args.hold, None, terminal);
     }
@@ -40,6 +53,9 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     let mut reading = subject.read(options, &progress)?;
     if reading.marked.is_none() {
         return Err(no_graph(&reading.why, &reading.coverage).into());
+    }
+    if let Some(question) = question {
+        return ask(subject, reading, &question, args.output, progress);
     }
     if let Some(wanted) = &args.path {
         progress.step("finding out what leads there");
@@ -84,11 +100,97 @@ fn check(args: &HeapArgs) -> Result<(), Complaint> {
         args.output,
         HeapOutput::Pprof | HeapOutput::Folded | HeapOutput::Html
     );
-    if whole && args.path.is_some() {
+    if (whole || args.output == HeapOutput::Csv) && args.path.is_some() {
         let wrong = "ways to an object are text or JSON";
         return Err(Complaint::usage(wrong, "Leave --path or -o out"));
     }
+    if whole && args.sql.is_some() {
+        let wrong = "answers to a question are text, JSON or CSV";
+        return Err(Complaint::usage(wrong, "Leave --sql or -o out"));
+    }
+    if args.output == HeapOutput::Csv && args.sql.is_none() {
+        let wrong = "only answers to a question can be CSV";
+        return Err(Complaint::usage(wrong, "Add --sql QUESTION"));
+    }
     Ok(())
+}
+
+/// The question in SQL; nothing where help is asked for.
+fn question(args: &HeapArgs) -> Result<Option<String>> {
+    match args.sql.as_deref() {
+        None | Some("help" | ".help" | ".schema" | ".tables") => Ok(None),
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin()
+                .take(MOST_QUESTION)
+                .read_to_string(&mut text)?;
+            Ok(Some(text))
+        }
+        Some(text) => Ok(Some(text.to_owned())),
+    }
+}
+
+/// Asks a question and writes the answer as it comes.
+fn ask(
+    subject: Subject,
+    reading: Reading,
+    question: &str,
+    output: HeapOutput,
+    progress: Progress,
+) -> Result<Exit> {
+    progress.step("answering the question");
+    let is_whole = reading.coverage.is_complete() && !reading.drifts();
+    let head = SqlReport {
+        schema: SqlReport::SCHEMA.into(),
+        letgo: own::cost(),
+        target: inspect::target(subject.program(), &subject.around()),
+        taken: inspect::taken(&reading),
+        question: question.to_owned(),
+        columns: Vec::new(),
+        rows: Vec::new(),
+    };
+    let limits = room::limits();
+    let tables = Tables::new(subject, reading, limits)?;
+    let bounds = Limits {
+        memory_bytes: Limits::default().memory_bytes.min(limits.path_bytes),
+        ..Limits::default()
+    };
+    let database = Database::new(&tables.all(), bounds)?;
+    drop(progress);
+    let mut answer = sql::Answer::new(std::io::stdout().lock(), output, head);
+    let answered = database.ask(question, &mut answer);
+    let written = answered.and_then(|()| answer.finish().map_err(letgo_query::Error::Write));
+    match written {
+        Ok(()) => {}
+        Err(letgo_query::Error::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(letgo_query::Error::Write(error)) => return Err(error.into()),
+        Err(error) => return Err(no_answer(&error).into()),
+    }
+    Ok(match is_whole {
+        true => Exit::Whole,
+        false => Exit::Attention,
+    })
+}
+
+/// Why a question has no answer, and what to ask instead.
+fn no_answer(error: &letgo_query::Error) -> Complaint {
+    use letgo_query::Error;
+    let wrong = error.to_string();
+    match error {
+        Error::Memory { .. } => {
+            let next = "Ask for less: a sum instead of rows, a limit, or fewer columns to sort by";
+            Complaint::no_report(wrong, next)
+        }
+        Error::Time { .. } => {
+            let next = "Join on an address, which is looked up, and not on other columns";
+            Complaint::no_report(wrong, next)
+        }
+        Error::Table(_) => Complaint::no_report(wrong, "Ask without that column"),
+        _ => Complaint::usage(
+            wrong,
+            "`letgo heap TARGET --sql help` lists tables and columns",
+        ),
+    }
 }
 
 /// Who holds what, as another tool wants it.

@@ -33,6 +33,7 @@ fn name(verb: SchemaVerb) -> &'static str {
         SchemaVerb::Goroutines => "goroutines",
         SchemaVerb::Path => "path",
         SchemaVerb::Diff => "diff",
+        SchemaVerb::Sql => "sql",
     }
 }
 

@@ -3,7 +3,8 @@
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
 //! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`PathReport`] is `letgo.path/1`,
-//! [`GoroutinesReport`] is `letgo.goroutines/1`, [`DiffReport`] is `letgo.diff/1`,
+//! [`SqlReport`] is `letgo.sql/1`, [`GoroutinesReport`] is `letgo.goroutines/1`, [`DiffReport`] is
+//! `letgo.diff/1`,
 //! [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them, [`schema`] describes
 //! them.
 //!
@@ -35,6 +36,7 @@ mod release;
 mod rss;
 mod runtime;
 pub mod schema;
+mod sql;
 mod target;
 pub mod text;
 pub mod units;
@@ -66,6 +68,7 @@ pub use release::{
 };
 pub use rss::{Equality, Node, Piece, Rss, SizeClass};
 pub use runtime::{GcCpu, Runtime};
+pub use sql::SqlReport;
 pub use target::{Container, Environment, Pressure, Setting, Target};
 pub use why::{Change, CoverageReport, GraphReport, Own, SkipReport, Taken, WhyReport};
 

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use crate::lab::LabReport;
 use crate::{
     DiffReport, DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, ReleaseReport,
-    TuneReport, WhyReport,
+    SqlReport, TuneReport, WhyReport,
 };
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 10] = [
+pub const VERBS: [&str; 11] = [
     "why",
     "ps",
     "doctor",
@@ -22,6 +22,7 @@ pub const VERBS: [&str; 10] = [
     "goroutines",
     "path",
     "diff",
+    "sql",
 ];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
@@ -37,6 +38,7 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "goroutines" => Some(GoroutinesReport::SCHEMA),
         "path" => Some(PathReport::SCHEMA),
         "diff" => Some(DiffReport::SCHEMA),
+        "sql" => Some(SqlReport::SCHEMA),
         _ => None,
     }
 }
@@ -54,6 +56,7 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "goroutines" => Some(generate::<GoroutinesReport>(GoroutinesReport::SCHEMA)),
         "path" => Some(generate::<PathReport>(PathReport::SCHEMA)),
         "diff" => Some(generate::<DiffReport>(DiffReport::SCHEMA)),
+        "sql" => Some(generate::<SqlReport>(SqlReport::SCHEMA)),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{File, Finding};
 
 /// Each package and which of ours it may depend on, directly.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("letgo-target", &[]),
     ("letgo-linux", &["letgo-target"]),
     ("letgo-corefile", &["letgo-target"]),
@@ -40,6 +40,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ),
     ("letgo-govern", &[]),
     ("letgo-profile", &[]),
+    ("letgo-query", &[]),
     ("letgo-report", &["letgo-target", "letgo-diagnose"]),
     (
         "letgo",
@@ -55,6 +56,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "letgo-diagnose",
             "letgo-govern",
             "letgo-profile",
+            "letgo-query",
             "letgo-report",
         ],
     ),

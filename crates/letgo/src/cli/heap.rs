@@ -24,6 +24,9 @@ Examples:
   letgo heap api.snap                   a snapshot of `letgo snap`
   letgo heap 4242 -o html > heap.html   a page with pictures, in one file
   letgo heap 4242 --path 0xc000123440   why that object is alive
+  letgo heap 4242 --sql help            tables and columns
+  letgo heap 4242 --sql 'select class, count(*), sum(slot_bytes)
+                         from objects group by 1'
   letgo heap 4242 -o pprof > heap.pb.gz; go tool pprof -http=: heap.pb.gz
   letgo heap 4242 -o json | jq '.holders[] | {root, retained_bytes}'
 
@@ -60,6 +63,15 @@ pub struct HeapArgs {
     )]
     #[arg(conflicts_with_all = ["top", "depth"])]
     pub path: Option<Wanted>,
+    /// Ask in SQL; without a question: which tables there are
+    #[arg(long, value_name = "QUESTION", num_args = 0..=1, default_missing_value = "help")]
+    #[arg(
+        long_help = "Ask in SQL over the tables objects, edges, types, spans, goroutines and \
+        roots. A question is one select; - reads it from standard input, help (or nothing) lists \
+        tables and columns. Nothing can be changed, and no file is read"
+    )]
+    #[arg(conflicts_with_all = ["top", "depth", "path"])]
+    pub sql: Option<String>,
     /// How to write the report
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: HeapOutput,

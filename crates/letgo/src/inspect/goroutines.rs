@@ -150,7 +150,7 @@ fn listed(
 }
 
 /// A goroutine's state in the report's words.
-fn status(one: &Goroutine) -> out::GoroutineStatus {
+pub(super) fn status(one: &Goroutine) -> out::GoroutineStatus {
     use letgo_goruntime::Status;
     match one.status {
         Status::Idle => out::GoroutineStatus::Idle,

@@ -114,7 +114,7 @@ pub(crate) fn container(around: &Surroundings) -> Option<out::Container> {
 }
 
 /// When and how it was read.
-pub(super) fn taken(reading: &Reading) -> out::Taken {
+pub(crate) fn taken(reading: &Reading) -> out::Taken {
     let coverage = &reading.coverage;
     let skipped = coverage.skipped.iter().map(|skip| out::SkipReport {
         what: skip.what.clone(),
