@@ -2,6 +2,8 @@
 //!
 //! Leaks come first, then what holds most. The runtime's own goroutines are one line.
 
+use std::collections::BTreeMap;
+
 use super::head;
 use super::table::{Side, Table, plain};
 use crate::page::{Ink, Line, Look, Page, bar, trim_start};
@@ -16,6 +18,8 @@ const MOST_STATES: usize = 6;
 const BAR: usize = 16;
 /// Where the text of a group begins.
 const INDENT: usize = 5;
+/// Sets of labels that are listed of a group.
+const MOST_SETS: usize = 3;
 /// Numbers of goroutines that are listed of a group.
 const MOST_GOIDS: usize = 10;
 
@@ -38,6 +42,9 @@ pub fn goroutines(report: &GoroutinesReport, look: Look, rows: GoroutineRows) ->
     leaks(&mut page, report);
     head::coverage(&mut page, &report.taken.coverage, 0, head::MOST_SKIPS);
     groups(&mut page, report, rows);
+    page.gap();
+    let text = "Bytes are of stacks and objects, in RAM or not; letgo why counts what is in RAM.";
+    page.wrapped(0, Ink::Dim, text);
     page.finish()
 }
 
@@ -141,6 +148,11 @@ fn leaks(page: &mut Page, report: &GoroutinesReport) {
         ),
     };
     page.wrapped(0, ink, &text);
+    if leaks.proven > 0 {
+        let text = "Proven from the program's memory: nothing that can still run leads to what \
+                    they wait for. What they hold comes back when the program ends, not before.";
+        page.wrapped(0, Ink::Dim, text);
+    }
 }
 
 fn groups(page: &mut Page, report: &GoroutinesReport, rows: GoroutineRows) {
@@ -237,25 +249,20 @@ fn details(page: &mut Page, group: &GoroutineGroup, full: bool) {
     if let Some(at) = &group.created_by {
         place(page, "started by ", at, full);
     }
-    if !group.labels.is_empty() {
-        let labels = group.labels.iter();
-        let labels: Vec<String> = labels
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        page.wrapped(INDENT, Ink::Plain, &format!("labels {}", labels.join(", ")));
-    }
+    labels(page, group);
     let mut holds = vec![match group.stack_used_bytes {
         Some(used) => format!("stacks {} used", units::bytes_of(used, group.stack_bytes)),
         None => format!("stacks {}", units::bytes(group.stack_bytes)),
     }];
     if let Some(bytes) = group.retained_bytes {
         let objects = match group.retained_objects {
-            Some(number) if number > 0 => format!(" in {}", units::counted(number, "object")),
+            Some(number) if number > 0 => format!(" ({})", units::counted(number, "object")),
             _ => String::new(),
         };
+        let bytes_held = units::bytes(bytes);
         holds.push(match bytes {
-            0 => "retains nothing".into(),
-            bytes => format!("retains {}{objects}", units::bytes(bytes)),
+            0 => "keep nothing of the heap alone".into(),
+            _ => format!("keep {bytes_held} of the heap{objects} that nothing else holds"),
         });
     }
     if let Some(why) = group.why.as_ref().and_then(reason) {
@@ -270,6 +277,37 @@ fn details(page: &mut Page, group: &GoroutineGroup, full: bool) {
         }
         page.wrapped(INDENT, Ink::Dim, &format!("goid {}", goids.join(" ")));
     }
+}
+
+/// What the program labelled them with; where that differs, the most common sets.
+fn labels(page: &mut Page, group: &GoroutineGroup) {
+    let words = |labels: &BTreeMap<String, String>| {
+        let labels = labels.iter();
+        let words: Vec<String> = labels
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        words.join(", ")
+    };
+    if group.label_sets.is_empty() {
+        if !group.labels.is_empty() {
+            let text = format!("labels {}", words(&group.labels));
+            page.wrapped(INDENT, Ink::Plain, &text);
+        }
+        return;
+    }
+    let shown = group.label_sets.iter().take(MOST_SETS);
+    let mut sets: Vec<String> = shown
+        .map(|set| match set.labels.is_empty() {
+            true => format!("{} without labels", units::count(set.count)),
+            false => format!("{} with {}", units::count(set.count), words(&set.labels)),
+        })
+        .collect();
+    let hidden = group.label_sets.iter().skip(MOST_SETS);
+    let rest = hidden.map(|set| set.count).sum::<u64>() + group.label_sets_more;
+    if rest > 0 {
+        sets.push(format!("{} with others", units::count(rest)));
+    }
+    page.wrapped(INDENT, Ink::Plain, &format!("labels: {}", sets.join("; ")));
 }
 
 /// Why it is not proven that they are leaked; nothing where that was told above.
