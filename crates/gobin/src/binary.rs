@@ -1,9 +1,12 @@
 //! [`GoBinary`]: all that is known of a Go program from its image.
 
+use std::sync::OnceLock;
+
 use letgo_target::Addr;
 
 use crate::debug::DebugFile;
 use crate::moduledata::Moduledata;
+use crate::typed::GlobalTypes;
 use crate::{BuildInfo, CachedFacts, Error, FunctionTable, Globals, Image, pclntab};
 
 /// The oldest release whose function table has the form that is read here.
@@ -29,6 +32,8 @@ pub struct GoBinary {
     cgo: bool,
     /// Where symbols and DWARF are, if not in the image.
     pub(crate) debug: Option<DebugFile>,
+    /// What is known of variables, once that was asked for.
+    pub(crate) typed: OnceLock<Result<GlobalTypes, Error>>,
 }
 
 impl GoBinary {
@@ -71,6 +76,7 @@ impl GoBinary {
                 globals,
                 cgo: facts.cgo,
                 debug: None,
+                typed: OnceLock::new(),
             });
         }
         let (header, module) = pclntab::find(&image, &mut |header| {
@@ -88,6 +94,7 @@ impl GoBinary {
             globals,
             cgo,
             debug: None,
+            typed: OnceLock::new(),
         })
     }
 

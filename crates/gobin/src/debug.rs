@@ -14,6 +14,8 @@
 //!
 //! Source: src/cmd/go/internal/work/buildid.go (go1.19 to go1.27), for the parts of a Go build id.
 
+use std::sync::OnceLock;
+
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use letgo_target::{Addr, AddrRange, read_bytes};
 
@@ -87,6 +89,7 @@ impl GoBinary {
                 }
             };
         self.debug = Some(debug);
+        self.typed = OnceLock::new();
         Ok(())
     }
 

@@ -18,7 +18,7 @@
 use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes};
 
 use crate::bytes::{u32_at, u64_at, uvarint};
-use crate::{Error, GoBinary};
+use crate::{Error, GoBinary, Pointee};
 
 /// Most bytes of descriptors; the largest programs that we know have 20 MB.
 const MOST_BYTES: u64 = 256 << 20;
@@ -187,6 +187,19 @@ impl Types {
             false => name,
         };
         Some(String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// A type whose values are such words, as Go spells it; nothing of interfaces, of which there
+    /// are many.
+    pub fn name_of_pointee(&self, pointee: Pointee) -> Option<String> {
+        Some(match pointee {
+            Pointee::Ptr(ty) => format!("*{}", self.name(ty)?),
+            Pointee::Slice(ty) => format!("[]{}", self.name(ty)?),
+            Pointee::Map(ty) | Pointee::Chan(ty) => self.name(ty)?,
+            Pointee::Func => "func".to_string(),
+            Pointee::Str => "string".to_string(),
+            Pointee::Iface => return None,
+        })
     }
 
     /// The element of an array, a channel, a pointer or a slice, or the key of a map.

@@ -130,8 +130,8 @@ fn code_says_the_truth_about_variables_or_nothing() {
             let (plain, stripped) = (open(&plain), open(&stripped));
             let code = stripped.globals_typed().expect("a stripped program");
             let same = plain.globals_by_code().expect("the same program");
-            assert_eq!(code, same, "go{version}: symbols make no difference");
-            let tally = compare(&plain, &code);
+            assert_eq!(*code, same, "go{version}: symbols make no difference");
+            let tally = compare(&plain, code);
             assert_eq!(tally.wrong, [""; 0], "go{version} pie {pie}");
             let (known, unknown) = (own(&tally.same), own(&tally.unknown));
             eprintln!(
@@ -146,7 +146,7 @@ fn code_says_the_truth_about_variables_or_nothing() {
                 known.len() * 100 >= (known.len() + unknown.len()) * LEAST_KNOWN_PERCENT,
                 "go{version}: unknown are {unknown:#?}"
             );
-            assert_holders(&stripped, &plain, &code);
+            assert_holders(&stripped, &plain, code);
         }
     }
 }

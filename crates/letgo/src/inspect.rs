@@ -29,6 +29,7 @@ pub(crate) mod room;
 mod roots;
 mod snap;
 mod sql;
+mod stored;
 mod subject;
 mod surroundings;
 mod variables;

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::open::HolderKind;
-use crate::{Own, Taken, Target};
+use crate::{Location, Own, Taken, Target};
 
 /// The answer of `letgo heap TARGET -o json`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -156,6 +156,13 @@ pub struct HolderRoot {
     /// The function whose frame it lies in, or that a finalizer would call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
+    /// Type of the variable, or of the part of it that leads on: `[]*main.Node`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
+    /// Where the program's code stores into the variable, or into what it points to; the first few
+    /// functions that do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored_by: Vec<Location>,
 }
 
 /// What is not listed, summed.

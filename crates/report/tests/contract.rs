@@ -186,7 +186,10 @@ fn the_keys_of_a_heap_are_there() {
             "Holder",
             "root? object retained_bytes retained_objects share children?",
         ),
-        ("HolderRoot", "kind name? place? goroutine? function?"),
+        (
+            "HolderRoot",
+            "kind name? place? goroutine? function? type? stored_by?",
+        ),
         (
             "GraphReport",
             "objects reachable_objects reachable_bytes garbage_objects garbage_bytes \

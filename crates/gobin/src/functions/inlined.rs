@@ -75,6 +75,29 @@ struct Inlined {
     parent: u32,
 }
 
+impl GoBinary {
+    /// The innermost call that the instruction at `pc` belongs to, by where the release keeps
+    /// `gofunc`; nothing is kept for the next one. Wrappers are not told.
+    ///
+    /// # Errors
+    /// Where a table cannot be read or an offset leaves it.
+    pub fn innermost_call(&self, pc: Addr) -> Result<Option<Call>, Error> {
+        let gofunc = match self.build.version.minor {
+            ..20 => 304,
+            20..27 => 320,
+            27.. => 344,
+        };
+        let gofunc = read_u64(&self.image, self.moduledata.add(gofunc))?;
+        let calls = Calls {
+            functions: &self.functions,
+            gofunc: self.image.link_addr(gofunc),
+            wrapper: None,
+            known: HashMap::default(),
+        };
+        Ok(calls.look_up(pc)?.into_iter().next())
+    }
+}
+
 impl<'a> Calls<'a> {
     /// The calls of a program. `gofunc` is where its moduledata keeps `gofunc`: the offset of that
     /// field.

@@ -41,6 +41,14 @@ pub struct TargetArgs {
         at the path that the core names, or was replaced since"
     )]
     pub exe: Option<PathBuf>,
+    /// Take names and types from FILE: the same build, with symbols or DWARF
+    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long_help = "Take names and types from FILE: the same build, with symbols or DWARF. It \
+        is matched by its build id, or by its code where the program was linked with \
+        -ldflags='-s -w' and FILE was not. Not needed where it is in /usr/lib/debug/.build-id"
+    )]
+    pub debug_file: Option<PathBuf>,
 }
 
 /// Where a target is.

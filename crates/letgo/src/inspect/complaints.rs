@@ -75,6 +75,14 @@ pub(crate) fn of_binary(error: &letgo_gobin::Error, pid: u32) -> Complaint {
     Complaint::no_report(wrong, next)
 }
 
+/// What went wrong with a debug file.
+pub(crate) fn of_debug_file(why: &str, path: &Path) -> Complaint {
+    Complaint::no_report(
+        format!("no names from {}: {why}", path.display()),
+        "Give the file that the running one was stripped from, or leave --debug-file out",
+    )
+}
+
 /// What went wrong with a core file.
 pub(crate) fn of_core(error: &letgo_corefile::Error, path: &Path) -> Complaint {
     use letgo_corefile::Error;

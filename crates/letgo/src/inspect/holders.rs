@@ -133,6 +133,8 @@ fn several() -> out::HolderRoot {
         place: None,
         goroutine: None,
         function: None,
+        type_name: None,
+        stored_by: Vec::new(),
     }
 }
 

@@ -199,6 +199,8 @@ impl Telling<'_> {
                 place: place.map(|range| range.start().to_string()),
                 goroutine: None,
                 function: None,
+                type_name: None,
+                stored_by: Vec::new(),
             },
         }
     }

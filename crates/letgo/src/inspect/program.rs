@@ -2,16 +2,26 @@
 //!
 //! A process, its frozen copy, its core and its snapshot all run the same program.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use letgo_account::{ImageSegment, Sanitizer};
-use letgo_gobin::GoBinary;
+use letgo_gobin::{GoBinary, Image};
 use letgo_goruntime::{Runtime, Shape};
 use letgo_target::{AddrRange, ReadMemory};
 
 use super::complaints;
 use crate::complaint::Complaint;
+
+/// Where distributions put what they strip off: `xx/yyyy.debug` by the GNU build id.
+const DEBUG_FILES: &str = "/usr/lib/debug/.build-id";
+
+fn debug_path(id: &[u8]) -> PathBuf {
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (first, rest) = hex.split_at(hex.len().min(2));
+    Path::new(DEBUG_FILES).join(format!("{first}/{rest}.debug"))
+}
 
 /// A Go program whose binary was read and whose place in memory is known.
 #[derive(Debug)]
@@ -79,8 +89,42 @@ impl Program {
         let image = self.binary.image.clone();
         let fresh =
             GoBinary::open(image, None).map_err(|error| complaints::of_binary(&error, self.pid))?;
+        let fresh = fresh.with_debug_file_of(&self.binary);
         (self.binary, self.shape) = (Arc::new(fresh), None);
         Runtime::attach(&self.binary, self.bias, memory).map_err(|_| complaints::of_runtime(&first))
+    }
+
+    /// Takes names and types from a file of the same build: the one given, else, where the program
+    /// is stripped, the one that the system has by the program's GNU build id.
+    ///
+    /// # Errors
+    /// A [`Complaint`] where the file that was given cannot be read, or is of another build.
+    pub fn use_debug_file(&mut self, given: Option<&Path>) -> Result<(), Complaint> {
+        let image = &self.binary.image;
+        let path = match given {
+            Some(path) => path.to_owned(),
+            None => match image.build_id().filter(|_| self.binary.stripped()) {
+                Some(id) => debug_path(&id),
+                None => return Ok(()),
+            },
+        };
+        // Whoever opened the program has just made it, and nobody else has it yet.
+        let binary = Arc::get_mut(&mut self.binary);
+        let Some(binary) = binary else {
+            return Err(complaints::of_debug_file("the program is in use", &path));
+        };
+        let opened = File::open(&path).map_err(|error| error.to_string());
+        let used = opened.and_then(|file| {
+            let image = Image::from_file(file).map_err(|error| error.to_string())?;
+            binary
+                .use_debug_file(image)
+                .map_err(|error| error.to_string())
+        });
+        match used {
+            Err(why) if given.is_some() => Err(complaints::of_debug_file(&why, &path)),
+            // What the system has may be damaged: there are no names then.
+            _ => Ok(()),
+        }
     }
 
     /// The program's loadable segments where the process has them.

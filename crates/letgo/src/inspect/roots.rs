@@ -2,6 +2,8 @@
 //!
 //! Without symbols a variable is its place, as `data+0x1e40`.
 
+use std::cell::OnceCell;
+
 use letgo_gobin::Variables;
 use letgo_goruntime::{Census, Goroutine};
 use letgo_heap::{Root, RootKind};
@@ -9,6 +11,7 @@ use letgo_report::{HolderKind, HolderRoot};
 use letgo_target::Addr;
 
 use super::Program;
+use super::stored::{Stored, stored_by};
 
 /// Names roots of one program.
 pub(super) struct RootNames<'a> {
@@ -16,6 +19,8 @@ pub(super) struct RootNames<'a> {
     variables: Variables,
     /// By the start of their stacks.
     goroutines: Vec<&'a Goroutine>,
+    /// What types of variables are said with, once that is asked for.
+    stored: OnceCell<Option<Stored>>,
 }
 
 impl<'a> RootNames<'a> {
@@ -27,7 +32,13 @@ impl<'a> RootNames<'a> {
             // A table that cannot be read names nothing.
             variables: program.binary.variables().unwrap_or_default(),
             goroutines,
+            stored: OnceCell::new(),
         }
+    }
+
+    fn stored(&self) -> Option<&Stored> {
+        let stored = self.stored.get_or_init(|| Stored::of(&self.program.binary));
+        stored.as_ref()
     }
 
     /// The goroutine on whose stack an address lies, as a number below that of all goroutines.
@@ -65,7 +76,11 @@ impl<'a> RootNames<'a> {
         let goroutine = self
             .goroutine_at(root.at)
             .and_then(|own| self.goroutines.get(own));
+        let stored = part.and_then(|_| self.stored());
+        let binary = &self.program.binary;
         HolderRoot {
+            type_name: stored.and_then(|stored| stored.type_at(binary, linked)),
+            stored_by: stored.map_or_else(Vec::new, |_| stored_by(binary, linked)),
             kind: kind(root.kind),
             name: variable.map(|(name, within)| match within {
                 0 => name.to_owned(),

@@ -28,6 +28,13 @@ impl Subject {
     /// # Errors
     /// A [`Complaint`]: nothing or too much is meant, it is no Go program, or may not be read.
     pub fn open(args: &TargetArgs, progress: &Progress) -> Result<Subject, Complaint> {
+        let mut subject = Subject::without_names(args, progress)?;
+        let debug_file = args.debug_file.as_deref();
+        subject.program_mut().use_debug_file(debug_file)?;
+        Ok(subject)
+    }
+
+    fn without_names(args: &TargetArgs, progress: &Progress) -> Result<Subject, Complaint> {
         let exe = args.exe.as_deref();
         if let Some(Place::File(path)) = &args.target {
             progress.step("reading the file");

@@ -202,12 +202,7 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
     };
     let place = root.place.as_deref();
     match &root.kind {
-        HolderKind::Data | HolderKind::Bss => match (&root.name, place) {
-            (Some(name), Some(place)) => format!("{name}, {place}"),
-            (Some(name), None) => name.clone(),
-            (None, Some(place)) => format!("variable {place}"),
-            (None, None) => "variable".into(),
-        },
+        HolderKind::Data | HolderKind::Bss => variable_name(root),
         HolderKind::Stack => match (&root.function, root.goroutine) {
             (Some(function), Some(id)) => format!("{function}, stack of goroutine {id}"),
             _ => in_hands("stack"),
@@ -224,6 +219,31 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
             }
         }
     }
+}
+
+/// A variable by its name, its type, its place, and without a name by who stores into it.
+fn variable_name(root: &HolderRoot) -> String {
+    let place = root.place.as_deref();
+    let named = match (&root.name, place) {
+        (Some(name), _) => name.clone(),
+        (None, Some(place)) => format!("variable {place}"),
+        (None, None) => "variable".into(),
+    };
+    let mut told = match &root.type_name {
+        Some(kind) => format!("{named} {kind}"),
+        None => named,
+    };
+    if let (Some(_), Some(place)) = (&root.name, place) {
+        told.push_str(&format!(", {place}"));
+    }
+    if let (None, Some(by)) = (&root.name, root.stored_by.first()) {
+        let file = by.file.rsplit('/').next().unwrap_or_default();
+        told.push_str(&format!(
+            ", stored into by {} {file}:{}",
+            by.function, by.line
+        ));
+    }
+    told
 }
 
 fn classes(page: &mut Page, report: &HeapReport) {
