@@ -52,6 +52,21 @@ pub enum Pointee {
     Iface,
 }
 
+impl Pointee {
+    /// The same with the type's address in a process that is loaded so far from where the file
+    /// says.
+    #[must_use]
+    pub fn biased(self, bias: u64) -> Pointee {
+        match self {
+            Pointee::Ptr(of) => Pointee::Ptr(of.biased(bias)),
+            Pointee::Slice(of) => Pointee::Slice(of.biased(bias)),
+            Pointee::Map(of) => Pointee::Map(of.biased(bias)),
+            Pointee::Chan(of) => Pointee::Chan(of.biased(bias)),
+            Pointee::Func | Pointee::Str | Pointee::Iface => self,
+        }
+    }
+}
+
 /// A variable whose type DWARF tells.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct TypedVariable {

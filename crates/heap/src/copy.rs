@@ -27,6 +27,7 @@ use crate::pointers::{Piece, Pointers};
 use crate::program::Program;
 use crate::stretches::{Part, Stretches};
 use crate::types::{Masks, Types};
+use crate::typing::{SeedHands, Seeds};
 use crate::{Error, GraphOptions, Limits};
 
 /// Bytes of one piece of a read.
@@ -38,6 +39,8 @@ const MOST_BITMAP_OBJECT: u64 = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Copied {
     pub(crate) edges: Edges,
+    /// What is known of types by then.
+    pub(crate) seeds: Seeds,
     /// Bytes of spans that were read.
     pub(crate) bytes: u64,
 }
@@ -49,6 +52,7 @@ struct Copying<'a> {
     objects: &'a Objects,
     until: Instant,
     plane: &'a [u64],
+    seeds: &'a Seeds,
     stretches: Mutex<Stretches<'a>>,
     types: Mutex<Resolving>,
     done: Mutex<Done>,
@@ -106,6 +110,7 @@ pub(crate) fn copy(
         true => plane(program, spans, objects, bytes, coverage)?,
         false => Vec::new(),
     };
+    let seeds = Seeds::new(program, objects.slots(), bytes)?;
     let nodes = followed(objects);
     let edges = Edges::new(
         objects.slots(),
@@ -120,6 +125,7 @@ pub(crate) fn copy(
         objects,
         until,
         plane: &plane,
+        seeds: &seeds,
         stretches: Mutex::new(Stretches::new(objects, spans)),
         types: Mutex::new(resolving),
         done: Mutex::new(Done {
@@ -139,7 +145,11 @@ pub(crate) fn copy(
     let resolving = resolving.unwrap_or_else(PoisonError::into_inner);
     coverage.merge(resolving.coverage);
     let edges = done.finish(objects, coverage)?;
-    Ok(Copied { edges, bytes })
+    Ok(Copied {
+        edges,
+        seeds,
+        bytes,
+    })
 }
 
 impl Done {
@@ -216,6 +226,7 @@ fn place(
             true => Shape::Plane(u32::try_from(words).unwrap_or(u32::MAX)),
             false => shape(span),
         };
+        own.words = u32::try_from(page * (RUNTIME_PAGE / 512)).unwrap_or(u32::MAX);
         page += pages;
     }
     if left_out > 0 {
@@ -269,6 +280,7 @@ struct Hands {
     bytes: Vec<u8>,
     /// Types that were met.
     types: Masks,
+    seeds: SeedHands,
     coverage: Coverage,
     late: Vec<usize>,
 }
@@ -346,14 +358,52 @@ impl Copying<'_> {
             plane: self.plane,
             types: &hands.types,
         };
+        let seeds = &mut hands.seeds;
         self.objects.in_use.each(span.first, span.nelems, |number| {
-            found.object(number, |targets| {
-                pointers.each(&piece, number - span.first, &mut |value| {
-                    let slot = self.objects.slot_at(value);
-                    targets.extend(slot.map(|slot| slot.number));
+            let dead = self.objects.dead.has(number);
+            if !dead {
+                self.seed(&piece, number, seeds);
+            }
+            let (start, _) = piece.object(number - span.first);
+            // What is in front of an object is no part of it.
+            let mut last = match span.has_headers() {
+                true => start,
+                false => start.wrapping_sub(1),
+            };
+            found.object(number, |mut targets| {
+                pointers.each(&piece, number - span.first, &mut |at, value| {
+                    let before = at.wrapping_sub(1);
+                    if let Some(slot) = self.objects.slot_at(value) {
+                        targets.push(slot.number, slot.offset);
+                        self.seeds.leads(span, piece.from / 8 + at);
+                        if last != before && !dead {
+                            let first = word(piece.bytes, index(before.wrapping_mul(8)));
+                            self.seeds
+                                .pair(self.program, seeds, first, slot, self.objects);
+                        }
+                    }
+                    last = at;
                 });
             });
         });
+    }
+
+    /// What an object says of its own type.
+    #[inline]
+    fn seed(&self, piece: &Piece<'_>, number: u32, hands: &mut SeedHands) {
+        let span = piece.span;
+        let (_, object) = piece.object(number - span.first);
+        let named = match span.shape {
+            Shape::Typed => piece.large_type,
+            Shape::Header => word(object, 0),
+            _ => {
+                let first = word(object, 0);
+                return self.seeds.first_word(self.program, hands, first, number);
+            }
+        };
+        if named != 0 && piece.from == 0 {
+            self.seeds.named(self.program, hands, named, number, span);
+        }
     }
 
     /// Learns the types that objects name.

@@ -12,7 +12,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::bits::index;
+use crate::bits::{BitSet, index};
 use crate::prefetch::prefetch;
 
 /// Told of memory before it is touched.
@@ -24,19 +24,44 @@ pub(crate) struct Found {
     /// Numbers of slots that hold pointers to others, and where theirs start in `targets`.
     nodes: Vec<(u32, u32)>,
     targets: Vec<u32>,
+    /// Targets that are not led to at their start: which of `targets`, and the offset.
+    inside: Vec<(u32, u32)>,
+}
+
+/// What an object's words lead to, as far as it was found.
+pub(crate) struct Targets<'a> {
+    targets: &'a mut Vec<u32>,
+    inside: &'a mut Vec<(u32, u32)>,
+}
+
+impl Targets<'_> {
+    /// Adds a slot that the next word leads to, so many bytes behind its start.
+    #[inline]
+    pub(crate) fn push(&mut self, number: u32, offset: u64) {
+        if offset != 0 {
+            let at = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+            let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+            self.inside.push((at, offset));
+        }
+        self.targets.push(number);
+    }
 }
 
 impl Found {
     pub(crate) fn clear(&mut self) {
         self.nodes.clear();
         self.targets.clear();
+        self.inside.clear();
     }
 
     /// Adds what one object, of the slot `number`, points to: all that `each` hands over.
     #[inline]
-    pub(crate) fn object(&mut self, number: u32, each: impl FnOnce(&mut Vec<u32>)) {
+    pub(crate) fn object(&mut self, number: u32, each: impl FnOnce(Targets<'_>)) {
         let start = self.targets.len();
-        each(&mut self.targets);
+        each(Targets {
+            targets: &mut self.targets,
+            inside: &mut self.inside,
+        });
         if self.targets.len() > start {
             self.nodes
                 .push((number, u32::try_from(start).unwrap_or(u32::MAX)));
@@ -58,6 +83,10 @@ pub(crate) struct Edges {
     /// Where each node's targets start, and where the last one's end.
     starts: Vec<u32>,
     targets: Vec<u32>,
+    /// Targets that are not led to at their start, by rising number, and the offset.
+    inside: Vec<(u32, u32)>,
+    /// The first of these, as a bit of each target.
+    is_inside: BitSet,
     last: Option<u32>,
     most: usize,
 }
@@ -109,6 +138,9 @@ impl Edges {
             }
         }
         self.targets.extend_from_slice(&found.targets);
+        let inside = found.inside.iter();
+        let inside = inside.map(|(at, offset)| (base.saturating_add(*at), *offset));
+        self.inside.extend(inside);
         true
     }
 
@@ -121,6 +153,10 @@ impl Edges {
     pub(crate) fn finish(&mut self) {
         let end = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         self.starts.push(end);
+        self.is_inside = BitSet::new(self.targets.len());
+        for (at, _) in &self.inside {
+            self.is_inside.insert_word(u64::from(*at), 1);
+        }
         let mut before = 0u32;
         for nodes in &mut self.nodes {
             nodes.before = before;
@@ -168,6 +204,17 @@ impl Edges {
         self.targets.get(range).unwrap_or_default()
     }
 
+    /// How many bytes behind the start of its slot a target is led to.
+    #[inline]
+    pub(crate) fn offset(&self, at: usize) -> u32 {
+        let Some(number) = u32::try_from(at).ok().filter(|at| self.is_inside.has(*at)) else {
+            return 0;
+        };
+        let found = self.inside.binary_search_by_key(&number, |inside| inside.0);
+        let found = found.ok().and_then(|at| self.inside.get(at));
+        found.map_or(0, |inside| inside.1)
+    }
+
     /// Numbers of the slots that a slot's object points to.
     pub(crate) fn of(&self, number: u32) -> &[u32] {
         let node = self.node(number);
@@ -188,7 +235,11 @@ mod tests {
     fn found(objects: &[(u32, &[u32])]) -> Found {
         let mut found = Found::default();
         for (number, targets) in objects {
-            found.object(*number, |into| into.extend_from_slice(targets));
+            found.object(*number, |mut into| {
+                for target in *targets {
+                    into.push(*target, 0);
+                }
+            });
         }
         found
     }

@@ -16,6 +16,7 @@ use crate::mark::Marking;
 use crate::objects::{ObjectId, Objects};
 use crate::program::Program;
 use crate::roots::{self, Registers, Root, Roots, Walk};
+use crate::typing::Seeds;
 use crate::{Error, Limits, Reachable, census_use, copy};
 
 /// How a graph is read.
@@ -83,18 +84,19 @@ impl Graph {
         let mut objects = Objects::new(&census.spans)?;
         let mut coverage = census_use::enter(runtime, memory, &census.spans, &mut objects)?;
         let threads = options.threads();
-        let read = |objects: &Objects, coverage: &mut Coverage| {
+        let read = |objects: &Objects, seeds: &Seeds, coverage: &mut Coverage| {
             let source = roots::Source {
                 program: &program,
                 census,
                 objects,
+                seeds,
                 limits,
                 registers: options.registers,
                 until,
             };
             roots::read(&source, threads, coverage)
         };
-        let copied = copy::copy(
+        let mut copied = copy::copy(
             &program,
             &census.spans,
             &mut objects,
@@ -102,7 +104,10 @@ impl Graph {
             until,
             &mut coverage,
         )?;
-        let roots = read(&objects, &mut coverage)?;
+        let goroutines = census.goroutines.iter();
+        let goroutines = goroutines.filter_map(|one| objects.object_at(one.g));
+        copied.seeds.goroutines = goroutines.map(|object| object.0).collect();
+        let roots = read(&objects, &copied.seeds, &mut coverage)?;
         let waits = Waits::read(&program, census, &objects, &roots)?;
         Ok(Graph {
             objects,

@@ -10,7 +10,9 @@
 //! that were preempted anywhere) and in what a thread has in its hands; what is reachable through
 //! such words alone is counted apart.
 //!
-//! This crate knows neither Linux nor residency, and holds no names of types.
+//! [`Graph::typed`] finds the types of objects, without DWARF.
+//!
+//! This crate knows neither Linux nor residency.
 
 #![cfg_attr(
     not(test),
@@ -39,6 +41,7 @@ mod reachable;
 mod roots;
 mod stretches;
 mod types;
+mod typing;
 
 pub use dominators::{Dominators, Held, Holder, Stack};
 pub use error::Error;
@@ -49,3 +52,4 @@ pub use objects::ObjectId;
 pub use paths::{Naming, Path, PathKind, Paths, Start, Step};
 pub use reachable::{ClassReach, Count, Reachable, SlotWord, SpanReach};
 pub use roots::{Registers, Root, RootKind, Walk};
+pub use typing::{Conflicts, TypeCount, TypeId, TypeKind, TypeSeeds, Typed};

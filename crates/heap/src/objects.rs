@@ -54,9 +54,32 @@ pub(crate) struct HeapSpan {
     /// Number of the first slot.
     pub(crate) first: u32,
     pub(crate) shape: Shape,
+    /// Where its words are among those of all spans that are read, in lots of 64.
+    pub(crate) words: u32,
+    /// Its objects hold no pointers.
+    pub(crate) noscan: bool,
 }
 
 impl HeapSpan {
+    /// Whether objects name their types in front of themselves.
+    #[inline]
+    pub(crate) fn has_headers(&self) -> bool {
+        self.shape == Shape::Header
+    }
+
+    /// Bytes of an object that are the program's.
+    #[inline]
+    pub(crate) fn usable(&self) -> u64 {
+        let header = if self.has_headers() { 8 } else { 0 };
+        self.elem_size.saturating_sub(header)
+    }
+
+    /// Whether a slot may hold several small values. Source: src/runtime/malloc.go, `mallocgc`.
+    #[inline]
+    pub(crate) fn is_tiny(&self) -> bool {
+        self.noscan && self.elem_size == 16
+    }
+
     /// Whether its objects are followed.
     #[inline]
     pub(crate) fn is_opaque(&self) -> bool {
@@ -77,6 +100,8 @@ pub(crate) struct FoundSlot {
     pub(crate) place: Slot,
     /// The number of the slot.
     pub(crate) number: u32,
+    /// Bytes from the start of the slot.
+    pub(crate) offset: u64,
 }
 
 /// What the table has of a runtime page: all that a look-up needs, in one line of memory.
@@ -105,6 +130,8 @@ struct Division {
     /// 2^32 / slot size, rounded up; 0 for a span of one slot.
     magic: u32,
     nelems: u32,
+    /// Bytes of a slot.
+    size: u64,
 }
 
 /// All objects, by address.
@@ -118,6 +145,8 @@ pub(crate) struct Objects {
     /// Of these, those that the last GC found dead and that are not swept yet.
     pub(crate) dead: BitSet,
     slots: u32,
+    /// Of every 64 slots, the span of the first.
+    hints: Vec<u32>,
     /// The first block's number by address, and which block of `pages` each is, by address.
     first_block: u64,
     blocks: Vec<u32>,
@@ -150,6 +179,7 @@ impl Objects {
                 elem_size: span.elem_size,
                 nelems: span.nelems,
                 first: u32::try_from(first).unwrap_or(NONE),
+                noscan: span.is_noscan(),
                 ..HeapSpan::default()
             });
             objects.census.push(at);
@@ -159,6 +189,7 @@ impl Objects {
         objects.in_use = BitSet::new(objects.slots as usize);
         objects.dead = BitSet::new(objects.slots as usize);
         objects.map(spans);
+        objects.hint();
         Ok(objects)
     }
 
@@ -169,6 +200,7 @@ impl Objects {
         self.divisions = vec![Division {
             magic: 0,
             nelems: 1,
+            size: 0,
         }];
         // Lent out, so that the table can be filled meanwhile.
         let own = std::mem::take(&mut self.spans);
@@ -207,9 +239,11 @@ impl Objects {
 
     /// How a span is divided; nothing where there are more ways than a program can have.
     fn division(&mut self, span: &Span) -> Option<u16> {
+        let several = span.nelems > 1;
         let division = Division {
             magic: magic(span),
             nelems: span.nelems,
+            size: if several { span.elem_size } else { 0 },
         };
         let known = self.divisions.iter().position(|known| *known == division);
         let at = known.unwrap_or(self.divisions.len());
@@ -232,6 +266,33 @@ impl Objects {
         let at = u64::from(*block) * BLOCK + page % BLOCK;
         if let Some(known) = self.pages.get_mut(index(at)) {
             *known = entry;
+        }
+    }
+
+    /// Notes the span of every 64th slot.
+    fn hint(&mut self) {
+        self.hints = Vec::with_capacity((self.slots as usize).div_ceil(64));
+        for (at, span) in (0u32..).zip(&self.spans) {
+            let behind = u64::from(span.first) + u64::from(span.nelems);
+            while (self.hints.len() as u64) * 64 < behind {
+                self.hints.push(at);
+            }
+        }
+    }
+
+    /// The span of a slot.
+    #[inline]
+    pub(crate) fn span_of_slot(&self, number: u32) -> Option<&HeapSpan> {
+        let mut at = *self.hints.get((number / 64) as usize)? as usize;
+        loop {
+            let span = self.spans.get(at)?;
+            if number.wrapping_sub(span.first) < span.nelems {
+                return Some(span);
+            }
+            if span.first > number {
+                return None;
+            }
+            at += 1;
         }
     }
 
@@ -258,6 +319,7 @@ impl Objects {
                 slot,
             },
             number: page.first.wrapping_add(slot),
+            offset: offset.wrapping_sub(u64::from(slot).wrapping_mul(division.size)),
         })
     }
 

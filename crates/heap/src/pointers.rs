@@ -38,11 +38,11 @@ pub(crate) struct Pointers<'a> {
 }
 
 impl Pointers<'_> {
-    /// Hands every pointer of an object, as far as it lies in the piece, to `take`; nil ones are
-    /// left out.
+    /// Hands every pointer of an object, as far as it lies in the piece, to `take`, with the number
+    /// of its word in the piece; nil ones are left out.
     #[inline]
-    pub(crate) fn each(&self, piece: &Piece<'_>, slot: u32, take: &mut impl FnMut(u64)) {
-        let object = piece.object(slot);
+    pub(crate) fn each(&self, piece: &Piece<'_>, slot: u32, take: &mut impl FnMut(u64, u64)) {
+        let (start, object) = piece.object(slot);
         match piece.span.shape {
             Shape::Opaque => {}
             Shape::Bits(offset) => {
@@ -53,22 +53,22 @@ impl Pointers<'_> {
                 if shift + words > 64 {
                     mask |= word(piece.bytes, at + 8) << (64 - shift);
                 }
-                masked(object, mask & low(words), take);
+                masked(object, start, mask & low(words), take);
             }
             Shape::Header => {
                 if let Some(mask) = self.mask(word(object, 0)) {
-                    tiles(object.get(HEADER..).unwrap_or_default(), 0, mask, take);
+                    let own = object.get(HEADER..).unwrap_or_default();
+                    tiles(own, start + 1, 0, mask, take);
                 }
             }
             Shape::Typed => {
                 if let Some(mask) = self.mask(piece.large_type) {
-                    tiles(object, piece.from / 8, mask, take);
+                    tiles(object, start, piece.from / 8, mask, take);
                 }
             }
             Shape::Plane(first) => {
-                let start = u64::from(slot).wrapping_mul(piece.span.elem_size);
-                let first = u64::from(first) * 64 + start.wrapping_add(piece.from) / 8;
-                self.planed(object, first, take);
+                let first = u64::from(first) * 64 + start.wrapping_add(piece.from / 8);
+                self.planed(object, start, first, take);
             }
         }
     }
@@ -79,14 +79,14 @@ impl Pointers<'_> {
     }
 
     /// The pointers of `bytes`, the first word of which has this bit of the plane.
-    fn planed(&self, bytes: &[u8], first: u64, take: &mut impl FnMut(u64)) {
+    fn planed(&self, bytes: &[u8], at: u64, first: u64, take: &mut impl FnMut(u64, u64)) {
         let mut rest = bytes;
         let mut bit = first;
         while !rest.is_empty() {
             let mask = self.plane.get(index(bit / 64)).copied().unwrap_or(0);
             let words = 64 - bit % 64;
             let (part, behind) = cut(rest, words);
-            masked(part, mask >> (bit % 64), take);
+            masked(part, at + bit - first, mask >> (bit % 64), take);
             rest = behind;
             bit += words;
         }
@@ -94,14 +94,15 @@ impl Pointers<'_> {
 }
 
 impl<'a> Piece<'a> {
-    /// The bytes of an object, those that are in the piece.
+    /// The first word of an object in the piece, and its bytes, those that are in the piece.
     #[inline]
-    fn object(&self, slot: u32) -> &'a [u8] {
+    pub(crate) fn object(&self, slot: u32) -> (u64, &'a [u8]) {
         let size = self.span.elem_size;
         let start = u64::from(slot).wrapping_mul(size);
         let end = start.wrapping_add(size).saturating_sub(self.from);
         let end = index(end).min(self.bytes.len());
-        self.bytes.get(index(start)..end).unwrap_or_default()
+        let bytes = self.bytes.get(index(start)..end);
+        (start / 8, bytes.unwrap_or_default())
     }
 }
 
@@ -111,30 +112,39 @@ fn cut(bytes: &[u8], words: u64) -> (&[u8], &[u8]) {
     bytes.split_at(index(words * 8).min(bytes.len()))
 }
 
-/// The words of `bytes` whose bits are set, without those that are zero.
+/// The words of `bytes` whose bits are set, without those that are zero; the first has the number
+/// `at`.
 #[inline]
-fn masked(bytes: &[u8], mut mask: u64, take: &mut impl FnMut(u64)) {
+fn masked(bytes: &[u8], at: u64, mut mask: u64, take: &mut impl FnMut(u64, u64)) {
     while mask != 0 {
-        let value = word(bytes, mask.trailing_zeros() as usize * 8);
+        let number = mask.trailing_zeros();
+        let value = word(bytes, number as usize * 8);
         mask &= mask - 1;
         if value != 0 {
-            take(value);
+            take(at + u64::from(number), value);
         }
     }
 }
 
 /// The pointers of values of one type that lie one after the other; the first starts so many words
-/// before, and the last may be cut.
+/// before, and the last may be cut. The first word has the number `number`.
 #[inline]
-fn tiles(bytes: &[u8], before: u64, mask: &TypeMask, take: &mut impl FnMut(u64)) {
+fn tiles(
+    bytes: &[u8],
+    mut number: u64,
+    before: u64,
+    mask: &TypeMask,
+    take: &mut impl FnMut(u64, u64),
+) {
     let size = (mask.size / 8).max(1);
     let (mut rest, mut at) = (bytes, before % size);
     while !rest.is_empty() {
         let words = (64 - at % 64).min(size - at);
         let (part, behind) = cut(rest, words);
         let bits = mask.mask.get(index(at / 64)).copied().unwrap_or(0);
-        masked(part, bits >> (at % 64) & low(words), take);
+        masked(part, number, bits >> (at % 64) & low(words), take);
         rest = behind;
+        number += words;
         at += words;
         if at == size {
             at = 0;
@@ -194,7 +204,10 @@ mod tests {
                 bytes,
                 large_type: 0x5000,
             };
-            Pointers { plane, types }.each(&piece, slot, &mut |value| found.push(value));
+            Pointers { plane, types }.each(&piece, slot, &mut |at, value| {
+                assert_eq!(word(bytes, index(at) * 8), value);
+                found.push(value);
+            });
         }
         found
     }

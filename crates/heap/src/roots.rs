@@ -24,6 +24,7 @@ use letgo_target::{Addr, Coverage};
 
 use crate::objects::{ObjectId, Objects};
 use crate::program::Program;
+use crate::typing::Seeds;
 use crate::{Error, Limits};
 pub(crate) use in_hand::InHand;
 pub(crate) use walks::BlockedIn;
@@ -125,6 +126,7 @@ pub(crate) struct Source<'a> {
     pub(crate) program: &'a Program<'a>,
     pub(crate) census: &'a Census,
     pub(crate) objects: &'a Objects,
+    pub(crate) seeds: &'a Seeds,
     pub(crate) limits: &'a Limits,
     pub(crate) registers: &'a [Registers],
     pub(crate) until: Instant,

@@ -32,6 +32,7 @@ mod sql;
 mod stored;
 mod subject;
 mod surroundings;
+mod types;
 mod variables;
 mod view;
 mod whereabouts;

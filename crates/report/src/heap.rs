@@ -38,6 +38,53 @@ pub struct HeapReport {
     /// Holders that are not listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holders_rest: Option<Rest>,
+    /// Reachable objects by type, those with most bytes first; absent where no types were found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<HeapType>,
+    /// Objects of types that are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types_rest: Option<TypesRest>,
+    /// Reachable objects whose type is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untyped: Option<Amount>,
+    /// What was said of objects' types and not believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types_conflicts: Option<TypesConflicts>,
+}
+
+/// Reachable objects of one type.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct HeapType {
+    /// Its name, as Go prints it: `map[string]*main.Session`; of what only the runtime has a name
+    /// for, that with what it is: `map[string]*main.Session groups`, `string bytes`.
+    pub name: String,
+    /// What the objects are: `value`, `slice`, `string`, `tiny`, `map`, `map_part`, `chan`,
+    /// `chan_buffer`, `closure`.
+    pub kind: String,
+    /// The objects.
+    pub objects: Amount,
+}
+
+/// Types that are not listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct TypesRest {
+    /// How many types.
+    pub count: u64,
+    /// Their objects.
+    pub objects: Amount,
+}
+
+/// What was said of objects' types and not believed, by cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct TypesConflicts {
+    /// The object's slot does not fit the type.
+    pub slot: u64,
+    /// The object has a pointer where the type has none.
+    pub pointers: u64,
+    /// Something more certain says otherwise.
+    pub weaker: u64,
+    /// Something as certain says otherwise: the object has no type.
+    pub disputed: u64,
 }
 
 impl HeapReport {
@@ -134,7 +181,7 @@ pub struct HeldObject {
     pub address: String,
     /// Bytes of its slot.
     pub slot_bytes: u64,
-    /// Its type, where that is known.
+    /// Its type, as [`HeapType::name`], where that is known.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_name: Option<String>,
 }

@@ -52,7 +52,10 @@ pub use finding::{Finding, Location, Remedy, Share};
 pub use goroutines::{
     CallFrame, GoroutineGroup, GoroutinesReport, LabelSet, LeakSummary, StatusCount,
 };
-pub use heap::{Amount, HeapClass, HeapReport, HeapTotals, HeldObject, Holder, HolderRoot, Rest};
+pub use heap::{
+    Amount, HeapClass, HeapReport, HeapTotals, HeapType, HeldObject, Holder, HolderRoot, Rest,
+    TypesConflicts, TypesRest,
+};
 pub use html::{HtmlReport, MOST_NAME, Region, Segment, Space, Tile, html};
 pub use open::{
     Basis, Confidence, Ending, GoroutineStatus, HolderKind, Method, PlaceKind, RunState, Severity,

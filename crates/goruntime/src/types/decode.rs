@@ -303,7 +303,8 @@ pub(super) fn decode_head(addr: Addr, bytes: &[u8]) -> Option<GoHead> {
         && head.ptr_bytes.is_multiple_of(8)
         && head.size <= MOST_SIZE
         && aligned(ALIGN)
-        && aligned(FIELD_ALIGN)
+        // Up to 1.23 `reflect` leaves it out of the buckets that it makes.
+        && (aligned(FIELD_ALIGN) || byte(bytes, FIELD_ALIGN) == 0)
         && fixed(head.kind).is_none_or(|fixed| fixed == sizes)
         // One that points to what is not in Go's heap has no pointer bytes.
         && (head.kind != GoKind::Pointer || head.size == 8);

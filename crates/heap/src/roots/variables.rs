@@ -9,6 +9,7 @@ use letgo_target::{Addr, AddrRange, Fault, OS_PAGE, Piece, read_bytes};
 use super::{Collected, RootKind, Source};
 use crate::Error;
 use crate::bits::{index, word};
+use crate::typing::SeedHands;
 
 /// Images there may be.
 const MOST_MODULES: usize = 1024;
@@ -95,6 +96,7 @@ fn section_roots(
         }
     };
     let mut at = section.start();
+    let mut hands = SeedHands::default();
     while at < section.end() {
         let len = BATCH.min(section.end().since(at));
         let mut data = vec![0; index(len)];
@@ -115,12 +117,24 @@ fn section_roots(
             piece.buf.fill(0);
         }
         let first = at.since(section.start()) / 8;
+        let (mut before, mut follows) = (0, true);
         for (number, value) in (0u64..).zip(data.chunks_exact(8)) {
             let bit = first + number;
             let byte = mask.get(index(bit / 8)).copied().unwrap_or(0);
-            if byte >> (bit % 8) & 1 == 1 {
-                into.add(source, kind, at.add(number * 8), word(value, 0));
+            let (value, is_pointer) = (word(value, 0), byte >> (bit % 8) & 1 == 1);
+            if is_pointer {
+                into.add(source, kind, at.add(number * 8), value);
             }
+            // The first word of an interface is no pointer.
+            if is_pointer
+                && !follows
+                && let Some(found) = source.objects.slot_at(value)
+            {
+                let (program, objects) = (source.program, source.objects);
+                let seeds = source.seeds;
+                seeds.pair(program, &mut hands, before, found, objects);
+            }
+            (before, follows) = (value, is_pointer);
         }
         at = at.add(len);
     }

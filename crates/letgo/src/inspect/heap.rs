@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use letgo_account::{Held, ReachClass, Reached};
-use letgo_heap::Limits;
+use letgo_heap::{Limits, ObjectId};
 use letgo_report as out;
 use letgo_target::ResidentBytes;
 
 use super::holders::{Depth, holders};
 use super::report::taken;
 use super::roots::RootNames;
-use super::{Marked, Program, Reading, Surroundings, target};
+use super::{Marked, Program, Reading, Surroundings, target, types};
 use crate::own;
 
-/// What is in a heap and who holds it, found within `limits`, where any holder is asked for. Where dominators cannot be had, no
-/// holder is listed and the coverage says why.
+/// What is in a heap and who holds it, found within `limits`, where any holder is asked for. Where
+/// dominators cannot be had, no holder is listed and the coverage says why.
 pub fn heap_report(
     program: &Program,
     reading: &mut Reading,
@@ -26,17 +26,25 @@ pub fn heap_report(
     limits: Limits,
 ) -> out::HeapReport {
     let mut listed = (Vec::new(), None);
-    if depth.most > 0
-        && let Some(mut marked) = reading.marked.take()
-    {
+    let mut types = types::Types::default();
+    if let Some(mut marked) = reading.marked.take() {
+        let typed = marked.typed(program);
+        types = types::types(program, reading.runtime.bias(), &marked.reachable, &typed);
+        let names = |object| types::name_of(program, reading.runtime.bias(), &typed, object);
         let started = Instant::now();
-        match of(program, reading, &marked, depth, limits) {
-            Ok((holders, rest)) => {
-                listed = (holders, Some(rest));
-                marked.dominators = Some(started.elapsed());
+        let mut dominators = None;
+        if depth.most > 0 {
+            match of(program, reading, &marked, depth, limits, &names) {
+                Ok((holders, rest)) => {
+                    listed = (holders, Some(rest));
+                    dominators = Some(started.elapsed());
+                }
+                Err(error) => reading.coverage.skip("who holds what", error.to_string()),
             }
-            Err(error) => reading.coverage.skip("who holds what", error.to_string()),
         }
+        reading.coverage.merge(typed.coverage().clone());
+        drop(typed);
+        marked.dominators = dominators.or(marked.dominators);
         reading.marked = Some(marked);
     }
     let reached = reading.account.reached.clone().unwrap_or_default();
@@ -50,6 +58,10 @@ pub fn heap_report(
         size_classes: size_classes(&reached, resident),
         holders: listed.0,
         holders_rest: listed.1,
+        types: types.types,
+        types_rest: types.rest,
+        untyped: types.untyped,
+        types_conflicts: types.conflicts,
     }
 }
 
@@ -59,9 +71,11 @@ fn of(
     marked: &Marked,
     depth: Depth,
     limits: Limits,
+    types: &dyn Fn(ObjectId) -> Option<String>,
 ) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
     let names = RootNames::new(program, &reading.census);
-    holders(&marked.graph, &marked.reachable, &names, depth, limits)
+    let marked = (&marked.graph, &marked.reachable);
+    holders(marked, &names, types, depth, limits)
 }
 
 fn amount(held: Held, resident: bool) -> out::Amount {

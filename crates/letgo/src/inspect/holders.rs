@@ -29,6 +29,8 @@ pub struct Depth {
 pub(super) struct Holders<'a> {
     graph: &'a Graph,
     names: &'a RootNames<'a>,
+    /// The name of an object's type.
+    types: &'a dyn Fn(ObjectId) -> Option<String>,
     dominators: Dominators<'a>,
     /// The largest of what each of those that are listed holds, and how many there are.
     children: HashMap<Holder, (Vec<Held>, u64)>,
@@ -45,9 +47,9 @@ fn slot(range: AddrRange) -> u64 {
 
 /// The holders of a heap, and what is beside those that are listed.
 pub(super) fn holders(
-    graph: &Graph,
-    reachable: &Reachable,
+    (graph, reachable): (&Graph, &Reachable),
     names: &RootNames<'_>,
+    types: &dyn Fn(ObjectId) -> Option<String>,
     depth: Depth,
     limits: Limits,
 ) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
@@ -66,6 +68,7 @@ pub(super) fn holders(
     let mut holders = Holders {
         graph,
         names,
+        types,
         dominators,
         children: HashMap::new(),
         roots,
@@ -159,7 +162,7 @@ impl Holders<'_> {
             object: out::HeldObject {
                 address: range.start().to_string(),
                 slot_bytes: range.len(),
-                type_name: None,
+                type_name: (self.types)(object),
             },
             retained_bytes: held.retained.bytes,
             retained_objects: held.retained.objects,

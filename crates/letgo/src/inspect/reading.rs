@@ -11,6 +11,7 @@ use letgo_account::{
     Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, Sketch, SlotSource, account,
     account_drawn,
 };
+use letgo_gobin::Pointee;
 use letgo_goruntime::{
     Census, CensusOptions, Goroutine, Labels, Light, LightDelta, Limits, Runtime, RuntimeStats,
 };
@@ -410,6 +411,32 @@ fn stood_still(runtime: &Runtime, memory: &dyn ReadMemory, first: &Light) -> boo
 }
 
 impl Marked {
+    /// The types of the objects, from the headers of objects, interfaces, and what the executable
+    /// says of variables and closures.
+    pub(super) fn typed(&self, program: &Program) -> letgo_heap::Typed<'_> {
+        let bias = program.bias;
+        let known = program.binary.globals_typed().ok();
+        let words: Vec<(Addr, Pointee)> = known.map_or_else(Vec::new, |known| {
+            let words = known.pointees.iter();
+            words
+                .map(|(at, pointee)| (at.biased(bias), pointee.biased(bias)))
+                .collect()
+        });
+        let closures: Vec<(Addr, Addr)> = known.map_or_else(Vec::new, |known| {
+            let closures = known.closures.iter();
+            closures
+                .map(|(entry, of)| (entry.biased(bias), of.biased(bias)))
+                .collect()
+        });
+        let known = letgo_heap::TypeSeeds {
+            globals: &[],
+            words: &words,
+            closures: &closures,
+        };
+        let options = GraphOptions::default();
+        self.graph.typed(&self.reachable, &known, &options)
+    }
+
     fn mark(&mut self, coverage: &mut Coverage) {
         let started = Instant::now();
         self.reachable = self.graph.mark(&GraphOptions::default());

@@ -66,12 +66,22 @@ fn found(
             is_named: named.name.is_some(),
             name: named.name.or(named.place).unwrap_or_default(),
             address: root.value.to_string(),
+            go_type: named.type_name,
             resident_bytes: retained.bytes,
             objects: retained.objects,
-            ..rules::Holder::default()
+            stored_by: named.stored_by.into_iter().map(location).collect(),
+            parts: Vec::new(),
         })
     });
     Some(holders.collect())
+}
+
+fn location(place: letgo_report::Location) -> rules::Location {
+    rules::Location {
+        function: place.function,
+        file: place.file,
+        line: place.line,
+    }
 }
 
 /// The group of each root (the words of one variable together, a goroutine's stack together, every

@@ -7,6 +7,8 @@ use crate::{Amount, HeapClass, HeapReport, Holder, HolderKind, HolderRoot, Rest,
 
 /// Size classes that are listed; the rest is one row.
 const MOST_CLASSES: usize = 12;
+/// Types that are listed; the rest is one row.
+const MOST_TYPES: usize = 12;
 /// Cells of a bar.
 const BAR: usize = 16;
 
@@ -18,6 +20,7 @@ pub fn heap(report: &HeapReport, look: Look) -> String {
     totals(&mut page, report);
     head::coverage(&mut page, &report.taken.coverage, 0, head::MOST_SKIPS);
     holders(&mut page, report);
+    types(&mut page, report);
     classes(&mut page, report);
     page.finish()
 }
@@ -179,11 +182,18 @@ fn rest_row(rest: &Rest, noun: &str, stem: &str, of: Of) -> Vec<Cell> {
 /// The words for a holder: what leads to it, or for a child where it is.
 fn name(holder: &Holder) -> String {
     let Some(root) = &holder.root else {
-        return format!("object {}", holder.object.address);
+        return match &holder.object.type_name {
+            Some(name) => format!("{name} at {}", holder.object.address),
+            None => format!("object {}", holder.object.address),
+        };
     };
-    match holder.roots_more {
+    let root = match holder.roots_more {
         0 => root_name(root),
         others => format!("{}, and {}", root_name(root), more(others, "root")),
+    };
+    match &holder.object.type_name {
+        Some(name) => format!("{root}: {name}"),
+        None => root,
     }
 }
 
@@ -244,6 +254,47 @@ fn variable_name(root: &HolderRoot) -> String {
         ));
     }
     told
+}
+
+fn types(page: &mut Page, report: &HeapReport) {
+    if report.types.is_empty() {
+        return;
+    }
+    heading(page, "What it is");
+    let mut table = Table::new(&[
+        ("bytes", Side::Right),
+        ("share", Side::Right),
+        ("objects", Side::Right),
+        ("type", Side::Left),
+    ]);
+    table.elastic(&[3]);
+    let all = report.totals.reachable.slot_bytes;
+    let mut row = |amount: &Amount, name: String, ink: Ink| {
+        table.row(vec![
+            (ink, units::bytes(amount.slot_bytes)),
+            (ink, units::percent(amount.slot_bytes, all)),
+            (ink, units::count(amount.count)),
+            (ink, name),
+        ]);
+    };
+    for own in report.types.iter().take(MOST_TYPES) {
+        row(&own.objects, own.name.clone(), Ink::Plain);
+    }
+    let beyond = report.types.get(MOST_TYPES..).unwrap_or_default();
+    let rest = report.types_rest.unwrap_or_default();
+    let mut sum = rest.objects;
+    for own in beyond {
+        sum.count += own.objects.count;
+        sum.slot_bytes += own.objects.slot_bytes;
+    }
+    let others = rest.count + beyond.len() as u64;
+    if others > 0 {
+        row(&sum, more(others, "type"), Ink::Dim);
+    }
+    if let Some(untyped) = report.untyped.filter(|untyped| untyped.count > 0) {
+        row(&untyped, "of no known type".into(), Ink::Dim);
+    }
+    table.write(page, 2);
 }
 
 fn classes(page: &mut Page, report: &HeapReport) {

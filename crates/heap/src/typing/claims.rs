@@ -1,0 +1,227 @@
+//! [`Claim`]: what something says of an object's type, and what becomes of two that differ.
+//!
+//! A claim is made of an object by what leads to it. It counts only if the object's slot is one
+//! that the allocator would have chosen, and if the object has pointers or none as the type says.
+//! Of two claims the one that holds the other wins (a structure over its first field, a row over
+//! the first value); else the stronger one; of two equally strong ones neither is believed.
+//!
+//! Does not follow pointers (see `pass`).
+//!
+//! Source: src/runtime/malloc.go, `mallocgc`; src/runtime/sizeclasses.go (1.27:
+//! src/internal/runtime/gc), the same from go1.19 to go1.27.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::kinds::{DISPUTED, Fit, Kind, NUMBER, SMALL, TEXT, What};
+use crate::objects::HeapSpan;
+
+/// Bytes of the slots of each size class.
+const SIZES: [u16; 68] = [
+    0, 8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 288, 320,
+    352, 384, 416, 448, 480, 512, 576, 640, 704, 768, 896, 1024, 1152, 1280, 1408, 1536, 1792,
+    2048, 2304, 2688, 3072, 3200, 3456, 4096, 4864, 5376, 6144, 6528, 6784, 6912, 8192, 9472, 9728,
+    10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576, 27264, 28672,
+    32768,
+];
+/// What large objects are rounded up to: a runtime page.
+const LARGE: u64 = 8192;
+
+/// How much a claim is worth.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Strength {
+    /// It looks so.
+    Looks = 1,
+    /// A slice leads into it.
+    Within = 2,
+    /// A string leads to it.
+    String = 3,
+    /// A slice leads to its start.
+    Slice = 4,
+    /// An interface holds it.
+    Interface = 5,
+    /// A pointer leads to it.
+    Pointer = 6,
+    /// It names its type itself.
+    Named = 7,
+}
+
+impl Strength {
+    fn of(number: u32) -> Strength {
+        match number {
+            7 => Strength::Named,
+            6 => Strength::Pointer,
+            5 => Strength::Interface,
+            4 => Strength::Slice,
+            3 => Strength::String,
+            2 => Strength::Within,
+            _ => Strength::Looks,
+        }
+    }
+}
+
+/// What something says of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Claim {
+    pub(crate) kind: u32,
+    pub(crate) strength: Strength,
+}
+
+impl Claim {
+    #[inline]
+    pub(crate) fn packed(self) -> u32 {
+        (self.strength as u32) << 29 | self.kind & NUMBER
+    }
+
+    #[inline]
+    pub(crate) fn unpacked(packed: u32) -> Option<Claim> {
+        (packed & NUMBER != 0).then(|| Claim {
+            kind: packed & NUMBER,
+            strength: Strength::of(packed >> 29),
+        })
+    }
+}
+
+/// What became of a claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// It is what is known of the object now.
+    New,
+    /// What was known says as much or more.
+    Known,
+    /// It differs from what was known, which stands.
+    Against,
+    /// It differs from what was known, and replaced it.
+    Instead,
+    /// It differs, and now neither is believed.
+    Disputed,
+}
+
+/// The bytes below which an object would have a smaller slot.
+#[inline]
+fn below(span: &HeapSpan) -> u64 {
+    if span.nelems == 1 && span.elem_size > 32768 {
+        return span.elem_size.saturating_sub(LARGE);
+    }
+    let at = SIZES.partition_point(|size| u64::from(*size) < span.elem_size);
+    let before = at.checked_sub(1).and_then(|at| SIZES.get(at));
+    before.map_or(0, |size| u64::from(*size))
+}
+
+/// Whether the allocator would have put an object of this kind into such a slot.
+pub(crate) fn fits(kind: &Kind, span: &HeapSpan) -> bool {
+    if kind
+        .pointers
+        .is_some_and(|pointers| pointers == span.noscan)
+    {
+        return false;
+    }
+    let usable = span.usable();
+    let header = span.elem_size - usable;
+    let exact = |size: u64| {
+        let tiny = span.is_tiny() && size < 16;
+        size <= usable && (tiny || size + header > below(span))
+    };
+    match kind.fit {
+        Fit::Any => true,
+        Fit::Once(size) => exact(size),
+        Fit::Rows(size) => size <= usable && exact(usable / size * size),
+        Fit::Chan(size) if span.noscan => size <= usable,
+        Fit::Chan(size) => exact(size),
+    }
+}
+
+/// Whether a value of `one` starts with one of `other`, or is one.
+fn holds(one: &Kind, other: &Kind) -> bool {
+    other.elem.is_some_and(|elem| one.firsts.contains(&elem))
+}
+
+/// What is to be known of an object of which `old` was, and `new` is said.
+fn between(
+    old: Claim,
+    new: Claim,
+    span: &HeapSpan,
+    old_kind: &Kind,
+    new_kind: &Kind,
+) -> (Outcome, Claim) {
+    let strength = old.strength.max(new.strength);
+    let keep = (Outcome::Known, Claim { strength, ..old });
+    let take = (Outcome::New, Claim { strength, ..new });
+    if old.kind == new.kind {
+        return keep;
+    }
+    let is_closure = |kind: &Kind| matches!(kind.what, What::Closure(_));
+    if is_closure(old_kind) && is_closure(new_kind) {
+        let known = old_kind.what != What::Closure(letgo_target::Addr::NULL);
+        return if known { keep } else { take };
+    }
+    if old_kind.internal && !new_kind.internal {
+        return take;
+    }
+    if new_kind.internal && !old_kind.internal {
+        return keep;
+    }
+    match (holds(old_kind, new_kind), holds(new_kind, old_kind)) {
+        (true, true) if new_kind.what.rank() > old_kind.what.rank() => return take,
+        (true, _) => return keep,
+        (false, true) if old.strength != Strength::Named => return take,
+        _ => {}
+    }
+    if span.is_tiny() {
+        let kind = SMALL;
+        return match old.kind {
+            SMALL => keep,
+            _ => (Outcome::New, Claim { kind, strength }),
+        };
+    }
+    // A string is a look at bytes, whatever these are.
+    if new.kind == TEXT || new.strength == Strength::Within {
+        return (Outcome::Known, old);
+    }
+    if old.kind == TEXT || old.strength <= Strength::Within {
+        return (Outcome::New, new);
+    }
+    if old.strength > new.strength {
+        return (Outcome::Against, old);
+    }
+    if new.strength > old.strength {
+        return (Outcome::Instead, new);
+    }
+    let kind = DISPUTED;
+    (Outcome::Disputed, Claim { kind, strength })
+}
+
+/// Makes a claim of the object in a slot.
+pub(crate) fn make(
+    claims: &[AtomicU32],
+    number: u32,
+    claim: Claim,
+    span: &HeapSpan,
+    kind: &dyn Fn(u32) -> Option<Arc<Kind>>,
+) -> Outcome {
+    let Some(own) = claims.get(number as usize) else {
+        return Outcome::Known;
+    };
+    let mut known = own.load(Ordering::Relaxed);
+    loop {
+        let (outcome, next) = match Claim::unpacked(known) {
+            None => (Outcome::New, claim),
+            Some(old) => {
+                let (Some(old_kind), Some(new_kind)) = (kind(old.kind), kind(claim.kind)) else {
+                    return Outcome::Known;
+                };
+                if old.kind == DISPUTED && old.strength >= claim.strength {
+                    return Outcome::Known;
+                }
+                between(old, claim, span, &old_kind, &new_kind)
+            }
+        };
+        if next.packed() == known {
+            return outcome;
+        }
+        match own.compare_exchange(known, next.packed(), Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return outcome,
+            Err(now) => known = now,
+        }
+    }
+}

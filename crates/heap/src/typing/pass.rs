@@ -1,0 +1,629 @@
+//! [`Pass`]: following types from objects of a known one to all that they lead to.
+//!
+//! Each thread has a stack of objects whose type became known, and gives half of it away when
+//! another has nothing to do. A claim counts only if the words of the object that lead somewhere
+//! are all such as the type has pointers at.
+//!
+//! What is less sure waits until all else was followed: slices that lead into an object, and
+//! pointers to the first field of something larger.
+//!
+//! Invariants: an object is followed once for each type that it is found to have; claims only get
+//! stronger or larger, so that this ends; only reachable objects are followed.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use letgo_target::Addr;
+use rustc_hash::FxHashMap;
+
+use super::claims::{self, Claim, Outcome, Strength};
+use super::kinds::{CLOSURE, DISPUTED, Fit, Kind, Lead, TEXT, What, Words};
+use super::seeds::Seeds;
+use crate::Reachable;
+use crate::bits::{index, low};
+use crate::edges::Edges;
+use crate::objects::{HeapSpan, Objects};
+use crate::prefetch::prefetch;
+
+/// Objects that a thread keeps for itself.
+const KEEP: usize = 32;
+/// Targets ahead of which it is asked what is known of them.
+const AHEAD: usize = 8;
+/// Objects that are followed together.
+const BATCH: usize = 32;
+/// Targets of an object that is followed for so long that others may be waiting.
+const MANY: usize = 4096;
+/// Slots that a thread looks through at a time, for objects of known types.
+const LOT: u32 = 1 << 14;
+/// Most less sure claims that a thread keeps.
+const MOST_LATER: usize = 1 << 22;
+
+/// Claims that were not believed, by cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Conflicts {
+    /// The slot is not one that the allocator would have chosen, or holds pointers where the type
+    /// has none, or none where it has.
+    pub slot: u64,
+    /// The object has a pointer where the type has none.
+    pub pointers: u64,
+    /// Another claim was stronger.
+    pub weaker: u64,
+    /// Two claims were as strong: the object has no type.
+    pub disputed: u64,
+}
+
+impl Conflicts {
+    /// These and others.
+    #[must_use]
+    pub(super) fn and(mut self, other: Conflicts) -> Conflicts {
+        self.add(other);
+        self
+    }
+
+    fn add(&mut self, other: Conflicts) {
+        self.slot += other.slot;
+        self.pointers += other.pointers;
+        self.weaker += other.weaker;
+        self.disputed += other.disputed;
+    }
+
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.slot + self.pointers + self.weaker + self.disputed
+    }
+}
+
+/// What is claimed when all that is sure was followed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Later {
+    /// A slice of this kind leads into the object.
+    Within(u32, u32),
+    /// A pointer to a value of this kind leads to its start, and the object is no such value.
+    First(u32, u32),
+}
+
+/// What threads share.
+pub(super) struct Pass<'a> {
+    objects: &'a Objects,
+    edges: &'a Edges,
+    seeds: &'a Seeds,
+    reachable: &'a Reachable,
+    threads: usize,
+    next_lot: AtomicUsize,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    hungry: AtomicUsize,
+    done: Mutex<Done>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    shares: Vec<Vec<u32>>,
+    waiting: usize,
+    done: bool,
+}
+
+/// What threads found.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) conflicts: Conflicts,
+    pub(super) later: Vec<Later>,
+}
+
+/// What a thread has of its own.
+#[derive(Default)]
+struct Hands {
+    kinds: Vec<Option<Arc<Kind>>>,
+    stack: Vec<u32>,
+    /// Slots and nodes.
+    batch: Vec<(u32, u32)>,
+    done: Done,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        objects: &'a Objects,
+        edges: &'a Edges,
+        seeds: &'a Seeds,
+        reachable: &'a Reachable,
+        threads: usize,
+    ) -> Pass<'a> {
+        Pass {
+            objects,
+            edges,
+            seeds,
+            reachable,
+            threads: threads.max(1),
+            next_lot: AtomicUsize::new(0),
+            queue: Mutex::new(Queue::default()),
+            wake: Condvar::new(),
+            hungry: AtomicUsize::new(0),
+            done: Mutex::new(Done::default()),
+        }
+    }
+
+    /// Follows what is known, from `first` and from all objects of a known type if so asked.
+    pub(super) fn run(&self, first: Vec<u32>, all: bool) -> Done {
+        *lock(&self.queue) = Queue {
+            shares: vec![first],
+            ..Queue::default()
+        };
+        self.hungry.store(0, Ordering::Relaxed);
+        let lots = if all { 0 } else { usize::MAX / 2 };
+        self.next_lot.store(lots, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads {
+                scope.spawn(|| self.work());
+            }
+            self.work();
+        });
+        std::mem::take(&mut lock(&self.done))
+    }
+
+    fn work(&self) {
+        let mut hands = Hands::default();
+        while self.lot(&mut hands) {
+            self.drain(&mut hands);
+        }
+        while let Some(share) = self.next() {
+            hands.stack = share;
+            self.drain(&mut hands);
+        }
+        let mut done = lock(&self.done);
+        done.conflicts.add(hands.done.conflicts);
+        done.later.append(&mut hands.done.later);
+    }
+
+    /// Takes the reachable objects of a known type out of the next slots, and drops what is known
+    /// of those that it cannot be right of. Says whether there were any slots.
+    fn lot(&self, hands: &mut Hands) -> bool {
+        let lot = self.next_lot.fetch_add(1, Ordering::Relaxed);
+        let slots = self.objects.slots();
+        let Some(first) = u32::try_from(lot).ok().and_then(|lot| lot.checked_mul(LOT)) else {
+            return false;
+        };
+        if first >= slots {
+            return false;
+        }
+        for number in first..first.saturating_add(LOT).min(slots) {
+            let Some(claim) = self.known(number) else {
+                continue;
+            };
+            if !self.reachable.members().has(number) || claim.strength == Strength::Looks {
+                continue;
+            }
+            let right = self.kind(claim.kind, hands).is_some_and(|kind| {
+                let span = self.objects.span_of_slot(number);
+                span.is_some_and(|span| span.noscan || self.agrees(&kind, number, span))
+            });
+            if right {
+                hands.stack.push(number);
+            } else if claim.strength != Strength::Named {
+                hands.done.conflicts.pointers += 1;
+                self.forget(number);
+            }
+        }
+        true
+    }
+
+    fn forget(&self, number: u32) {
+        if let Some(own) = self.seeds.claims.get(number as usize) {
+            own.store(0, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn known(&self, number: u32) -> Option<Claim> {
+        let own = self.seeds.claims.get(number as usize)?;
+        Claim::unpacked(own.load(Ordering::Relaxed))
+    }
+
+    /// The next share; nothing where no thread has any left.
+    fn next(&self) -> Option<Vec<u32>> {
+        let mut queue = lock(&self.queue);
+        queue.waiting += 1;
+        self.hungry.fetch_add(1, Ordering::Relaxed);
+        loop {
+            if let Some(share) = queue.shares.pop() {
+                queue.waiting -= 1;
+                self.hungry.fetch_sub(1, Ordering::Relaxed);
+                return Some(share);
+            }
+            if queue.waiting == self.threads || queue.done {
+                queue.done = true;
+                self.wake.notify_all();
+                return None;
+            }
+            let woken = self.wake.wait(queue);
+            queue = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn drain(&self, hands: &mut Hands) {
+        while !hands.stack.is_empty() {
+            // What several objects need is asked for before any is followed.
+            let from = hands.stack.len().saturating_sub(BATCH);
+            let mut batch = std::mem::take(&mut hands.batch);
+            batch.clear();
+            batch.extend(hands.stack.drain(from..).filter_map(|number| {
+                let node = self.edges.node(number)?;
+                self.edges.ask_range(node);
+                Some((number, node))
+            }));
+            for (_, node) in &batch {
+                self.edges.ask_targets(self.edges.range(*node).start);
+            }
+            for (_, node) in &batch {
+                let targets = self.edges.targets(self.edges.range(*node));
+                for target in targets.iter().take(AHEAD) {
+                    prefetch(&self.seeds.claims, *target as usize);
+                }
+            }
+            for (number, node) in &batch {
+                self.follow(*number, *node, hands);
+            }
+            hands.batch = batch;
+            self.share(hands);
+        }
+    }
+
+    /// Gives half of what is to be followed away, where somebody has nothing to do.
+    fn share(&self, hands: &mut Hands) {
+        if hands.stack.len() > KEEP && self.hungry.load(Ordering::Relaxed) > 0 {
+            let rest = hands.stack.split_off(hands.stack.len() / 2);
+            let share = std::mem::replace(&mut hands.stack, rest);
+            lock(&self.queue).shares.push(share);
+            self.wake.notify_one();
+        }
+    }
+
+    /// A kind, its words worked out.
+    fn kind(&self, number: u32, hands: &mut Hands) -> Option<Arc<Kind>> {
+        let at = number as usize;
+        if let Some(Some(kind)) = hands.kinds.get(at) {
+            return Some(kind.clone());
+        }
+        let mut kinds = self.seeds.lock();
+        let kind = kinds.get(number)?.clone();
+        if kind.pointers != Some(false) {
+            kinds.words(number);
+        }
+        drop(kinds);
+        if hands.kinds.len() <= at {
+            hands.kinds.resize(at + 1, None);
+        }
+        if let Some(own) = hands.kinds.get_mut(at) {
+            *own = Some(kind.clone());
+        }
+        Some(kind)
+    }
+
+    /// First word of an object among those of its span, and how many it has.
+    fn words_of(number: u32, span: &HeapSpan) -> (u64, u64) {
+        let slot = u64::from(number.wrapping_sub(span.first));
+        let header = (span.elem_size - span.usable()) / 8;
+        let first = slot.wrapping_mul(span.elem_size) / 8 + header;
+        (first, span.usable() / 8)
+    }
+
+    /// Whether every word of an object that leads somewhere is a pointer of its kind.
+    fn agrees(&self, kind: &Kind, object: u32, span: &HeapSpan) -> bool {
+        let Some(words) = kind.words.get() else {
+            return true;
+        };
+        if words.open {
+            return true;
+        }
+        let (first, count) = Pass::words_of(object, span);
+        let len = words.leads.len() as u64;
+        let mut done = 0;
+        while done < count {
+            let part = (count - done).min(64);
+            let mut bits = self.seeds.bits(span, first + done, part);
+            while bits != 0 {
+                let word = done + u64::from(bits.trailing_zeros());
+                bits &= bits - 1;
+                let place = match words.repeats {
+                    true => word % len.max(1),
+                    false => word,
+                };
+                if words.leads.get(index(place)).is_none_or(|lead| *lead == 0) {
+                    return false;
+                }
+            }
+            done += part;
+        }
+        true
+    }
+
+    /// Claims what an object of a known kind says of those that it leads to.
+    fn follow(&self, number: u32, node: u32, hands: &mut Hands) {
+        let (Some(claim), Some(span)) = (self.known(number), self.objects.span_of_slot(number))
+        else {
+            return;
+        };
+        let Some(kind) = self.kind(claim.kind, hands) else {
+            return;
+        };
+        let Some(words) = kind.words.get().filter(|words| !words.open) else {
+            return;
+        };
+        self.follow_words(number, span, node, words, hands);
+    }
+
+    fn follow_words(
+        &self,
+        number: u32,
+        span: &HeapSpan,
+        node: u32,
+        words: &Words,
+        hands: &mut Hands,
+    ) {
+        let range = self.edges.range(node);
+        let targets = self.edges.targets(range.clone());
+        let (first, count) = Pass::words_of(number, span);
+        let len = words.leads.len() as u64;
+        let (mut done, mut at) = (0, 0usize);
+        while done < count && at < targets.len() {
+            let part = (count - done).min(64);
+            let mut bits = self.seeds.bits(span, first + done, part) & low(part);
+            while bits != 0 {
+                let word = done + u64::from(bits.trailing_zeros());
+                bits &= bits - 1;
+                let place = if words.repeats {
+                    word % len.max(1)
+                } else {
+                    word
+                };
+                if let (Some(target), Some(lead)) = (targets.get(at), words.leads.get(index(place)))
+                {
+                    self.lead(Lead::unpacked(*lead), *target, range.start + at, hands);
+                }
+                if let Some(target) = targets.get(at + AHEAD) {
+                    prefetch(&self.seeds.claims, *target as usize);
+                }
+                at += 1;
+            }
+            done += part;
+            if targets.len() > MANY {
+                self.share(hands);
+            }
+        }
+    }
+
+    /// Makes of a target what a word of a known kind says.
+    #[inline]
+    fn lead(&self, lead: Lead, target: u32, edge: usize, hands: &mut Hands) {
+        match lead {
+            Lead::None | Lead::Unknown => {}
+            Lead::Text => {
+                let known = self.known(target);
+                if known.is_none_or(|known| known.kind != TEXT) {
+                    self.claim(target, TEXT, Strength::String, hands);
+                }
+            }
+            Lead::Whole(kind) => self.whole(kind, target, edge, hands),
+            Lead::Row(kind) => self.row(kind, target, edge, hands),
+            Lead::Func => self.closure(target, hands),
+            Lead::MapParts(map) => self.map_parts(map, target, edge, hands),
+        }
+    }
+
+    /// Bytes behind the start of the object that an edge leads to.
+    #[inline]
+    fn offset(&self, span: &HeapSpan, edge: usize) -> u64 {
+        let offset = u64::from(self.edges.offset(edge));
+        offset.saturating_sub(span.elem_size - span.usable())
+    }
+
+    #[inline]
+    fn whole(&self, kind: u32, target: u32, edge: usize, hands: &mut Hands) {
+        let known = self.known(target);
+        if known.is_some_and(|known| known.kind == kind && known.strength >= Strength::Pointer) {
+            return;
+        }
+        let Some(span) = self.objects.span_of_slot(target) else {
+            return;
+        };
+        if self.offset(span, edge) != 0 && !span.is_tiny() {
+            return;
+        }
+        if !self.claim(target, kind, Strength::Pointer, hands)
+            && known.is_none()
+            && hands.done.later.len() < MOST_LATER
+        {
+            hands.done.later.push(Later::First(target, kind));
+        }
+    }
+
+    #[inline]
+    fn row(&self, kind: u32, target: u32, edge: usize, hands: &mut Hands) {
+        let known = self.known(target);
+        if known.is_some_and(|known| known.kind == kind && known.strength >= Strength::Slice) {
+            return;
+        }
+        let Some(span) = self.objects.span_of_slot(target) else {
+            return;
+        };
+        if self.offset(span, edge) == 0 || span.is_tiny() {
+            self.claim(target, kind, Strength::Slice, hands);
+        } else if known.is_none() && hands.done.later.len() < MOST_LATER {
+            let size = match self.kind(kind, hands).map(|kind| kind.fit) {
+                Some(Fit::Rows(size)) => size.max(1),
+                _ => return,
+            };
+            if self.offset(span, edge).is_multiple_of(size) {
+                hands.done.later.push(Later::Within(target, kind));
+            }
+        }
+    }
+
+    /// A function value leads to a closure, whose function may be known.
+    fn closure(&self, target: u32, hands: &mut Hands) {
+        let known = self.known(target);
+        let kind = known.map_or(CLOSURE, |known| known.kind);
+        let is_closure = |kind: &Arc<Kind>| matches!(kind.what, What::Closure(_));
+        if self.kind(kind, hands).as_ref().is_some_and(is_closure)
+            && known.is_none_or(|known| known.strength < Strength::Pointer)
+        {
+            self.claim(target, kind, Strength::Pointer, hands);
+        }
+    }
+
+    /// What a map leads to: a directory starts with a pointer, a group never does.
+    fn map_parts(&self, map: u32, target: u32, edge: usize, hands: &mut Hands) {
+        let Some(What::Map(map)) = self.kind(map, hands).map(|kind| kind.what) else {
+            return;
+        };
+        let Some(span) = self.objects.span_of_slot(target) else {
+            return;
+        };
+        let (first, _) = Pass::words_of(target, span);
+        let is_directory = !span.noscan && self.seeds.bits(span, first, 1) != 0;
+        let what = match is_directory {
+            true => What::MapDirectory(map),
+            false => What::MapSlots(map),
+        };
+        let number = self.seeds.lock().number(what);
+        if let Some(kind) = number {
+            self.whole(kind, target, edge, hands);
+        }
+    }
+
+    /// Makes a claim; says whether it could be true.
+    fn claim(&self, target: u32, number: u32, strength: Strength, hands: &mut Hands) -> bool {
+        let (Some(span), Some(kind)) =
+            (self.objects.span_of_slot(target), self.kind(number, hands))
+        else {
+            return false;
+        };
+        if !claims::fits(&kind, span) {
+            // A pointer may lead to the first field of something larger, and a string anywhere.
+            let expected = matches!(strength, Strength::Pointer | Strength::String);
+            hands.done.conflicts.slot += u64::from(!expected);
+            return false;
+        }
+        if !span.noscan && !self.agrees(&kind, target, span) {
+            hands.done.conflicts.pointers += 1;
+            return false;
+        }
+        let kind = number;
+        let claim = Claim { kind, strength };
+        let look_up = |number: u32| self.seeds.lock().get(number).cloned();
+        match claims::make(&self.seeds.claims, target, claim, span, &look_up) {
+            Outcome::Known => {}
+            Outcome::New => self.push(target, span, hands),
+            Outcome::Against => hands.done.conflicts.weaker += 1,
+            Outcome::Instead => {
+                hands.done.conflicts.weaker += 1;
+                self.push(target, span, hands);
+            }
+            Outcome::Disputed => hands.done.conflicts.disputed += 1,
+        }
+        true
+    }
+
+    fn push(&self, target: u32, span: &HeapSpan, hands: &mut Hands) {
+        if !span.noscan {
+            self.edges.ask(target);
+            hands.stack.push(target);
+        }
+    }
+
+    /// Makes the claims of variables: words of these kinds that lead to these objects.
+    pub(super) fn variables(&self, leads: &[(Lead, u32, u64)]) -> (Vec<u32>, Done) {
+        let mut hands = Hands::default();
+        for (lead, target, offset) in leads {
+            let span = self.objects.span_of_slot(*target);
+            let start = span.map_or(0, |span| span.elem_size - span.usable());
+            let (lead, strength) = match lead {
+                Lead::Whole(kind) => (*kind, Strength::Pointer),
+                Lead::Row(kind) => (*kind, Strength::Slice),
+                Lead::Text => (TEXT, Strength::String),
+                Lead::Func => {
+                    self.closure(*target, &mut hands);
+                    continue;
+                }
+                _ => continue,
+            };
+            if *offset == start || strength == Strength::String {
+                self.claim(*target, lead, strength, &mut hands);
+            }
+        }
+        (hands.stack, hands.done)
+    }
+
+    /// Makes the claims that waited, those of objects of which nothing is known still; answers
+    /// which objects have a type now.
+    pub(super) fn later(
+        &self,
+        later: &mut Vec<Later>,
+        larger: &FxHashMap<Addr, Vec<Addr>>,
+        conflicts: &mut Conflicts,
+    ) -> Vec<u32> {
+        later.sort_unstable();
+        later.dedup();
+        let mut hands = Hands::default();
+        for one in later.drain(..) {
+            let (Later::Within(target, kind) | Later::First(target, kind)) = one;
+            let known = self.known(target);
+            if known.is_some_and(|known| known.strength > Strength::Looks) {
+                continue;
+            }
+            match one {
+                Later::Within(..) => {
+                    self.claim(target, kind, Strength::Within, &mut hands);
+                }
+                Later::First(..) => {
+                    if let Some(kind) = self.larger(target, kind, larger, &mut hands) {
+                        self.claim(target, kind, Strength::Looks, &mut hands);
+                    }
+                }
+            }
+        }
+        conflicts.add(hands.done.conflicts);
+        hands.stack
+    }
+
+    /// The only kind that starts with a value of `kind` and that an object may be.
+    fn larger(
+        &self,
+        target: u32,
+        kind: u32,
+        larger: &FxHashMap<Addr, Vec<Addr>>,
+        hands: &mut Hands,
+    ) -> Option<u32> {
+        let span = self.objects.span_of_slot(target)?;
+        let elem = self.kind(kind, hands)?.elem?;
+        let more = larger.get(&elem).map(Vec::as_slice).unwrap_or_default();
+        let mut only = None;
+        for at in std::iter::once(&elem).chain(more) {
+            for what in [What::Value(*at), What::Row(*at)] {
+                let number = self.seeds.lock().number(what);
+                let Some(number) = number else { continue };
+                let Some(own) = self.kind(number, hands) else {
+                    continue;
+                };
+                if !claims::fits(&own, span) || (!span.noscan && !self.agrees(&own, target, span)) {
+                    continue;
+                }
+                // One value or a row of one is the same.
+                let same = only.is_some_and(|(_, at)| Some(at) == own.elem);
+                if only.is_some() && !same {
+                    return None;
+                }
+                only = only.or(own.elem.map(|at| (number, at)));
+            }
+        }
+        only.map(|(number, _)| number)
+    }
+
+    /// Whether a number says nothing.
+    pub(super) fn is_disputed(claim: Claim) -> bool {
+        claim.kind == DISPUTED
+    }
+}
