@@ -23,6 +23,8 @@ const MOST_STORES: usize = 16;
 const MOST_DEPTH: usize = 16;
 const MOST_WORDS: usize = 1 << 16;
 const WORD: u64 = 8;
+/// More than the flags of a `reflect.Value`, which stand behind a type and a pointer.
+const MOST_FLAGS: u64 = 1 << 16;
 /// In place of a function: the program starts with it.
 const INITIAL: u64 = 0;
 
@@ -186,6 +188,10 @@ impl<'a> Evidence<'a> {
                 if next != 0 {
                     self.stored.insert((word + WORD, INITIAL));
                 }
+                let third = value(index + 2);
+                if (1..MOST_FLAGS).contains(&third) {
+                    self.numbers.insert((word + 2 * WORD, third));
+                }
                 continue;
             }
             if self.program.is_constant(at)
@@ -216,6 +222,8 @@ impl<'a> Evidence<'a> {
 
     /// Weighs all candidates.
     pub(super) fn weigh(mut self) -> GlobalTypes {
+        let numbered: FxHashSet<u64> = self.numbers.iter().map(|number| number.0).collect();
+        let mut hidden = FxHashSet::default();
         for (word, function) in &self.type_words {
             let behind = word + WORD;
             // Else it may be a variable that holds a type, beside others.
@@ -224,16 +232,22 @@ impl<'a> Evidence<'a> {
             let by = [*function, INITIAL];
             let stored = by.iter().any(|by| self.stored.contains(&(behind, *by)));
             if is_value && (initial || stored) {
-                self.candidates
-                    .entry(*word)
-                    .or_default()
-                    .push(Pointee::Iface);
+                hidden.insert(behind);
+                // A `reflect.Value` begins alike, and has its flags behind.
+                let third = (behind + WORD, *function);
+                let flags = self.stored.contains(&third) && !self.type_words.contains(&third);
+                if !flags && !numbered.contains(&third.0) {
+                    self.candidates
+                        .entry(*word)
+                        .or_default()
+                        .push(Pointee::Iface);
+                }
             }
         }
         let mut found = GlobalTypes::default();
         let mut interface = None;
         for (word, candidates) in &self.candidates {
-            let behind = interface == word.checked_sub(WORD);
+            let behind = hidden.contains(word) || interface == word.checked_sub(WORD);
             if candidates.is_empty() || behind {
                 continue;
             }

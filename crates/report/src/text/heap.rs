@@ -149,6 +149,11 @@ fn branch(table: &mut Table<'_>, of: Of, holder: &Holder, stem: &str, below: &st
         (Ink::Dim, units::bytes(holder.object.slot_bytes)),
         (depth, format!("{stem}{}", name(holder))),
     ]);
+    if let Some(words) = holder.root.as_ref().and_then(stored_by) {
+        let blank = || plain("");
+        let words = (Ink::Dim, format!("{below}{words}"));
+        table.row(vec![blank(), blank(), blank(), blank(), words]);
+    }
     let [child, last, beside, nothing] = strokes(of.look);
     let rest = holder.children_rest.as_ref();
     let mut left = holder.children.len() + usize::from(rest.is_some());
@@ -231,7 +236,7 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
     }
 }
 
-/// A variable by its name, its type, its place, and without a name by who stores into it.
+/// A variable by its name, its type and its place.
 fn variable_name(root: &HolderRoot) -> String {
     let place = root.place.as_deref();
     let named = match (&root.name, place) {
@@ -245,13 +250,6 @@ fn variable_name(root: &HolderRoot) -> String {
     };
     if let (Some(_), Some(place)) = (&root.name, place) {
         told.push_str(&format!(", {place}"));
-    }
-    if let (None, Some(by)) = (&root.name, root.stored_by.first()) {
-        let file = by.file.rsplit('/').next().unwrap_or_default();
-        told.push_str(&format!(
-            ", stored into by {} {file}:{}",
-            by.function, by.line
-        ));
     }
     told
 }
@@ -295,6 +293,21 @@ fn types(page: &mut Page, report: &HeapReport) {
         row(&untyped, "of no known type".into(), Ink::Dim);
     }
     table.write(page, 2);
+}
+
+/// Who stores into a variable that has no name.
+fn stored_by(root: &HolderRoot) -> Option<String> {
+    let first = root.stored_by.first().filter(|_| root.name.is_none())?;
+    let file = first.file.rsplit('/').next().unwrap_or_default();
+    let more = root.stored_by.len() - 1;
+    let others = match more {
+        0 => String::new(),
+        _ => format!(", and {more} more"),
+    };
+    Some(format!(
+        "stored into by {} {file}:{}{others}",
+        first.function, first.line
+    ))
 }
 
 fn classes(page: &mut Page, report: &HeapReport) {
@@ -365,4 +378,42 @@ fn sum(classes: &[HeapClass]) -> HeapClass {
         }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Location;
+
+    #[test]
+    fn a_variable_without_a_name_is_said_by_its_type_and_by_who_stores_into_it() {
+        let place = |function: &str| Location {
+            function: function.into(),
+            file: "/src/api/store.go".into(),
+            line: 41,
+        };
+        let mut root = HolderRoot {
+            kind: HolderKind::Bss,
+            name: None,
+            place: Some("bss+0x1e40".into()),
+            goroutine: None,
+            function: None,
+            type_name: Some("map[string]*main.Session".into()),
+            stored_by: vec![place("main.(*Store).Put")],
+        };
+        assert_eq!(
+            root_name(&root),
+            "variable bss+0x1e40 map[string]*main.Session"
+        );
+        let one = "stored into by main.(*Store).Put store.go:41";
+        assert_eq!(stored_by(&root).as_deref(), Some(one));
+        root.stored_by.push(place("main.load"));
+        assert_eq!(stored_by(&root), Some(format!("{one}, and 1 more")));
+        root.name = Some("main.sessions".into());
+        assert_eq!(
+            root_name(&root),
+            "main.sessions map[string]*main.Session, bss+0x1e40"
+        );
+        assert_eq!(stored_by(&root), None);
+    }
 }
