@@ -121,20 +121,18 @@ impl GlobalTypes {
     }
 
     /// Takes what another source says, which knows better.
-    fn prefer(&mut self, mut better: Vec<(Addr, Pointee)>, variables: Vec<TypedVariable>) {
-        better.sort();
-        better.dedup_by_key(|known| known.0);
+    fn prefer(&mut self, better: GlobalTypes) {
         // A variable that is known is known in all its words.
-        let known: Vec<AddrRange> = variables.iter().map(|one| one.range).collect();
+        let known: Vec<AddrRange> = better.variables.iter().map(|one| one.range).collect();
         let covered = |word: Addr| {
             let next = known.partition_point(|range| range.start() <= word);
             let own = next.checked_sub(1).and_then(|index| known.get(index));
             own.is_some_and(|range| range.contains(word))
         };
         self.pointees.retain(|own| !covered(own.0));
-        self.pointees.extend(better);
+        self.pointees.extend(better.pointees);
         self.pointees.sort();
-        self.variables = variables;
+        self.variables = better.variables;
     }
 }
 
@@ -149,8 +147,8 @@ impl GoBinary {
     pub fn globals_typed(&self) -> Result<&GlobalTypes, Error> {
         let found = self.typed.get_or_init(|| {
             let mut found = self.globals_by_code()?;
-            if let Ok(Some((pointees, variables))) = self.globals_by_dwarf() {
-                found.prefer(pointees, variables);
+            if let Ok(Some(better)) = self.globals_by_dwarf() {
+                found.prefer(better);
             }
             Ok(found)
         });
@@ -195,13 +193,11 @@ impl GoBinary {
             .collect()
     }
 
-    /// What DWARF says, if there is any: words and variables, both in order.
+    /// What DWARF says, if there is any: of variables and their words.
     ///
     /// # Errors
     /// Where DWARF or the types cannot be read.
-    pub fn globals_by_dwarf(
-        &self,
-    ) -> Result<Option<(Vec<(Addr, Pointee)>, Vec<TypedVariable>)>, Error> {
+    pub fn globals_by_dwarf(&self) -> Result<Option<GlobalTypes>, Error> {
         dwarf::read(self, &self.types()?)
     }
 }

@@ -160,7 +160,7 @@ impl Types {
         let bytes = self.bytes_at(addr)?;
         let kind = Kind::of(*bytes.get(23)?)?;
         let (size, ptr_bytes) = (u64_at(bytes, 0)?, u64_at(bytes, 8)?);
-        let aligned = addr.0 % 8 == 0 && [1, 2, 4, 8].contains(bytes.get(21)?);
+        let aligned = addr.0.is_multiple_of(8) && [1, 2, 4, 8].contains(bytes.get(21)?);
         if !aligned || size > MOST_SIZE || ptr_bytes > size || ptr_bytes % 8 != 0 {
             return None;
         }
@@ -239,7 +239,7 @@ impl Types {
     /// The type of the values that an itab at `addr` of `image` is for.
     pub(crate) fn of_itab(&self, image: &dyn ReadMemory, addr: Addr) -> Option<TypeHead> {
         let mut bytes = [0; 24];
-        if addr.0 % 8 != 0 {
+        if !addr.0.is_multiple_of(8) {
             return None;
         }
         image.read(addr, &mut bytes).ok()?;

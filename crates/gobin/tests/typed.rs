@@ -43,9 +43,9 @@ fn told(types: &Types, pointee: Pointee) -> String {
 fn compare(binary: &GoBinary, code: &GlobalTypes) -> Tally {
     let types = binary.types().expect("types");
     let dwarf = binary.globals_by_dwarf().expect("sound DWARF");
-    let (words, variables) = dwarf.expect("DWARF");
+    let dwarf = dwarf.expect("DWARF");
     let place = |word: Addr| {
-        let one = variables.iter().find(|one| one.range.contains(word));
+        let one = dwarf.variable(word);
         one.map_or_else(String::new, |one| match word.since(one.range.start()) {
             0 => one.name.clone(),
             offset => format!("{}+{offset:#x}", one.name),
@@ -53,7 +53,7 @@ fn compare(binary: &GoBinary, code: &GlobalTypes) -> Tally {
     };
     let mut tally = Tally::default();
     let mut known = Vec::new();
-    for (word, truth) in &words {
+    for (word, truth) in &dwarf.pointees {
         known.push(*word);
         let (name, truth_told) = (place(*word), told(&types, *truth));
         match code.pointee(*word) {

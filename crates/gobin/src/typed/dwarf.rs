@@ -11,7 +11,7 @@ use letgo_target::{Addr, AddrRange};
 use rustc_hash::FxHashMap;
 
 use super::evidence::words;
-use super::{Pointee, TypedVariable};
+use super::{GlobalTypes, Pointee, TypedVariable};
 use crate::dwarf::{GoType, Sections, Units};
 use crate::types::{Kind, Types};
 use crate::{Error, GoBinary, Image, Section};
@@ -24,10 +24,8 @@ const MOST_DEPTH: usize = 32;
 /// Most elements of an array that are looked at.
 const MOST_ELEMENTS: u64 = 1 << 16;
 
-type Found = (Vec<(Addr, Pointee)>, Vec<TypedVariable>);
-
 /// Words and variables, both in order; nothing without DWARF.
-pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<Found>, Error> {
+pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<GlobalTypes>, Error> {
     let debug = binary
         .debug
         .as_ref()
@@ -58,9 +56,13 @@ pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<Found>, Er
     })?;
     let mut words = reader.words;
     words.sort();
-    words.dedup();
+    words.dedup_by_key(|word| word.0);
     variables.sort();
-    Ok(Some((words, variables)))
+    Ok(Some(GlobalTypes {
+        pointees: words,
+        variables,
+        ..GlobalTypes::default()
+    }))
 }
 
 /// Where the section starts that `start` lies in. A file of symbols alone has its header, too.

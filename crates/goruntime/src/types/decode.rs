@@ -14,6 +14,8 @@ use super::{GoField, GoHead, GoKind, GoShape, GoType, MOST_FIELDS, MOST_NAME, Ty
 
 /// Largest type: the linker refuses larger ones.
 const MOST_SIZE: u64 = 1 << 47;
+/// Most fields of all structures that are looked for.
+const ALL_FIELDS: usize = 1 << 24;
 /// Deepest nesting of a name that is put together.
 const MOST_SPELLING: u32 = 8;
 
@@ -219,7 +221,7 @@ impl TypeTable {
     ///
     /// Descriptors have no list of their own, so each place is looked at where one may lie.
     pub fn structures(&self) -> Vec<Addr> {
-        let mut found = Vec::new();
+        let (mut found, mut fields) = (Vec::new(), 0);
         for (start, bytes) in self.sections() {
             let places = bytes.get(..bytes.len().saturating_sub(LONGEST - 8));
             let places = places.unwrap_or_default().chunks_exact(8);
@@ -227,9 +229,19 @@ impl TypeTable {
                 let addr = start.add(number * 8);
                 let head = bytes.get(usize::try_from(number * 8).unwrap_or(usize::MAX)..);
                 let is_struct = |head: &&[u8]| byte(head, KIND) & KIND_MASK == 25;
-                if head.filter(is_struct).is_some()
-                    && self.get(addr).is_some_and(|found| self.is_whole(&found))
-                {
+                if head.filter(is_struct).is_none() {
+                    continue;
+                }
+                let Some(own) = self.get(addr) else {
+                    continue;
+                };
+                if let GoShape::Struct { fields: own } = &own.shape {
+                    fields += own.len();
+                }
+                if fields > ALL_FIELDS {
+                    return found;
+                }
+                if self.is_whole(&own) {
                     found.push(addr);
                 }
             }

@@ -62,8 +62,16 @@ impl TypeTable {
             };
             table.sections.push((range.start(), bytes));
         }
-        table.sections.sort_by_key(|section| section.0);
-        Ok(table)
+        Ok(TypeTable::of_sections(table.sections))
+    }
+
+    /// A table of these sections: where each starts, and its bytes.
+    pub fn of_sections(mut sections: Vec<(Addr, Vec<u8>)>) -> TypeTable {
+        sections.sort_by_key(|section| section.0);
+        TypeTable {
+            sections,
+            made: BTreeMap::new(),
+        }
     }
 
     /// Whether an address lies where a module keeps its types.

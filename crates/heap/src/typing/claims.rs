@@ -225,3 +225,93 @@ pub(crate) fn make(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use letgo_target::Addr;
+
+    use super::*;
+    use crate::objects::Shape;
+
+    fn span(elem_size: u64, noscan: bool) -> HeapSpan {
+        HeapSpan {
+            elem_size,
+            nelems: 8,
+            noscan,
+            ..HeapSpan::default()
+        }
+    }
+
+    fn kind(what: What, fit: Fit, firsts: &[u64]) -> Kind {
+        Kind {
+            what,
+            fit,
+            pointers: Some(true),
+            elem: firsts.first().map(|at| Addr(*at)),
+            firsts: firsts.iter().map(|at| Addr(*at)).collect(),
+            internal: false,
+            words: OnceLock::new(),
+        }
+    }
+
+    #[test]
+    fn a_type_fits_the_slot_that_the_allocator_takes_for_it() {
+        let value = |size| kind(What::Value(Addr(1)), Fit::Once(size), &[1]);
+        let fits = |size: u64, elem_size: u64| fits(&value(size), &span(elem_size, false));
+        assert!(fits(48, 48) && fits(33, 48));
+        assert!(!fits(32, 48), "there is a smaller slot");
+        assert!(!fits(49, 48));
+        assert!(!super::fits(&value(48), &span(48, true)), "it has pointers");
+        let headed = HeapSpan {
+            shape: Shape::Header,
+            ..span(576, false)
+        };
+        assert!(super::fits(&value(568), &headed));
+        assert!(!super::fits(&value(570), &headed), "no room for its header");
+        let rows = kind(What::Row(Addr(1)), Fit::Rows(48), &[1]);
+        assert!(super::fits(&rows, &span(96, false)));
+        assert!(!super::fits(&rows, &span(128, false)), "two take 96");
+        let large = HeapSpan {
+            nelems: 1,
+            ..span(40960, false)
+        };
+        assert!(super::fits(&value(40000), &large));
+        assert!(!super::fits(&value(32768), &large));
+    }
+
+    #[test]
+    fn the_larger_of_two_that_start_alike_is_right_and_of_two_others_neither() {
+        let outer = kind(What::Value(Addr(1)), Fit::Once(48), &[1, 2]);
+        let inner = kind(What::Value(Addr(2)), Fit::Once(48), &[2]);
+        let row = kind(What::Row(Addr(2)), Fit::Rows(48), &[2]);
+        let other = kind(What::Value(Addr(3)), Fit::Once(48), &[3]);
+        let claim = |kind, strength| Claim { kind, strength };
+        let meet = |old: (u32, Strength, &Kind), new: (u32, Strength, &Kind)| {
+            let (outcome, left) = between(
+                claim(old.0, old.1),
+                claim(new.0, new.1),
+                &span(48, false),
+                old.2,
+                new.2,
+            );
+            (outcome, left.kind)
+        };
+        let (pointer, slice) = (Strength::Pointer, Strength::Slice);
+        for (a, b) in [(pointer, pointer), (pointer, slice), (slice, pointer)] {
+            let (outer, inner) = ((11, a, &outer), (12, b, &inner));
+            assert_eq!(meet(inner, outer), (Outcome::New, 11));
+            assert_eq!(meet(outer, inner), (Outcome::Known, 11));
+        }
+        let (row, inner) = ((13, slice, &row), (12, pointer, &inner));
+        assert_eq!(meet(inner, row), (Outcome::New, 13));
+        assert_eq!(meet(row, inner), (Outcome::Known, 13));
+        let outer = (11, pointer, &outer);
+        assert_eq!(meet(outer, (14, slice, &other)), (Outcome::Against, 11));
+        let both = meet(outer, (14, pointer, &other));
+        assert_eq!(both, (Outcome::Disputed, DISPUTED));
+        let named = (14, Strength::Named, &other);
+        assert_eq!(meet(outer, named), (Outcome::Instead, 14));
+    }
+}
