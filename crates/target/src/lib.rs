@@ -28,7 +28,7 @@ pub use mapping::{Mapping, Permissions};
 pub use memory::{Fault, Piece, ReadMemory, SliceMemory, read_bytes, read_u16, read_u32, read_u64};
 pub use registers::Registers;
 pub use residency::{PageKind, PageRun, Residency};
-pub use signal_frame::interrupted;
+pub use signal_frame::{interrupted, signal_marks};
 pub use units::{ResidentBytes, VirtBytes};
 
 /// Bytes of an os page. x86-64 Linux has no other base page size.

@@ -21,6 +21,12 @@ const MOST: u64 = 1 << 20;
 /// Words of a frame that are looked at: the return address, `uc_flags`, `uc_link`, the stack, and
 /// the registers up to the address of the vector registers.
 const WORDS: usize = 6 + 24;
+/// Which of them is the size of the signal stack.
+const SIZE: usize = 5;
+/// Where the registers begin.
+const REGISTERS: usize = 6;
+/// Which of these has the segments.
+const SEGMENTS: usize = 18;
 /// All flags that a `ucontext` may have: `UC_FP_XSTATE`, `UC_SIGCONTEXT_SS`,
 /// `UC_STRICT_RESTORE_SS`.
 const FLAGS: u64 = 7;
@@ -34,6 +40,19 @@ const USER_END: u64 = 1 << 47;
 /// Registers of a thread as they were when its signal handler was called, where `sp` lies on
 /// `stack`, its signal stack; nothing where no frame on it is what the kernel writes.
 pub fn interrupted(memory: &dyn ReadMemory, sp: Addr, stack: AddrRange) -> Option<Registers> {
+    frame(memory, sp, stack).map(|(_, registers)| registers)
+}
+
+/// The words of the frame that [`interrupted`] finds which are no addresses, and without which it
+/// is not taken for one: the size of the signal stack, and segments.
+pub fn signal_marks(memory: &dyn ReadMemory, sp: Addr, stack: AddrRange) -> Option<[AddrRange; 2]> {
+    let (at, _) = frame(memory, sp, stack)?;
+    let word = |number: u64| AddrRange::sized(at.add(number * 8), 8);
+    Some([SIZE, REGISTERS + SEGMENTS].map(|number| word(number as u64)))
+}
+
+/// The outermost frame: where it lies, and the registers in it.
+fn frame(memory: &dyn ReadMemory, sp: Addr, stack: AddrRange) -> Option<(Addr, Registers)> {
     if !stack.contains(sp) || stack.len() > MOST {
         return None;
     }
@@ -45,20 +64,20 @@ pub fn interrupted(memory: &dyn ReadMemory, sp: Addr, stack: AddrRange) -> Optio
         .map(u64::from_le_bytes)
         .collect();
     // The outermost is where the stack begins, at its end.
-    let mut frames = words.windows(WORDS).rev();
-    frames.find_map(|frame| of_frame(frame, stack))
+    let mut frames = words.windows(WORDS).enumerate().rev();
+    frames.find_map(|(at, frame)| Some((from.add(at as u64 * 8), of_frame(frame, stack)?)))
 }
 
 /// The registers in a frame, if that is what the words are.
 fn of_frame(words: &[u64], stack: AddrRange) -> Option<Registers> {
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
-    let [back, flags, link, base, size] = [word(0), word(1), word(2), word(3), word(5)];
+    let [back, flags, link, base, size] = [word(0), word(1), word(2), word(3), word(SIZE)];
     let names_it = base == stack.start().0 && size == stack.len();
     if !names_it || link != 0 || flags & !FLAGS != 0 || !is_user(back) {
         return None;
     }
-    let register = |number: usize| word(6 + number);
-    let segments = register(18);
+    let register = |number: usize| word(REGISTERS + number);
+    let segments = register(SEGMENTS);
     let vectors = Addr(register(23));
     let is_ours = segments & 0xffff == USER_CS
         && USER_SS.contains(&(segments >> 48))
@@ -127,6 +146,23 @@ mod tests {
         let mut memory = SliceMemory::default();
         memory.map(Addr(BASE), bytes);
         memory
+    }
+
+    /// Of a redacted snapshot there are addresses, and what is kept beside them.
+    #[test]
+    fn addresses_and_marks_are_enough_to_find_a_frame() {
+        let sp = Addr(FRAME - 0x800);
+        let whole = frame(0xc000_123450);
+        let marks = signal_marks(&memory(&[(FRAME, whole.clone())]), sp, stack()).unwrap();
+        let kept = |at: Addr| marks.iter().any(|mark| mark.contains(at));
+        let words = whole.iter().zip(0u64..).map(|(word, number)| {
+            let is_kept = *word > 0x40_0000 && *word < USER_END || kept(Addr(FRAME + number * 8));
+            if is_kept { *word } else { 0 }
+        });
+        let redacted = memory(&[(FRAME, words.collect())]);
+        let found = interrupted(&redacted, sp, stack()).unwrap();
+        assert_eq!((found.rip, found.rsp), (0x45_1234, 0xc000_123450));
+        assert_eq!((found.r8, found.rax), (0, 0));
     }
 
     #[test]

@@ -121,14 +121,16 @@ pub(super) struct Redaction {
 }
 
 impl Redaction {
-    /// Of what was `read` to find the runtime's structures.
+    /// Of what was `read` to find the runtime's structures, and of words that are `marks`.
     pub(super) fn new(
         program: &Program,
         census: &Census,
         mappings: &[Mapping],
         read: &[AddrRange],
+        marks: &[AddrRange],
     ) -> Redaction {
         let mut kept = constants(program, mappings);
+        kept.extend(marks);
         kept.extend(census.metadata.iter().map(|part| part.range));
         let slot = |addr: Addr| {
             let span = census.span_of(addr)?;

@@ -71,7 +71,8 @@ pub fn write(
     let census = runtime.census(&recording, &options).map_err(wrong)?;
     let read = recording.into_ranges();
     if keep.redact {
-        let redaction = Redaction::new(program, &census, &view.mappings, &read);
+        let marks = view.signal_marks(&census.threads);
+        let redaction = Redaction::new(program, &census, &view.mappings, &read, &marks);
         for thread in &mut view.threads {
             redaction.registers(thread);
         }

@@ -16,7 +16,7 @@ use letgo_linux::frozen::{joined_residency, joined_smaps};
 use letgo_linux::process::Use;
 use letgo_linux::{LiveMemory, StopReport, StoppedThread, residency, system};
 use letgo_report::Method;
-use letgo_target::{self as target, Addr, Coverage, Mapping, ReadMemory, Residency};
+use letgo_target::{self as target, Addr, AddrRange, Coverage, Mapping, ReadMemory, Residency};
 
 use super::choice;
 use super::halted::Halted;
@@ -259,13 +259,32 @@ impl View {
     /// What the threads have in their hands, and of those that stand in the handler of a signal
     /// also what they had before it: a goroutine that ran is where that says.
     pub fn in_hand(&self, threads: &[Thread]) -> Vec<Registers> {
-        let before = self.threads.iter().filter_map(|own| {
-            let mut stacks = threads.iter().map(|thread| thread.gsignal_stack);
-            let stack = stacks.find(|stack| stack.contains(own.sp()))?;
-            target::interrupted(&*self.memory, own.sp(), stack)
-        });
+        let handling = self.handling(threads);
+        let before =
+            handling.filter_map(|(sp, stack)| target::interrupted(&*self.memory, sp, stack));
         let before: Vec<target::Registers> = before.collect();
         [hands(&before), self.registers.clone()].concat()
+    }
+
+    /// Words that are no addresses, by which is seen what threads had in their hands before they
+    /// came to stand in the handler of a signal.
+    pub fn signal_marks(&self, threads: &[Thread]) -> Vec<AddrRange> {
+        let handling = self.handling(threads);
+        let marks =
+            handling.filter_map(|(sp, stack)| target::signal_marks(&*self.memory, sp, stack));
+        marks.flatten().collect()
+    }
+
+    /// Threads that stand in the handler of a signal: stack pointer and signal stack.
+    fn handling<'a>(
+        &'a self,
+        threads: &'a [Thread],
+    ) -> impl Iterator<Item = (Addr, AddrRange)> + 'a {
+        self.threads.iter().filter_map(|own| {
+            let mut stacks = threads.iter().map(|thread| thread.gsignal_stack);
+            let stack = stacks.find(|stack| stack.contains(own.sp()))?;
+            Some((own.sp(), stack))
+        })
     }
 
     /// Whether there is room to go on reading: what the target writes to is held twice meanwhile.
