@@ -28,7 +28,7 @@ const MOST_LABELS: u64 = 64;
 /// Bytes of a key or a value; labels are short, since profiles repeat them.
 const MOST_STRING: u64 = 1024;
 
-/// A string or a pair of them in memory: words of address and length.
+/// Bytes of two strings in memory, an address and a length each.
 const PAIR: u64 = 32;
 
 /// One set of labels.
@@ -184,7 +184,7 @@ impl Reader<'_> {
                         set.insert(key, value);
                     }
                 }
-                next = Addr(nth(&bucket, BUCKET as usize / 8 - 1)?);
+                next = Addr(nth(&bucket, BUCKET_NEXT)?);
             }
         }
         Some(())
@@ -231,5 +231,7 @@ const MOST_LOG2: u32 = 6;
 const CELLS: usize = 8;
 /// Bytes of a bucket of pairs of strings.
 const BUCKET: u64 = 8 + 8 * PAIR + 8;
+/// The next bucket, a word.
+const BUCKET_NEXT: usize = 1 + 8 * 4;
 /// `minTopHash`: a cell with less is empty, or was moved.
 const LEAST_HASH: u8 = 5;

@@ -72,7 +72,7 @@ fn where_something_is_missing_nobody_is_proven_and_the_report_says_so() {
         .skip("span", "as if it could not be read");
     partial.coverage.skip("span", "as if it could not be read");
     let around = Surroundings::of(&opened.process);
-    let mut made = |reading: &mut Reading| {
+    let made = |reading: &mut Reading| {
         let report = goroutines_report(&opened.program, reading, &around, None);
         report.unwrap()
     };

@@ -99,9 +99,8 @@ const LOOPS: [&str; 2] = [
     "net/http.(*persistConn).writeLoop",
 ];
 
-/// A client that never closes the body of an answer: both goroutines of the connection stay. Where
-/// the transport still knows the connection (up to 1.22 in a map of what can be cancelled), they
-/// can be reached; else nobody closes it any more, and the runtime's profile says the same.
+/// A client that never closes the body of an answer: both goroutines of the connection stay, and
+/// whether they are proven is as the runtime's profile has it.
 #[test]
 fn connections_of_bodies_that_are_not_closed_are_as_leaked_as_the_runtime_says() {
     if !may_read("connections_of_bodies_that_are_not_closed_are_as_leaked_as_the_runtime_says") {
