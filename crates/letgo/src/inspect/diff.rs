@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use letgo_account::Leaf;
-use letgo_heap::{Count, Dominators, GraphOptions, Holder, Limits};
+use letgo_heap::{Count, Dominators, Graph, GraphOptions, Holder, Limits, ObjectId, Reachable};
 use letgo_report as out;
 use letgo_report::{AmountDelta, Delta};
 use letgo_target::AddrRange;
 
+use super::kinds::Kinds;
 use super::owners::{Owner, OwnerKind, Owners};
 use super::report::taken;
 use super::roots::RootNames;
@@ -30,6 +31,9 @@ use crate::complaint::Complaint;
 use crate::own;
 pub use prints::Prints;
 use unchanged::Told;
+
+/// Types that are listed.
+const MOST_TYPES: usize = 100;
 
 /// Objects and bytes, and nothing else.
 type Sum = (u64, u64);
@@ -47,6 +51,8 @@ pub struct Side {
     totals: out::HeapTotals,
     classes: Vec<out::HeapClass>,
     holders: HashMap<Owner, Sum>,
+    /// By name; empty where types are not known.
+    types: HashMap<String, Sum>,
     goroutines: Vec<out::GoroutineGroup>,
     stack_bytes: u64,
     prints: Option<Prints>,
@@ -127,11 +133,13 @@ impl Side {
         let same = |side: &&mut Side| side.identity.is_same_process(&identity);
         let earlier = before.filter(same).and_then(|side| side.prints.take());
         let mut held = HashMap::new();
+        let mut types = HashMap::new();
         let mut told = None;
         match Holding::of(program, &reading, limits) {
             Ok(None) => {}
             Ok(Some(holding)) => {
                 held = holding.sums();
+                types = holding.types();
                 if let (Some(before), Some(after)) = (&earlier, &prints) {
                     told = Some(unchanged::tell(&holding, before, after));
                 }
@@ -152,6 +160,7 @@ impl Side {
             totals: heap.totals,
             classes: heap.size_classes,
             holders: held,
+            types,
             goroutines: goroutines.groups,
             stack_bytes: goroutines.stack_bytes,
             prints,
@@ -174,8 +183,9 @@ fn leaves(reading: &Reading) -> BTreeMap<Leaf, (u64, u64)> {
 
 /// Who holds what in one reading.
 pub(super) struct Holding<'a> {
-    graph: &'a letgo_heap::Graph,
-    reachable: Count,
+    graph: &'a Graph,
+    reachable: &'a Reachable,
+    kinds: Kinds<'a>,
     owners: Owners,
     dominators: Dominators<'a>,
 }
@@ -204,7 +214,8 @@ impl<'a> Holding<'a> {
         let dominators = Dominators::of(graph, &marked.reachable, &options, groups, &slot)?;
         Ok(Some(Holding {
             graph,
-            reachable: marked.reachable.all,
+            reachable: &marked.reachable,
+            kinds: Kinds::new(graph),
             owners,
             dominators,
         }))
@@ -213,7 +224,8 @@ impl<'a> Holding<'a> {
     /// What each owner retains, and what several do together.
     fn sums(&self) -> HashMap<Owner, Sum> {
         let mut sums = HashMap::new();
-        let mut left = (self.reachable.objects, self.reachable.bytes);
+        let all = self.reachable.all;
+        let mut left = (all.objects, all.bytes);
         let mut add = |owner: Owner, retained: Count| {
             left.0 = left.0.saturating_sub(retained.objects);
             left.1 = left.1.saturating_sub(retained.bytes);
@@ -232,6 +244,41 @@ impl<'a> Holding<'a> {
         }
         sums
     }
+}
+
+impl Holding<'_> {
+    /// Reachable objects by the name of their type; nothing where types are not known.
+    fn types(&self) -> HashMap<String, Sum> {
+        let mut sums: HashMap<u32, Sum> = HashMap::new();
+        let objects = (0..self.graph.slots()).map(ObjectId);
+        for object in objects.filter(|object| self.reachable.has(*object)) {
+            let bytes = self.graph.range_of(object).map_or(0, |range| range.len());
+            let sum = sums.entry(self.kinds.number(object)).or_default();
+            *sum = (sum.0 + 1, sum.1.saturating_add(bytes));
+        }
+        self.by_type(sums, |to, by| *to = more(*to, by))
+    }
+
+    /// Sums over kinds by the name of a type, those without one together; nothing where none has.
+    fn by_type<T: Default>(
+        &self,
+        sums: HashMap<u32, T>,
+        add: impl Fn(&mut T, T),
+    ) -> HashMap<String, T> {
+        let mut named: HashMap<String, T> = HashMap::new();
+        let mut any = false;
+        for (number, sum) in sums {
+            let name = self.kinds.kind(number).and_then(|kind| kind.type_name);
+            any |= name.is_some();
+            let name = name.unwrap_or_else(|| "no type known".into());
+            add(named.entry(name).or_default(), sum);
+        }
+        if any { named } else { HashMap::new() }
+    }
+}
+
+fn more(to: Sum, by: Sum) -> Sum {
+    (to.0 + by.0, to.1.saturating_add(by.1))
 }
 
 /// What only finalizers keep.
@@ -274,7 +321,7 @@ pub fn diff_report(before: &Side, after: &Side, top: usize) -> out::DiffReport {
         leaves: leaf_diffs(before, after, resident),
         leaves_resident: resident,
         size_classes: classes(before, after),
-        types: Vec::new(),
+        types: types(before, after),
         holders,
         holders_rest,
         goroutines: goroutines(before, after, same_build),
@@ -376,7 +423,7 @@ fn holders(
     top: usize,
 ) -> (Vec<out::HolderDiff>, Option<out::HolderRest>) {
     let mut joined: BTreeMap<(OwnerKind, String), (Sum, Sum)> = BTreeMap::new();
-    let add = |to: &mut Sum, by: Sum| *to = (to.0 + by.0, to.1 + by.1);
+    let add = |to: &mut Sum, by: Sum| *to = more(*to, by);
     for (owner, sum) in &before.holders {
         add(
             &mut joined.entry(key(owner, same_build)).or_default().0,
@@ -419,6 +466,28 @@ fn holders(
         retained: sums(beside.0, beside.1),
     });
     (all, beside)
+}
+
+/// Types that changed, the largest growth first.
+fn types(before: &Side, after: &Side) -> Vec<out::TypeDiff> {
+    let mut joined: BTreeMap<&str, (Sum, Sum)> = BTreeMap::new();
+    for (name, sum) in &before.types {
+        joined.entry(name).or_default().0 = *sum;
+    }
+    for (name, sum) in &after.types {
+        joined.entry(name).or_default().1 = *sum;
+    }
+    let mut types: Vec<out::TypeDiff> = joined
+        .into_iter()
+        .map(|(name, (old, new))| out::TypeDiff {
+            name: name.to_owned(),
+            reachable: sums(old, new),
+        })
+        .filter(|one| one.reachable.slot_bytes.delta != 0 || one.reachable.count.delta != 0)
+        .collect();
+    types.sort_by_key(|one| Reverse(one.reachable.slot_bytes.delta.unsigned_abs()));
+    types.truncate(MOST_TYPES);
+    types
 }
 
 /// What a holder is matched by: places are those of one build.

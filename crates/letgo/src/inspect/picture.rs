@@ -4,12 +4,14 @@
 //! in the address space it is (`space`). Both have a bounded number of parts, and what is beside
 //! them is summed.
 
+mod groups;
 mod space;
 mod tiles;
 
 use letgo_heap::Limits;
 use letgo_report as out;
 
+use super::kinds::Kinds;
 use super::owners::Owners;
 use super::roots::RootNames;
 use super::{Program, Reading};
@@ -55,5 +57,6 @@ fn tree(
     };
     let names = RootNames::new(program, &reading.census);
     let owners = Owners::of(marked.graph.roots(), &reading.census, &names);
-    tiles::tree(&marked.graph, &marked.reachable, &owners, limits).map(Some)
+    let kinds = Kinds::new(&marked.graph);
+    tiles::tree(&marked.graph, &marked.reachable, &owners, &kinds, limits).map(Some)
 }

@@ -232,6 +232,7 @@ function wayTo(node) {
 }
 
 function label(node) {
+  if (node.kind === "rest" && node.name) return count(node.count) + " × " + node.name;
   if (node.name) return node.name;
   if (node.kind === "heap") return "Reachable heap";
   if (node.kind === "rest") return count(node.count) + " more";

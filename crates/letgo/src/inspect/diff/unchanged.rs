@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, HashMap};
 use letgo_heap::{Holder, ObjectId};
 use letgo_report as out;
 use letgo_report::{Still, StillOf};
-use letgo_target::AddrRange;
 
 use super::prints::{ABSENT, Prints, UNKNOWN};
 use super::{Holding, Side, finalizing, key, several};
@@ -29,23 +28,42 @@ pub(super) struct Told {
     /// By bytes of a slot: unchanged, and all.
     by_slot: BTreeMap<u64, (Still, u64)>,
     by_holder: Vec<(Owner, Still, u64)>,
+    /// Nothing where types are not known.
+    by_type: HashMap<String, Part>,
+}
+
+/// What is unchanged of some objects, and the bytes of all of them.
+type Part = (Still, u64);
+
+fn join(to: &mut Part, by: Part) {
+    to.0.count += by.0.count;
+    to.0.slot_bytes = to.0.slot_bytes.saturating_add(by.0.slot_bytes);
+    to.1 = to.1.saturating_add(by.1);
 }
 
 /// Compares what was there with what is.
 pub(super) fn tell(holding: &Holding<'_>, before: &Prints, after: &Prints) -> Told {
     let mut told = Told::default();
     let mut tops = Tops::new(holding);
-    let mut by_top: HashMap<Top, (Still, u64)> = HashMap::new();
+    let mut by_top: HashMap<Top, Part> = HashMap::new();
+    let mut by_kind: HashMap<u32, Part> = HashMap::new();
     after.beside(before, &mut |range, own, was| {
         let is_unchanged = told.add(range.len(), own, was);
-        if let Some(top) = tops.of(range) {
-            let sum = by_top.entry(top).or_default();
+        let Some(object) = holding.graph.object_at(range.start()) else {
+            return;
+        };
+        let add = |sum: &mut Part| {
             sum.1 += range.len();
             if is_unchanged {
                 sum.0.add(range.len());
             }
+        };
+        if let Some(top) = tops.of(object) {
+            add(by_top.entry(top).or_default());
         }
+        add(by_kind.entry(holding.kinds.number(object)).or_default());
     });
+    told.by_type = holding.by_type(by_kind, join);
     told.by_holder = by_top
         .into_iter()
         .filter(|(_, (still, _))| still.count > 0)
@@ -109,8 +127,8 @@ impl<'a, 'b> Tops<'a, 'b> {
         }
     }
 
-    fn of(&mut self, range: AddrRange) -> Option<Top> {
-        let mut at = self.holding.graph.object_at(range.start())?;
+    fn of(&mut self, object: ObjectId) -> Option<Top> {
+        let mut at = object;
         self.way.clear();
         let top = loop {
             if let Some(known) = self.known.get(at.0 as usize).copied().flatten() {
@@ -155,12 +173,12 @@ pub(super) fn report(
         unchanged: *still,
         slot_bytes: *all,
     });
-    let mut holders: BTreeMap<(OwnerKind, String), (Still, u64)> = BTreeMap::new();
+    let mut holders: BTreeMap<(OwnerKind, String), Part> = BTreeMap::new();
     for (owner, still, all) in &told.by_holder {
-        let sum = holders.entry(key(owner, same_build)).or_default();
-        sum.0.count += still.count;
-        sum.0.slot_bytes += still.slot_bytes;
-        sum.1 += all;
+        join(
+            holders.entry(key(owner, same_build)).or_default(),
+            (*still, *all),
+        );
     }
     let by_holder = holders
         .into_iter()
@@ -169,6 +187,12 @@ pub(super) fn report(
             unchanged,
             slot_bytes,
         });
+    let by_type = told.by_type.iter();
+    let by_type = by_type.map(|(name, (unchanged, slot_bytes))| StillOf {
+        name: name.clone(),
+        unchanged: *unchanged,
+        slot_bytes: *slot_bytes,
+    });
     let unknown_why = (told.unknown.count > 0).then(|| {
         "their contents were not kept, or were swapped out: a snapshot has objects without \
          pointers only with --contents"
@@ -183,7 +207,7 @@ pub(super) fn report(
         unknown: told.unknown,
         unknown_why,
         by_holder: largest(by_holder),
-        by_type: Vec::new(),
+        by_type: largest(by_type),
         by_slot: largest(by_slot),
     };
     (Some(unchanged), None)

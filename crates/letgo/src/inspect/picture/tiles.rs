@@ -2,22 +2,30 @@
 //!
 //! The first level is owners: variables, goroutines by the function that they began with, what
 //! several of them hold together. Below are objects, a level at a time, each level one look at all
-//! objects. What is too small to be seen is summed as the rest of what holds it.
+//! objects. What is too small to be seen is summed by what it is (see `groups`), and what is left
+//! as the rest of what holds it.
 //!
 //! Invariant: the parts of a tile, with its own slot, sum to its bytes; the tiles of the first
 //! level to all that is reachable.
 
 use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
-use letgo_heap::{Count, Dominators, Graph, GraphOptions, Held, Holder, Limits, Reachable};
+use letgo_heap::{
+    Count, Dominators, Graph, GraphOptions, Held, Holder, Limits, ObjectId, Reachable,
+};
 use letgo_report as out;
 use letgo_target::AddrRange;
 
+use super::super::kinds::{Kind, Kinds};
 use super::super::owners::{OwnerKind, Owners};
+use super::groups::{Group, groups};
 
 /// Tiles at most, and levels of objects.
 const MOST_TILES: usize = 3000;
 const MOST_LEVELS: usize = 24;
+/// Tiles beside, of many objects each.
+const MOST_GROUPED: usize = 1000;
 /// Parts of one tile that are listed.
 const MOST_PARTS: usize = 40;
 /// What is listed is at least this part of the whole.
@@ -33,6 +41,7 @@ pub(super) fn tree(
     graph: &Graph,
     reachable: &Reachable,
     owners: &Owners,
+    kinds: &Kinds<'_>,
     limits: Limits,
 ) -> Result<out::Tile, letgo_heap::Error> {
     let options = GraphOptions {
@@ -44,7 +53,10 @@ pub(super) fn tree(
     let mut growing = Growing {
         graph,
         dominators: &dominators,
+        kinds,
         nodes: Vec::new(),
+        listed: HashSet::new(),
+        groups: 0,
         least: reachable.all.bytes / LEAST_PART,
     };
     growing.plant(owners, reachable.all);
@@ -53,14 +65,19 @@ pub(super) fn tree(
             break;
         }
     }
+    growing.group(reachable);
     Ok(growing.finish())
 }
 
 /// A tile in the making.
 struct Node {
     tile: out::Tile,
-    /// What it is, where its parts are still to be looked for.
+    /// What it is, where it has parts.
     holder: Option<Holder>,
+    /// Its parts were looked for.
+    is_open: bool,
+    /// What it retains beside its own slot and the tiles in it.
+    left: Count,
     /// Numbers of its parts.
     parts: Vec<usize>,
 }
@@ -68,6 +85,11 @@ struct Node {
 struct Growing<'a> {
     graph: &'a Graph,
     dominators: &'a Dominators<'a>,
+    kinds: &'a Kinds<'a>,
+    /// Objects that have tiles.
+    listed: HashSet<ObjectId>,
+    /// Tiles of many objects.
+    groups: usize,
     /// Parts come behind what they are part of.
     nodes: Vec<Node>,
     least: u64,
@@ -76,9 +98,19 @@ struct Growing<'a> {
 impl Growing<'_> {
     fn push(&mut self, into: Option<usize>, tile: out::Tile, holder: Option<Holder>) -> usize {
         let number = self.nodes.len();
+        let whole = Count {
+            objects: tile.objects,
+            bytes: tile.bytes,
+        };
+        let left = match tile.own {
+            Some(bytes) => less(whole, Count { objects: 1, bytes }),
+            None => whole,
+        };
         self.nodes.push(Node {
             tile,
             holder,
+            is_open: false,
+            left,
             parts: Vec::new(),
         });
         if let Some(into) = into.and_then(|into| self.nodes.get_mut(into)) {
@@ -120,41 +152,29 @@ impl Growing<'_> {
     /// Looks for the parts of all tiles that have not been looked at, the largest first; whether
     /// there were any.
     fn level(&mut self) -> bool {
-        let mut open: Vec<(usize, Holder)> = Vec::new();
+        let mut open: Vec<(u64, usize, Holder)> = Vec::new();
         for (number, node) in self.nodes.iter_mut().enumerate() {
-            let parts = node.tile.objects > 1 || node.tile.kind != "object";
-            let holder = node.holder.take();
-            open.extend(holder.filter(|_| parts).map(|holder| (number, holder)));
+            let wanted = !node.is_open && node.left.objects > 0;
+            if let Some(holder) = node.holder.filter(|_| wanted) {
+                node.is_open = true;
+                open.push((node.tile.bytes, number, holder));
+            }
         }
-        let size = |number: usize| self.nodes.get(number).map(|node| node.tile.bytes);
-        open.sort_by_key(|(number, _)| Reverse(size(*number)));
+        open.sort_by_key(|(bytes, number, _)| (Reverse(*bytes), *number));
         if open.is_empty() || self.nodes.len() >= MOST_TILES {
             return false;
         }
-        let holders: Vec<Holder> = open.iter().map(|(_, holder)| *holder).collect();
+        let holders: Vec<Holder> = open.iter().map(|(_, _, holder)| *holder).collect();
         // Of the top also groups are found, which are there already.
-        let most = MOST_PARTS * 4;
-        let found = self.dominators.largest_of_each(&holders, most);
-        for ((number, _), (largest, count)) in open.iter().zip(found) {
-            self.enter(*number, &largest, count);
+        let found = self.dominators.largest_of_each(&holders, MOST_PARTS * 4);
+        for ((_, number, _), (largest, _)) in open.iter().zip(found) {
+            self.enter(*number, &largest);
         }
         true
     }
 
-    /// Enters the largest of the `count` parts of a tile, and what is beside them.
-    fn enter(&mut self, number: usize, largest: &[Held], count: u64) {
-        let Some(node) = self.nodes.get(number) else {
-            return;
-        };
-        let own = node.tile.own;
-        let whole = Count {
-            objects: node.tile.objects,
-            bytes: node.tile.bytes,
-        };
-        let mut left = match own {
-            Some(bytes) => less(whole, Count { objects: 1, bytes }),
-            None => whole,
-        };
+    /// Enters the largest of the parts of a tile.
+    fn enter(&mut self, number: usize, largest: &[Held]) {
         let objects = largest.iter().filter_map(|held| match held.holder {
             Holder::Object(object) => Some((object, held)),
             _ => None,
@@ -166,22 +186,67 @@ impl Growing<'_> {
             if held.retained.bytes < self.least || self.nodes.len() >= MOST_TILES {
                 break;
             }
-            left = less(left, held.retained);
+            if let Some(node) = self.nodes.get_mut(number) {
+                node.left = less(node.left, held.retained);
+            }
+            self.listed.insert(object);
             let tile = out::Tile {
                 own: Some(range.len()),
                 at: Some(range.start().to_string()),
+                type_name: self.kinds.type_of(object).map(str::to_owned),
                 ..tile("object", held.retained)
             };
             self.push(Some(number), tile, Some(held.holder));
         }
-        let listed = self
-            .nodes
-            .get(number)
-            .map_or(0, |node| node.parts.len() as u64);
-        // What is not made of tiles at all says its number of objects itself.
-        if listed > 0 && left.objects > 0 {
-            let beside = count.saturating_sub(listed).clamp(1, left.objects);
-            self.push(Some(number), rest(beside, left), None);
+    }
+
+    /// Sums up what tiles hold beside the tiles in them.
+    fn group(&mut self, reachable: &Reachable) {
+        let nodes = self.nodes.iter().enumerate();
+        let wanted = nodes.filter(|(_, node)| node.left.bytes >= self.least.max(1));
+        let tiles: HashMap<Holder, usize> = wanted
+            .filter_map(|(number, node)| Some((node.holder?, number)))
+            .collect();
+        let listed = &self.listed;
+        let mut found = groups(
+            self.graph,
+            reachable,
+            self.dominators,
+            self.kinds,
+            &tiles,
+            &|object| listed.contains(&object),
+            self.least,
+        );
+        for number in 0..self.nodes.len() {
+            let own = found.remove(&number).unwrap_or_default();
+            self.enter_groups(number, &own);
+        }
+    }
+
+    fn enter_groups(&mut self, number: usize, own: &[Group]) {
+        for group in own {
+            if self.groups >= MOST_GROUPED {
+                break;
+            }
+            let Some(node) = self.nodes.get_mut(number) else {
+                return;
+            };
+            node.left = less(node.left, group.retained);
+            let name = self.kinds.kind(group.kind).map(|kind| many(&kind));
+            let tile = rest(group.count, group.retained);
+            self.push(Some(number), out::Tile { name, ..tile }, None);
+            self.groups += 1;
+        }
+        let node = self.nodes.get(number);
+        let Some(left) = node
+            .filter(|node| !node.parts.is_empty())
+            .map(|node| node.left)
+        else {
+            return;
+        };
+        let whole = node.is_some_and(|node| node.tile.kind == "heap");
+        if left.objects > 0 && !whole {
+            self.push(Some(number), rest(left.objects, left), None);
         }
     }
 
@@ -218,6 +283,12 @@ fn rest(count: u64, retained: Count) -> out::Tile {
         count: Some(count),
         ..tile("rest", retained)
     }
+}
+
+/// What there are many of.
+fn many(kind: &Kind) -> String {
+    let size = || format!("object of {}", out::units::bytes(kind.slot_bytes));
+    kind.type_name.clone().unwrap_or_else(size)
 }
 
 /// An owner's tile.
