@@ -97,8 +97,8 @@ func main() {
 	})
 	runtime.GC()
 	runtime.GC()
-	p.Truth("entry_bytes", unsafe.Sizeof(entry{}), "page_bytes", unsafe.Sizeof(page{}), "buffer_bytes", 1024,
-		"cell_bytes", unsafe.Sizeof(cell{}))
+	p.Truth("entry_bytes", int(unsafe.Sizeof(entry{})), "page_bytes", int(unsafe.Sizeof(page{})),
+		"buffer_bytes", 1024, "cell_bytes", int(unsafe.Sizeof(cell{})))
 	p.Serve()
 	runtime.KeepAlive(still)
 	runtime.KeepAlive(cells)
