@@ -31,9 +31,10 @@ fn refused(args: &[&str]) -> String {
     format!("exit {code}\n{}", String::from_utf8(output.stderr).unwrap())
 }
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "why",
     "heap",
+    "diff",
     "goroutines",
     "snap",
     "ps",

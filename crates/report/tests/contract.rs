@@ -4,12 +4,12 @@ use jsonschema::Validator;
 use letgo_report::lab::LabReport;
 use letgo_report::schema::{VERBS, schema_name, schema_of};
 use letgo_report::{
-    DoctorReport, GoroutinesReport, HeapReport, PsReport, ReleaseReport, TuneReport, WhyReport,
-    json,
+    DiffReport, DoctorReport, GoroutinesReport, HeapReport, PsReport, ReleaseReport, TuneReport,
+    WhyReport, json,
 };
 use serde_json::{Value, json as value};
 
-const SAMPLES: [(&str, &str); 12] = [
+const SAMPLES: [(&str, &str); 13] = [
     ("why", include_str!("../samples/why-idle.json")),
     ("why", include_str!("../samples/why-healthy.json")),
     ("why", include_str!("../samples/why-torn.json")),
@@ -17,6 +17,7 @@ const SAMPLES: [(&str, &str); 12] = [
     ("why", include_str!("../samples/why-core.json")),
     ("heap", include_str!("../samples/heap.json")),
     ("goroutines", include_str!("../samples/goroutines.json")),
+    ("diff", include_str!("../samples/diff.json")),
     ("ps", include_str!("../samples/ps.json")),
     ("doctor", include_str!("../samples/doctor.json")),
     ("release", include_str!("../samples/release.json")),
@@ -38,6 +39,7 @@ fn rewritten(verb: &str, sample: &str) -> Value {
         "why" => json(&serde_json::from_str::<WhyReport>(sample).unwrap()),
         "heap" => json(&serde_json::from_str::<HeapReport>(sample).unwrap()),
         "goroutines" => json(&serde_json::from_str::<GoroutinesReport>(sample).unwrap()),
+        "diff" => json(&serde_json::from_str::<DiffReport>(sample).unwrap()),
         "ps" => json(&serde_json::from_str::<PsReport>(sample).unwrap()),
         "release" => json(&serde_json::from_str::<ReleaseReport>(sample).unwrap()),
         "tune" => json(&serde_json::from_str::<TuneReport>(sample).unwrap()),

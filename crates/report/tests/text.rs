@@ -6,11 +6,11 @@
 use letgo_report::lab::LabReport;
 use letgo_report::markdown;
 use letgo_report::text::{
-    GoroutineRows, PsColumns, doctor, goroutines, heap, lab, ps, release, tune, why,
+    GoroutineRows, PsColumns, diff, doctor, goroutines, heap, lab, ps, release, tune, why,
 };
 use letgo_report::{
-    DoctorReport, GoroutinesReport, HeapReport, LeakSummary, Look, Method, PsReport, ReleaseReport,
-    TuneReport, Unproven, Verdict, WhyReport,
+    DiffReport, DoctorReport, GoroutinesReport, HeapReport, LeakSummary, Look, Method, PsReport,
+    ReleaseReport, TuneReport, Unproven, Verdict, WhyReport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -23,6 +23,7 @@ const TUNE: &str = include_str!("../samples/tune.json");
 const DOCTOR: &str = include_str!("../samples/doctor.json");
 const GRAPH: &str = include_str!("../samples/why-graph.json");
 const CORE: &str = include_str!("../samples/why-core.json");
+const DIFF: &str = include_str!("../samples/diff.json");
 const HEAP: &str = include_str!("../samples/heap.json");
 const GOROUTINES: &str = include_str!("../samples/goroutines.json");
 const LAB: &str = include_str!("../samples/lab.json");
@@ -135,6 +136,19 @@ fn the_first_line_says_what_the_reading_cost() {
         let line = first(method, copied, predicted);
         assert!(line.ends_with(says), "{line}");
     }
+}
+
+#[test]
+fn what_grew_and_what_did_not_change() {
+    let report: DiffReport = sample(DIFF);
+    insta::assert_snapshot!("diff_80", diff(&report, look(80)));
+    insta::assert_snapshot!("diff_ascii", diff(&report, Look::PLAIN));
+    let mut alone = report;
+    (alone.unchanged, alone.holders) = (None, Vec::new());
+    alone.same_build = false;
+    alone.note = Some("these are different builds".into());
+    alone.unchanged_why_not = Some("they are of two processes".into());
+    insta::assert_snapshot!("diff_of_builds", diff(&alone, look(80)));
 }
 
 #[test]

@@ -383,13 +383,22 @@ fn leaf_diffs(before: &Side, after: &Side, resident: bool) -> Vec<out::LeafDiff>
         .into_iter()
         .map(|leaf| out::LeafDiff {
             id: leaf.id().into(),
-            label: leaf.label().into(),
+            label: label(leaf).into(),
             bytes: Delta::new(of(before, leaf), of(after, leaf)),
         })
         .filter(|leaf| leaf.bytes.before > 0 || leaf.bytes.after > 0)
         .collect();
     leaves.sort_by_key(|leaf| Reverse(leaf.bytes.delta.unsigned_abs()));
     leaves
+}
+
+/// As in an account that a graph was there for: both of these have one.
+fn label(leaf: Leaf) -> &'static str {
+    match leaf {
+        Leaf::HeapGarbage => "garbage, next GC takes it",
+        Leaf::HeapObjects => "objects the graph does not know",
+        other => other.label(),
+    }
 }
 
 fn classes(before: &Side, after: &Side) -> Vec<out::ClassDiff> {

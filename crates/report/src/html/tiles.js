@@ -118,7 +118,7 @@ class Tiles {
   }
 
   tile(node, place, depth) {
-    const tile = el("button", "tile " + node.hue + (node.kind === "rest" ? " rest" : ""));
+    const tile = el("button", "tile " + node.hue + (node.kind !== "rest" ? "" : node.name ? " many" : " rest"));
     tile.type = "button";
     tile.style.left = place.x + "px";
     tile.style.top = place.y + "px";
