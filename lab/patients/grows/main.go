@@ -35,7 +35,9 @@ var (
 	pages   *page
 	still   *entry
 	cells   *cell
-	gate    = make(chan bool)
+	// pins lie between the cells, so that these spans stay those of cells when the cells go.
+	pins *cell
+	gate = make(chan bool)
 )
 
 func wait(gate chan bool) { <-gate }
@@ -89,7 +91,10 @@ func main() {
 		still = &entry{next: still}
 	}
 	grow(*count, 10)
-	fill(*count, generation)
+	for i := 0; i < *count; i++ {
+		fill(1, generation)
+		pins = &cell{next: pins}
+	}
 	p.On("grow", func() { grow(*more, 25) })
 	p.On("reuse", func() {
 		generation++
@@ -102,4 +107,5 @@ func main() {
 	p.Serve()
 	runtime.KeepAlive(still)
 	runtime.KeepAlive(cells)
+	runtime.KeepAlive(pins)
 }
