@@ -524,6 +524,8 @@ pub enum SchemaVerb {
     Diff,
     /// letgo.sql/1: heap --sql
     Sql,
+    /// letgo.type/1: heap --type
+    Type,
 }
 
 /// Shells that have completion.

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::html;
 use crate::inspect::{
     self, Depth, Options, Program, Reading, Subject, Tables, heap_report, held_stacks, path_report,
-    room,
+    room, type_report,
 };
 use crate::output;
 use crate::own;
@@ -68,6 +68,16 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
         return output::path(&report, args.output, terminal);
     }
     progress.step("finding out who holds what");
+    if let Some(name) = &args.type_name {
+        let around = subject.around();
+        let memory = subject.contents();
+        let memory = memory.as_ref().map(|memory| &**memory as &dyn ReadMemory);
+        let most = args.top as usize;
+        let (program, limits) = (subject.program(), room::limits());
+        let report = type_report(program, &reading, &around, name, memory, most, limits)?;
+        drop(progress);
+        return output::instances(&report, args.output, terminal);
+    }
     if matches!(args.output, HeapOutput::Pprof | HeapOutput::Folded) {
         let written = stacks_of(subject.program(), &reading, args.output)?;
         drop(progress);
@@ -100,9 +110,10 @@ fn check(args: &HeapArgs) -> Result<(), Complaint> {
         args.output,
         HeapOutput::Pprof | HeapOutput::Folded | HeapOutput::Html
     );
-    if (whole || args.output == HeapOutput::Csv) && args.path.is_some() {
-        let wrong = "ways to an object are text or JSON";
-        return Err(Complaint::usage(wrong, "Leave --path or -o out"));
+    let one = args.path.is_some() || args.type_name.is_some();
+    if (whole || args.output == HeapOutput::Csv) && one {
+        let wrong = "what is told of one object or one type is text or JSON";
+        return Err(Complaint::usage(wrong, "Leave --path, --type or -o out"));
     }
     if whole && args.sql.is_some() {
         let wrong = "answers to a question are text, JSON or CSV";

@@ -6,7 +6,7 @@ use anyhow::Result;
 use letgo_report::text::{self, GoroutineRows, PsColumns};
 use letgo_report::{
     DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, PsRow, Severity, State,
-    WhyReport,
+    TypeReport, WhyReport,
 };
 
 use crate::cli::{
@@ -76,6 +76,22 @@ pub fn path(report: &PathReport, output: HeapOutput, terminal: &Terminal) -> Res
     let text = match output {
         HeapOutput::Json => letgo_report::json(report)?,
         _ => text::path(report, terminal.stdout),
+    };
+    terminal.print(&text)?;
+    Ok(match report.taken.coverage.complete {
+        true => Exit::Whole,
+        false => Exit::Attention,
+    })
+}
+
+/// Writes the answer of `letgo heap --type`.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn instances(report: &TypeReport, output: HeapOutput, terminal: &Terminal) -> Result<Exit> {
+    let text = match output {
+        HeapOutput::Json => letgo_report::json(report)?,
+        _ => text::instances(report, terminal.stdout),
     };
     terminal.print(&text)?;
     Ok(match report.taken.coverage.complete {

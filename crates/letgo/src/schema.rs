@@ -34,6 +34,7 @@ fn name(verb: SchemaVerb) -> &'static str {
         SchemaVerb::Path => "path",
         SchemaVerb::Diff => "diff",
         SchemaVerb::Sql => "sql",
+        SchemaVerb::Type => "type",
     }
 }
 

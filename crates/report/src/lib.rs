@@ -3,8 +3,8 @@
 //! The types are the contract: [`WhyReport`] is `letgo.why/1`, [`PsReport`] is `letgo.ps/1`,
 //! [`DoctorReport`] is `letgo.doctor/1`, [`ReleaseReport`] is `letgo.release/1`, [`TuneReport`] is
 //! `letgo.tune/1`, [`HeapReport`] is `letgo.heap/1`, [`PathReport`] is `letgo.path/1`,
-//! [`SqlReport`] is `letgo.sql/1`, [`GoroutinesReport`] is `letgo.goroutines/1`, [`DiffReport`] is
-//! `letgo.diff/1`,
+//! [`TypeReport`] is `letgo.type/1`, [`SqlReport`] is `letgo.sql/1`, [`GoroutinesReport`] is
+//! `letgo.goroutines/1`, [`DiffReport`] is `letgo.diff/1`,
 //! [`lab::LabReport`] is `letgo.lab/1`. [`text`] and [`markdown`] draw them, [`schema`] describes
 //! them.
 //!
@@ -26,6 +26,7 @@ mod finding;
 mod goroutines;
 mod heap;
 mod html;
+mod instances;
 pub mod lab;
 pub mod markdown;
 mod open;
@@ -57,6 +58,7 @@ pub use heap::{
     TypesConflicts, TypesRest,
 };
 pub use html::{HtmlReport, MOST_NAME, Region, Segment, Space, Tile, html};
+pub use instances::{Contents, Instance, TypeReport};
 pub use open::{
     Basis, Confidence, Ending, GoroutineStatus, HolderKind, Method, PlaceKind, RunState, Severity,
     Source, State, Unit, Unproven, Verdict,

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use crate::lab::LabReport;
 use crate::{
     DiffReport, DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, ReleaseReport,
-    SqlReport, TuneReport, WhyReport,
+    SqlReport, TuneReport, TypeReport, WhyReport,
 };
 
 /// The verbs that have a schema.
-pub const VERBS: [&str; 11] = [
+pub const VERBS: [&str; 12] = [
     "why",
     "ps",
     "doctor",
@@ -23,6 +23,7 @@ pub const VERBS: [&str; 11] = [
     "path",
     "diff",
     "sql",
+    "type",
 ];
 
 /// The schema's name of a verb, such as `letgo.why/1`.
@@ -39,6 +40,7 @@ pub fn schema_name(verb: &str) -> Option<&'static str> {
         "path" => Some(PathReport::SCHEMA),
         "diff" => Some(DiffReport::SCHEMA),
         "sql" => Some(SqlReport::SCHEMA),
+        "type" => Some(TypeReport::SCHEMA),
         _ => None,
     }
 }
@@ -57,6 +59,7 @@ pub fn schema_of(verb: &str) -> Option<Value> {
         "path" => Some(generate::<PathReport>(PathReport::SCHEMA)),
         "diff" => Some(generate::<DiffReport>(DiffReport::SCHEMA)),
         "sql" => Some(generate::<SqlReport>(SqlReport::SCHEMA)),
+        "type" => Some(generate::<TypeReport>(TypeReport::SCHEMA)),
         _ => None,
     }
 }

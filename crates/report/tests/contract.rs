@@ -4,18 +4,21 @@ use jsonschema::Validator;
 use letgo_report::lab::LabReport;
 use letgo_report::schema::{VERBS, schema_name, schema_of};
 use letgo_report::{
-    DiffReport, DoctorReport, GoroutinesReport, HeapReport, PsReport, ReleaseReport, TuneReport,
-    WhyReport, json,
+    DiffReport, DoctorReport, GoroutinesReport, HeapReport, PathReport, PsReport, ReleaseReport,
+    SqlReport, TuneReport, TypeReport, WhyReport, json,
 };
 use serde_json::{Value, json as value};
 
-const SAMPLES: [(&str, &str); 13] = [
+const SAMPLES: [(&str, &str); 16] = [
     ("why", include_str!("../samples/why-idle.json")),
     ("why", include_str!("../samples/why-healthy.json")),
     ("why", include_str!("../samples/why-torn.json")),
     ("why", include_str!("../samples/why-graph.json")),
     ("why", include_str!("../samples/why-core.json")),
     ("heap", include_str!("../samples/heap.json")),
+    ("path", include_str!("../samples/path.json")),
+    ("type", include_str!("../samples/type.json")),
+    ("sql", include_str!("../samples/sql.json")),
     ("goroutines", include_str!("../samples/goroutines.json")),
     ("diff", include_str!("../samples/diff.json")),
     ("ps", include_str!("../samples/ps.json")),
@@ -38,6 +41,9 @@ fn rewritten(verb: &str, sample: &str) -> Value {
     let written = match verb {
         "why" => json(&serde_json::from_str::<WhyReport>(sample).unwrap()),
         "heap" => json(&serde_json::from_str::<HeapReport>(sample).unwrap()),
+        "path" => json(&serde_json::from_str::<PathReport>(sample).unwrap()),
+        "type" => json(&serde_json::from_str::<TypeReport>(sample).unwrap()),
+        "sql" => json(&serde_json::from_str::<SqlReport>(sample).unwrap()),
         "goroutines" => json(&serde_json::from_str::<GoroutinesReport>(sample).unwrap()),
         "diff" => json(&serde_json::from_str::<DiffReport>(sample).unwrap()),
         "ps" => json(&serde_json::from_str::<PsReport>(sample).unwrap()),
@@ -205,6 +211,30 @@ fn the_keys_of_a_heap_are_there() {
             assert!(definition["properties"].get(name).is_some(), "{of}.{name}");
             let required = definition["required"].as_array().unwrap();
             let is = required.iter().any(|required| required == name);
+            assert_eq!(is, !key.ends_with('?'), "{of}.{name}");
+        }
+    }
+}
+
+/// As above, of ways to objects.
+#[test]
+fn the_keys_of_ways_are_there() {
+    let schema = schema_of("path").unwrap();
+    for (of, keys) in [
+        ("PathAsked", "address? type?"),
+        ("Place", "kind what start? bytes? offset?"),
+        ("PathWay", "root guess? hops hops_more?"),
+        ("Hop", "address slot_bytes type? offset? field?"),
+        ("PathKind", "root steps ways slot_bytes hops example"),
+        ("PathStep", "type? slot_bytes? repeated?"),
+    ] {
+        let definition = &schema["$defs"][of];
+        for key in keys.split_whitespace() {
+            let name = key.trim_end_matches('?');
+            assert!(definition["properties"].get(name).is_some(), "{of}.{name}");
+            let required = definition["required"].as_array();
+            let mut required = required.into_iter().flatten();
+            let is = required.any(|required| required == name);
             assert_eq!(is, !key.ends_with('?'), "{of}.{name}");
         }
     }

@@ -6,11 +6,13 @@
 use letgo_report::lab::LabReport;
 use letgo_report::markdown;
 use letgo_report::text::{
-    GoroutineRows, PsColumns, diff, doctor, goroutines, heap, lab, ps, release, tune, why,
+    GoroutineRows, PsColumns, diff, doctor, goroutines, heap, instances, lab, path, ps, release,
+    tune, why,
 };
 use letgo_report::{
-    DiffReport, DoctorReport, GoroutinesReport, HeapReport, LeakSummary, Look, Method, PsReport,
-    ReleaseReport, TuneReport, Unproven, Verdict, WhyReport,
+    DiffReport, DoctorReport, GoroutinesReport, HeapReport, Hop, LeakSummary, Look, Method,
+    PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport, TypeReport, Unproven, Verdict,
+    WhyReport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -25,6 +27,8 @@ const GRAPH: &str = include_str!("../samples/why-graph.json");
 const CORE: &str = include_str!("../samples/why-core.json");
 const DIFF: &str = include_str!("../samples/diff.json");
 const HEAP: &str = include_str!("../samples/heap.json");
+const PATH: &str = include_str!("../samples/path.json");
+const TYPE: &str = include_str!("../samples/type.json");
 const GOROUTINES: &str = include_str!("../samples/goroutines.json");
 const LAB: &str = include_str!("../samples/lab.json");
 
@@ -178,6 +182,52 @@ fn heap_with_its_holders() {
         class.spans.resident_bytes = None;
     }
     insta::assert_snapshot!("heap_of_a_core_80", heap(&report, look(80)));
+}
+
+#[test]
+fn ways_to_an_object() {
+    let mut report: PathReport = sample(PATH);
+    insta::assert_snapshot!("path_80", path(&report, look(80)));
+    insta::assert_snapshot!("path_ascii", path(&report, Look::PLAIN));
+    insta::assert_snapshot!("path_color", path(&report, colored(100)));
+    for width in [80, 100, 132] {
+        for line in path(&report, look(width)).lines() {
+            assert!(line.width() <= width, "{width}: {line}");
+        }
+    }
+    // A long way lists its ends, whatever the report has of it.
+    let way = report.path.as_mut().unwrap();
+    let hop = |at: u64| {
+        let mut hop = Hop::default();
+        hop.object.address = format!("{:#x}", 0xc000_0000 + at * 48);
+        hop
+    };
+    way.hops = (0..32).chain(19_968..20_000).map(hop).collect();
+    way.hops_more = 20_000 - 64;
+    let text = path(&report, look(80));
+    assert!(text.contains("20,000 objects"), "{text}");
+    assert!(text.contains("19,984 more"), "{text}");
+    assert!(text.contains("  20,000  0xc00ea5d0"), "{text}");
+    // Garbage has no way, and what is no object needs none.
+    report.path = None;
+    report.kinds.clear();
+    report.kinds_rest = None;
+    report.reachable = Some(false);
+    assert!(path(&report, look(80)).contains("It is garbage"));
+    let place = report.place.as_mut().unwrap();
+    (place.kind, place.what) = (PlaceKind::Stack, "the stack of goroutine 7".into());
+    report.object = None;
+    report.reachable = None;
+    let text = path(&report, look(80));
+    assert!(text.contains("is the stack of goroutine 7 at"), "{text}");
+    assert!(text.contains("No object lies there"), "{text}");
+}
+
+#[test]
+fn objects_of_a_type() {
+    let report: TypeReport = sample(TYPE);
+    insta::assert_snapshot!("type_80", instances(&report, look(80)));
+    insta::assert_snapshot!("type_ascii", instances(&report, Look::PLAIN));
 }
 
 #[test]

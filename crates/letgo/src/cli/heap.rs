@@ -24,6 +24,7 @@ Examples:
   letgo heap api.snap                   a snapshot of `letgo snap`
   letgo heap 4242 -o html > heap.html   a page with pictures, in one file
   letgo heap 4242 --path 0xc000123440   why that object is alive
+  letgo heap 4242 --type main.Session   its objects: the largest, their contents
   letgo heap 4242 --sql help            tables and columns
   letgo heap 4242 --sql 'select class, count(*), sum(slot_bytes)
                          from objects group by 1'
@@ -63,6 +64,14 @@ pub struct HeapArgs {
     )]
     #[arg(conflicts_with_all = ["top", "depth"])]
     pub path: Option<Wanted>,
+    /// The objects of a type: how many, the largest, what is in them
+    #[arg(long = "type", value_name = "TYPE", conflicts_with_all = ["path", "depth"])]
+    #[arg(
+        long_help = "The objects of a type: how many there are, which of them retain most, and \
+        what their first bytes are, read at that moment. Objects whose type is not known are \
+        called by the size of their slots, as in '48 B'"
+    )]
+    pub type_name: Option<String>,
     /// Ask in SQL; without a question: which tables there are
     #[arg(long, value_name = "QUESTION", num_args = 0..=1, default_missing_value = "help")]
     #[arg(
@@ -70,7 +79,7 @@ pub struct HeapArgs {
         roots. A question is one select; - reads it from standard input, help (or nothing) lists \
         tables and columns. Nothing can be changed, and no file is read"
     )]
-    #[arg(conflicts_with_all = ["top", "depth", "path"])]
+    #[arg(conflicts_with_all = ["top", "depth", "path", "type_name"])]
     pub sql: Option<String>,
     /// How to write the report
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]

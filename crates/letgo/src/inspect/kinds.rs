@@ -27,6 +27,26 @@ impl Kind {
     }
 }
 
+/// What somebody calls a kind: a type, or for objects whose type is not known the size of their
+/// slots, as in `48 B`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Called {
+    name: String,
+    slot_bytes: Option<u64>,
+}
+
+impl Called {
+    pub(super) fn new(name: &str) -> Called {
+        let digits = name
+            .strip_suffix(" B")
+            .map(|digits| digits.replace(',', ""));
+        Called {
+            name: name.to_owned(),
+            slot_bytes: digits.and_then(|digits| digits.parse().ok()),
+        }
+    }
+}
+
 /// Kinds of a graph's objects, numbered as they are asked for.
 pub(super) struct Kinds<'a> {
     graph: &'a Graph,
@@ -57,6 +77,17 @@ impl<'a> Kinds<'a> {
         }
     }
 
+    /// Whether an object is of a kind that is called so.
+    pub(super) fn is(&self, object: ObjectId, called: &Called) -> bool {
+        match self.type_of(object) {
+            Some(name) => name == called.name,
+            None => called.slot_bytes.is_some_and(|bytes| {
+                let range = self.graph.range_of(object);
+                range.is_some_and(|range| range.len() == bytes)
+            }),
+        }
+    }
+
     /// The number of its kind.
     pub(super) fn number(&self, object: ObjectId) -> u32 {
         let kind = self.of(object);
@@ -70,5 +101,22 @@ impl<'a> Kinds<'a> {
     /// The kind of a number.
     pub(super) fn kind(&self, number: u32) -> Option<Kind> {
         self.kinds.borrow().get(number as usize).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_called_as_they_are_shown() {
+        let kind = Kind {
+            type_name: None,
+            slot_bytes: 57_344,
+        };
+        assert_eq!(Called::new(&kind.name()).slot_bytes, Some(57_344));
+        for name in ["main.T", "48", "B", "x B", " B"] {
+            assert_eq!(Called::new(name).slot_bytes, None, "{name}");
+        }
     }
 }

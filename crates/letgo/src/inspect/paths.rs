@@ -11,7 +11,7 @@ use letgo_heap::{GraphOptions, Limits, Naming, ObjectId, Path, Paths, Start};
 use letgo_report as out;
 use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes};
 
-use super::kinds::Kinds;
+use super::kinds::{Called, Kinds};
 use super::report::taken;
 use super::roots::RootNames;
 use super::whereabouts::whereabouts;
@@ -141,7 +141,8 @@ impl Telling<'_> {
         options: &GraphOptions<'_>,
         report: &mut out::PathReport,
     ) -> Result<Paths, letgo_heap::Error> {
-        let wanted = |object| self.kinds.type_of(object) == Some(name);
+        let called = Called::new(name);
+        let wanted = |object| self.kinds.is(object, &called);
         let (graph, reachable) = (&self.marked.graph, &self.marked.reachable);
         let paths = self.named(|naming| graph.paths_to_all(&wanted, reachable, naming, options))?;
         report.instances = Some(out::Amount {

@@ -4,6 +4,7 @@
 //!
 //! The built binary runs as a user runs it. `LETGO_TIER=matrix` takes every release and kind.
 
+mod asked;
 mod crashed;
 mod damaged;
 mod equal;

@@ -1,0 +1,228 @@
+//! What is asked of a heap: ways to objects, stacks of holders, questions in SQL; against what the
+//! program knows, and against each other.
+
+use letgo_testkit::{Kind, Patient, Recipe};
+use serde_json::Value;
+
+use crate::{json, letgo, may_read, snap};
+
+/// A stopped patient that holds objects in every way.
+fn patient() -> Patient {
+    let recipe = Recipe::new("graph").kind(Kind::plain());
+    let mut patient = recipe.start().unwrap();
+    patient.stop().unwrap();
+    patient
+}
+
+fn place(patient: &Patient, name: &str) -> String {
+    let at = patient.truth().text(name).unwrap();
+    format!("{:#x}", at.parse::<u64>().unwrap())
+}
+
+/// The rows of an answer in SQL.
+fn rows(target: &str, question: &str) -> Vec<Value> {
+    let (answer, code) = json("heap", &[target, "--stop=60000", "--sql", question]);
+    assert_eq!(code, 0, "{question}: {answer}");
+    assert_eq!(answer["schema"], "letgo.sql/1");
+    answer["rows"].as_array().unwrap().clone()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value}"))
+}
+
+fn sum(values: &[Value], key: &str) -> u64 {
+    values.iter().map(|value| number(&value[key])).sum()
+}
+
+#[test]
+fn ways_to_objects_are_those_that_the_program_knows() {
+    if !may_read("ways_to_objects_are_those_that_the_program_knows") {
+        return;
+    }
+    let patient = patient();
+    let pid = patient.pid().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("graph.snap");
+    snap(&[&pid, "--stop=60000"], &file);
+    let file = file.to_str().unwrap();
+    let way = |target: &str, address: &str| {
+        let stop = ["--stop=60000"];
+        let stop: &[&str] = if target == pid { &stop } else { &[] };
+        let (report, code) = json("heap", &[&[target, "--path", address], stop].concat());
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(report["schema"], "letgo.path/1");
+        report
+    };
+    for target in [&*pid, file] {
+        let list = way(target, &place(&patient, "kept_list_end"));
+        assert_eq!(list["path"]["root"]["name"], "main.list");
+        let hops = list["path"]["hops"].as_array().unwrap();
+        let more = number(&list["path"]["hops_more"]);
+        assert_eq!(hops.len() as u64 + more, 20_000);
+        // node.next is the first field.
+        assert_eq!(hops[0]["offset"], 0, "{target}");
+        assert_eq!(list["kinds"][0]["steps"][0]["repeated"], true);
+        let tagged = way(target, &place(&patient, "kept_tagged_last"));
+        assert_eq!(tagged["path"]["root"]["name"], "main.tags");
+        let hops = tagged["path"]["hops"].as_array().unwrap();
+        // The last element of the slice, and 60 words before the pointer; behind a header or none.
+        let offset = number(&hops[0]["offset"]);
+        assert!([3992, 4000].contains(&offset), "{offset}");
+        let offset = number(&hops[1]["offset"]);
+        assert!([480, 488].contains(&offset), "{offset}");
+        assert_eq!(hops[2]["address"], place(&patient, "kept_tagged_last"));
+        let local = way(target, &place(&patient, "kept_stack_local"));
+        assert_eq!(local["path"]["root"]["kind"], "stack");
+        assert!(
+            local["path"]["root"]["function"]
+                .as_str()
+                .unwrap()
+                .starts_with("main.")
+        );
+        let lost = way(target, &place(&patient, "lost_list"));
+        assert_eq!(
+            (&lost["reachable"], &lost["path"]),
+            (&false.into(), &Value::Null)
+        );
+    }
+    let stack = way(&pid, "0x10");
+    assert_eq!(stack["place"]["kind"], "unmapped");
+    let text = letgo(&[
+        "heap",
+        &pid,
+        "--stop=60000",
+        "--path",
+        &place(&patient, "kept_list_end"),
+    ]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        text.contains("main.list") && text.contains("19,984 more"),
+        "{text}"
+    );
+}
+
+#[test]
+fn answers_in_sql_are_those_of_the_verbs() {
+    if !may_read("answers_in_sql_are_those_of_the_verbs") {
+        return;
+    }
+    let patient = patient();
+    let pid = patient.pid().to_string();
+    let (heap, _) = json("heap", &[&pid, "--stop=60000"]);
+    let all = rows(
+        &pid,
+        "select class, reachable, count(*) as n, sum(slot_bytes) as bytes, sum(guessed) as guessed
+         from objects group by class, reachable",
+    );
+    for (reachable, total) in [(1, "reachable"), (0, "garbage")] {
+        let own = all.iter().filter(|row| row["reachable"] == reachable);
+        let own: Vec<Value> = own.cloned().collect();
+        let total = &heap["totals"][total];
+        assert_eq!(sum(&own, "n"), number(&total["count"]));
+        assert_eq!(sum(&own, "bytes"), number(&total["slot_bytes"]));
+        for row in own {
+            let classes = heap["size_classes"].as_array().unwrap();
+            let class = classes.iter().find(|class| class["class"] == row["class"]);
+            let key = if reachable == 1 {
+                "reachable"
+            } else {
+                "garbage"
+            };
+            assert_eq!(class.unwrap()[key]["count"], row["n"], "{row}");
+        }
+    }
+    let spans = rows(
+        &pid,
+        "select count(*) as n, sum(bytes) as bytes, sum(used) as used,
+                sum(resident_bytes) as resident from spans where state = 'heap'",
+    );
+    let totals = &heap["totals"];
+    assert_eq!(spans[0]["n"], totals["spans"]["count"]);
+    assert_eq!(spans[0]["bytes"], totals["spans"]["slot_bytes"]);
+    assert_eq!(spans[0]["resident"], totals["spans"]["resident_bytes"]);
+    assert_eq!(spans[0]["used"], totals["objects"]["count"]);
+    let (goroutines, _) = json("goroutines", &[&pid, "--stop=60000"]);
+    let states = rows(
+        &pid,
+        "select state, wait_reason, count(*) as n, sum(stack_bytes) as bytes
+         from goroutines group by 1, 2",
+    );
+    assert_eq!(sum(&states, "n"), number(&goroutines["total"]));
+    for status in goroutines["by_status"].as_array().unwrap() {
+        let reason = status.get("wait_reason").unwrap_or(&Value::Null);
+        let own = states
+            .iter()
+            .find(|row| row["state"] == status["status"] && row["wait_reason"] == *reason);
+        let own = own.unwrap_or_else(|| panic!("{status}"));
+        assert_eq!(own["n"], status["count"]);
+        assert_eq!(own["bytes"], status["stack_bytes"]);
+    }
+    // Who holds most, as the verb says it.
+    let holder = &heap["holders"][0];
+    let address = holder["object"]["address"].as_str().unwrap();
+    let question = format!(
+        "select retained_bytes, retained_objects, dominator is null as top,
+                (select sum(retained_bytes) from objects where dominator = o.address) as below,
+                slot_bytes from objects o where address = {address}"
+    );
+    let own = rows(&pid, &question);
+    assert_eq!(own[0]["retained_bytes"], holder["retained_bytes"]);
+    assert_eq!(own[0]["retained_objects"], holder["retained_objects"]);
+    assert_eq!(own[0]["top"], 1);
+    let below = number(&own[0]["below"]) + number(&own[0]["slot_bytes"]);
+    assert_eq!(below, number(&own[0]["retained_bytes"]));
+}
+
+#[test]
+fn edges_in_sql_are_the_pointers_of_the_program() {
+    if !may_read("edges_in_sql_are_the_pointers_of_the_program") {
+        return;
+    }
+    let patient = patient();
+    let pid = patient.pid().to_string();
+    let end = place(&patient, "kept_list_end");
+    // The whole list, backwards: an index leads from each to the one before.
+    let question = "select count(*) as n from roots r join edges e on e.source = r.target
+                    where r.name = 'main.list'";
+    assert_eq!(rows(&pid, question)[0]["n"], 1);
+    let before = rows(
+        &pid,
+        &format!("select source, offset from edges where target = {end}"),
+    );
+    assert_eq!(before.len(), 1);
+    assert_eq!(before[0]["offset"], 0);
+    let chain = "with recursive list(at, n) as (
+                   select target, 1 from roots where name = 'main.list'
+                   union all select e.target, n + 1 from list join edges e on e.source = at)
+                 select max(n) as n, addr(max(at)) as x from list";
+    assert_eq!(rows(&pid, chain)[0]["n"], 20_000);
+    let both = "select (select count(*) from edges) as edges,
+                       (select count(*) from edges e join objects o on o.address = e.source) as own";
+    let both = rows(&pid, both);
+    assert_eq!(both[0]["edges"], both[0]["own"]);
+    let far = format!("select root_distance as far from objects where address = {end}");
+    assert_eq!(rows(&pid, &far)[0]["far"], 19_999);
+}
+
+#[test]
+fn stacks_of_holders_are_all_that_is_reachable() {
+    if !may_read("stacks_of_holders_are_all_that_is_reachable") {
+        return;
+    }
+    let patient = patient();
+    let pid = patient.pid().to_string();
+    let (heap, _) = json("heap", &[&pid, "--stop=60000"]);
+    let folded = letgo(&["heap", &pid, "--stop=60000", "-o", "folded"]);
+    assert!(folded.status.success(), "{folded:?}");
+    let folded = String::from_utf8(folded.stdout).unwrap();
+    let bytes = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+    let all: u64 = folded.lines().map(bytes).sum();
+    assert_eq!(all, number(&heap["totals"]["reachable"]["slot_bytes"]));
+    let list = folded.lines().filter(|line| line.starts_with("main.list;"));
+    assert_eq!(list.map(bytes).sum::<u64>(), 20_000 * 48);
+    let refused = letgo(&["heap", &pid, "-o", "csv"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let refused = letgo(&["heap", &pid, "-o", "folded", "--path", "0x10"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
