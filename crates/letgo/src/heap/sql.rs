@@ -278,10 +278,10 @@ mod tests {
     fn a_table_is_aligned_and_cannot_act_on_the_terminal() {
         let text = written(HeapOutput::Text);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "address    n  name          n:2");
-        assert_eq!(lines[1], " 0xc000    7  a,\"b\"           8");
-        assert_eq!(lines[2], "    0x1   70  \\u{1b}[2J     80");
-        assert_eq!(lines[3], "      -  1.5  -               -");
+        assert_eq!(lines[0], "address    n  name       n:2");
+        assert_eq!(lines[1], " 0xc000    7  a,\"b\"        8");
+        assert_eq!(lines[2], "    0x1   70  \\u{1b}[2J   80");
+        assert_eq!(lines[3], "      -  1.5  -            -");
         assert_eq!(lines[5], "3 rows");
     }
 

@@ -13,12 +13,15 @@ use super::holders::groups;
 use super::kinds::{Called, Kinds};
 use super::report::taken;
 use super::roots::RootNames;
-use super::{Program, Reading, Surroundings, target};
+use super::{Marked, Program, Reading, Surroundings, target};
 use crate::complaint::Complaint;
 use crate::own;
 
 /// Bytes of an object that are shown.
 const SHOWN: u64 = 32;
+
+/// What objects are sorted by: bytes that they retain, then the first; and how many they retain.
+type Size = (u64, Reverse<ObjectId>, u64);
 
 /// The objects of a type: all counted, and at most so many listed. `memory` is that of the program
 /// as it is now.
@@ -53,11 +56,56 @@ pub fn type_report(
             "Give letgo more memory, or ask a snapshot",
         )
     })?;
-    let (kinds, called) = (Kinds::new(graph), Called::new(name));
+    let kinds = Kinds::new(graph);
+    let (sums, largest) = count(marked, &kinds, &Called::new(name), &dominators, most);
+    let [alive, garbage] = sums;
+    if alive.count + garbage.count == 0 {
+        return Err(Complaint::no_report(
+            format!("no object is known to be of the type {name}"),
+            "Where types are not known, the size of slots stands for them, as in '48 B'",
+        ));
+    }
+    let one = |Reverse((bytes, Reverse(object), objects)): Reverse<Size>| {
+        let range = graph.range_of(object).unwrap_or_default();
+        out::Instance {
+            object: out::HeldObject {
+                address: range.start().to_string(),
+                slot_bytes: range.len(),
+                type_name: kinds.type_of(object).map(str::to_owned),
+            },
+            retained_bytes: bytes,
+            retained_objects: objects,
+            contents: memory.and_then(|memory| contents(memory, range)),
+        }
+    };
+    let listed: Vec<out::Instance> = largest.into_iter().map(one).collect();
+    let beside = alive.count.saturating_sub(listed.len() as u64);
+    Ok(out::TypeReport {
+        schema: out::TypeReport::SCHEMA.into(),
+        letgo: own::cost(),
+        target: target(program, around),
+        taken: taken(reading),
+        type_name: name.to_owned(),
+        reachable: alive,
+        garbage,
+        largest: listed,
+        more: beside,
+    })
+}
+
+/// Reachable objects of a kind and garbage of it, and which of them retain most, largest first.
+fn count(
+    marked: &Marked,
+    kinds: &Kinds<'_>,
+    called: &Called,
+    dominators: &Dominators<'_>,
+    most: usize,
+) -> ([out::Amount; 2], Vec<Reverse<Size>>) {
+    let (graph, reachable) = (&marked.graph, &marked.reachable);
     let mut sums = [out::Amount::default(); 2];
     let mut largest = BinaryHeap::new();
     for object in (0..graph.slots()).map(ObjectId) {
-        let Some(range) = graph.range_of(object).filter(|_| kinds.is(object, &called)) else {
+        let Some(range) = graph.range_of(object).filter(|_| kinds.is(object, called)) else {
             continue;
         };
         if graph.object_at(range.start()) != Some(object) {
@@ -75,39 +123,7 @@ pub fn type_report(
             }
         }
     }
-    let [alive, garbage] = sums;
-    if alive.count + garbage.count == 0 {
-        return Err(Complaint::no_report(
-            format!("no object is known to be of the type {name}"),
-            "Where types are not known, the size of slots stands for them, as in '48 B'",
-        ));
-    }
-    let one = |Reverse((bytes, Reverse(object), objects))| {
-        let range = graph.range_of(object).unwrap_or_default();
-        out::Instance {
-            object: out::HeldObject {
-                address: range.start().to_string(),
-                slot_bytes: range.len(),
-                type_name: kinds.type_of(object).map(str::to_owned),
-            },
-            retained_bytes: bytes,
-            retained_objects: objects,
-            contents: memory.and_then(|memory| contents(memory, range)),
-        }
-    };
-    let listed: Vec<out::Instance> = largest.into_sorted_vec().into_iter().map(one).collect();
-    let beside = alive.count.saturating_sub(listed.len() as u64);
-    Ok(out::TypeReport {
-        schema: out::TypeReport::SCHEMA.into(),
-        letgo: own::cost(),
-        target: target(program, around),
-        taken: taken(reading),
-        type_name: name.to_owned(),
-        reachable: alive,
-        garbage,
-        largest: listed,
-        more: beside,
-    })
+    (sums, largest.into_sorted_vec())
 }
 
 /// The first bytes of an object.
