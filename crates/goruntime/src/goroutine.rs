@@ -65,8 +65,8 @@ pub struct Goroutine {
     pub status: Status,
     /// `g.waitreason` in the runtime's words (`chan receive`), empty where it is not waiting.
     pub wait_reason: &'static str,
-    /// `g.waitsince`, ns of the target's monotonic clock; 0 until a GC saw it wait, then the time at
-    /// which the GC before that one ended.
+    /// `g.waitsince`, ns of the target's monotonic clock; 0 until a GC saw it wait, then the time
+    /// at which the GC before that one ended.
     pub wait_since_ns: u64,
     /// `g.startpc`: entry of its function.
     pub start_pc: Addr,
