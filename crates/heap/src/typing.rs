@@ -123,6 +123,14 @@ impl Graph {
         }
     }
 
+    /// The types that [`Graph::typed`] found, with what it counted.
+    pub fn typed_before(&self, conflicts: Conflicts) -> Typed<'_> {
+        Typed {
+            graph: self,
+            conflicts,
+        }
+    }
+
     /// What words of variables of known types lead to: what, which object, how far behind its
     /// slot's start.
     fn variables(&self, known: &TypeSeeds<'_>) -> Vec<(Lead, u32, u64)> {
@@ -237,6 +245,17 @@ impl Typed<'_> {
     fn what(&self, id: TypeId) -> Option<What> {
         let kinds = self.graph.copied.seeds.lock();
         kinds.get(id.0).map(|kind| kind.what)
+    }
+
+    /// How many there are: every [`TypeId`] is below.
+    pub fn len(&self) -> u32 {
+        let len = self.graph.copied.seeds.lock().len();
+        u32::try_from(len).unwrap_or(u32::MAX)
+    }
+
+    /// No type is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// What was left out of the types themselves.

@@ -196,7 +196,7 @@ fn slot(range: AddrRange) -> u64 {
 
 impl<'a> Holding<'a> {
     fn of(
-        program: &Program,
+        program: &'a Program,
         reading: &'a Reading,
         limits: Limits,
     ) -> Result<Option<Holding<'a>>, letgo_heap::Error> {
@@ -215,7 +215,7 @@ impl<'a> Holding<'a> {
         Ok(Some(Holding {
             graph,
             reachable: &marked.reachable,
-            kinds: Kinds::new(graph),
+            kinds: Kinds::new(program, marked),
             owners,
             dominators,
         }))

@@ -26,11 +26,10 @@ pub fn heap_report(
     limits: Limits,
 ) -> out::HeapReport {
     let mut listed = (Vec::new(), None);
-    let mut types = types::Types::default();
+    let mut types = types::Listed::default();
     if let Some(mut marked) = reading.marked.take() {
-        let typed = marked.typed(program);
-        types = types::types(program, reading.runtime.bias(), &marked.reachable, &typed);
-        let names = |object| types::name_of(program, reading.runtime.bias(), &typed, object);
+        types = types::types(program, &marked);
+        let names = |object| marked.type_name(program, object).map(str::to_owned);
         let started = Instant::now();
         let mut dominators = None;
         if depth.most > 0 {
@@ -42,8 +41,9 @@ pub fn heap_report(
                 Err(error) => reading.coverage.skip("who holds what", error.to_string()),
             }
         }
-        reading.coverage.merge(typed.coverage().clone());
-        drop(typed);
+        reading
+            .coverage
+            .merge(marked.typed(program).coverage().clone());
         marked.dominators = dominators.or(marked.dominators);
         reading.marked = Some(marked);
     }

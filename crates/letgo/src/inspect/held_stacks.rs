@@ -69,7 +69,7 @@ pub fn held_stacks(
                 u32::try_from(listed.len() - 1).unwrap_or(u32::MAX)
             })
     };
-    let kinds = Kinds::new(graph);
+    let kinds = Kinds::new(program, marked);
     let stacks = dominators.stacks(&group, &|object| kinds.number(object), MOST);
     let listed = listed.borrow();
     let named = stacks.iter().map(|stack| {

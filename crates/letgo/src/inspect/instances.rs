@@ -56,7 +56,7 @@ pub fn type_report(
             "Give letgo more memory, or ask a snapshot",
         )
     })?;
-    let kinds = Kinds::new(graph);
+    let kinds = Kinds::new(program, marked);
     let (sums, largest) = count(marked, &kinds, &Called::new(name), &dominators, most);
     let [alive, garbage] = sums;
     if alive.count + garbage.count == 0 {

@@ -1,12 +1,12 @@
 //! [`Kinds`]: what objects are called where many are told in few words: by their type, else by the
 //! size of their slots.
-//!
-//! No types are known so far: each kind is a size.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use letgo_heap::{Graph, ObjectId};
+use letgo_heap::{ObjectId, TypeId, Typed};
+
+use super::{Marked, Program};
 
 /// What objects of one kind have alike.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -49,51 +49,56 @@ impl Called {
 
 /// Kinds of a graph's objects, numbered as they are asked for.
 pub(super) struct Kinds<'a> {
-    graph: &'a Graph,
-    numbers: RefCell<HashMap<Kind, u32>>,
+    program: &'a Program,
+    marked: &'a Marked,
+    typed: Typed<'a>,
+    numbers: RefCell<HashMap<(Option<TypeId>, u64), u32>>,
     kinds: RefCell<Vec<Kind>>,
 }
 
 impl<'a> Kinds<'a> {
-    pub(super) fn new(graph: &'a Graph) -> Kinds<'a> {
+    pub(super) fn new(program: &'a Program, marked: &'a Marked) -> Kinds<'a> {
         Kinds {
-            graph,
+            program,
+            marked,
+            typed: marked.typed(program),
             numbers: RefCell::default(),
             kinds: RefCell::default(),
         }
     }
 
     /// The type of an object, where it is known.
-    #[allow(clippy::unused_self, reason = "no types are known so far")]
-    pub(super) fn type_of(&self, _object: ObjectId) -> Option<&str> {
-        None
+    pub(super) fn type_of(&self, object: ObjectId) -> Option<&str> {
+        self.name(self.typed.of(object)?)
     }
 
-    /// The kind of an object.
-    pub(super) fn of(&self, object: ObjectId) -> Kind {
-        Kind {
-            type_name: self.type_of(object).map(str::to_owned),
-            slot_bytes: self.graph.range_of(object).map_or(0, |range| range.len()),
-        }
+    fn name(&self, id: TypeId) -> Option<&str> {
+        self.marked.name_of(self.program, id)
+    }
+
+    fn slot_bytes(&self, object: ObjectId) -> u64 {
+        let range = self.marked.graph.range_of(object);
+        range.map_or(0, |range| range.len())
     }
 
     /// Whether an object is of a kind that is called so.
     pub(super) fn is(&self, object: ObjectId, called: &Called) -> bool {
         match self.type_of(object) {
             Some(name) => name == called.name,
-            None => called.slot_bytes.is_some_and(|bytes| {
-                let range = self.graph.range_of(object);
-                range.is_some_and(|range| range.len() == bytes)
-            }),
+            None => called.slot_bytes == Some(self.slot_bytes(object)),
         }
     }
 
     /// The number of its kind.
     pub(super) fn number(&self, object: ObjectId) -> u32 {
-        let kind = self.of(object);
+        let key = (self.typed.of(object), self.slot_bytes(object));
         let (mut numbers, mut kinds) = (self.numbers.borrow_mut(), self.kinds.borrow_mut());
-        *numbers.entry(kind).or_insert_with_key(|kind| {
-            kinds.push(kind.clone());
+        *numbers.entry(key).or_insert_with(|| {
+            let (id, slot_bytes) = key;
+            kinds.push(Kind {
+                type_name: id.and_then(|id| self.name(id)).map(str::to_owned),
+                slot_bytes,
+            });
             u32::try_from(kinds.len() - 1).unwrap_or(u32::MAX)
         })
     }

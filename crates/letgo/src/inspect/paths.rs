@@ -55,7 +55,7 @@ pub fn path_report(
     };
     let telling = Telling {
         names: RootNames::new(program, &reading.census),
-        kinds: Kinds::new(&marked.graph),
+        kinds: Kinds::new(program, marked),
         marked,
         memory,
         groups: RefCell::default(),

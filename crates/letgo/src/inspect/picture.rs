@@ -57,6 +57,6 @@ fn tree(
     };
     let names = RootNames::new(program, &reading.census);
     let owners = Owners::of(marked.graph.roots(), &reading.census, &names);
-    let kinds = Kinds::new(&marked.graph);
+    let kinds = Kinds::new(program, marked);
     tiles::tree(&marked.graph, &marked.reachable, &owners, &kinds, limits).map(Some)
 }

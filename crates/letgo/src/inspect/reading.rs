@@ -4,14 +4,13 @@
 //! The target is needed until objects and roots are copied; what is held is let go then. Marking
 //! and the account go on without it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use letgo_account::{
     Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, Sketch, SlotSource, account,
     account_drawn,
 };
-use letgo_gobin::Pointee;
 use letgo_goruntime::{
     Census, CensusOptions, Goroutine, Labels, Light, LightDelta, Limits, Runtime, RuntimeStats,
 };
@@ -22,6 +21,7 @@ use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency, ResidentBytes
 
 use super::diff::Prints;
 use super::kept::{Keeping, Kept};
+use super::types::Types;
 use super::view::{Held, Pause, View};
 use super::{Opened, Program, complaints, room};
 use crate::complaint::Complaint;
@@ -133,6 +133,8 @@ pub struct Marked {
     pub marking: Duration,
     /// How long dominators took, where they were asked for and found.
     pub dominators: Option<Duration>,
+    /// Types of the objects, once they were asked for.
+    pub(super) types: OnceLock<Types>,
 }
 
 impl Reading {
@@ -397,6 +399,7 @@ fn copy(
         read: started.elapsed(),
         marking: Duration::ZERO,
         dominators: None,
+        types: OnceLock::new(),
     })
 }
 
@@ -411,32 +414,6 @@ fn stood_still(runtime: &Runtime, memory: &dyn ReadMemory, first: &Light) -> boo
 }
 
 impl Marked {
-    /// The types of the objects, from the headers of objects, interfaces, and what the executable
-    /// says of variables and closures.
-    pub(super) fn typed(&self, program: &Program) -> letgo_heap::Typed<'_> {
-        let bias = program.bias;
-        let known = program.binary.globals_typed().ok();
-        let words: Vec<(Addr, Pointee)> = known.map_or_else(Vec::new, |known| {
-            let words = known.pointees.iter();
-            words
-                .map(|(at, pointee)| (at.biased(bias), pointee.biased(bias)))
-                .collect()
-        });
-        let closures: Vec<(Addr, Addr)> = known.map_or_else(Vec::new, |known| {
-            let closures = known.closures.iter();
-            closures
-                .map(|(entry, of)| (entry.biased(bias), of.biased(bias)))
-                .collect()
-        });
-        let known = letgo_heap::TypeSeeds {
-            globals: &[],
-            words: &words,
-            closures: &closures,
-        };
-        let options = GraphOptions::default();
-        self.graph.typed(&self.reachable, &known, &options)
-    }
-
     fn mark(&mut self, coverage: &mut Coverage) {
         let started = Instant::now();
         self.reachable = self.graph.mark(&GraphOptions::default());

@@ -15,7 +15,6 @@ use letgo_query::Table;
 use letgo_target::{AddrRange, ReadMemory};
 
 use super::holders::groups;
-use super::kinds::Kinds;
 use super::roots::RootNames;
 use super::{Marked, Program, Reading, Subject};
 use crate::complaint::Complaint;
@@ -58,7 +57,8 @@ impl Source {
     }
 
     fn type_of(&self, object: ObjectId) -> Option<String> {
-        Kinds::new(self.graph()).type_of(object).map(str::to_owned)
+        let name = self.marked.type_name(self.program(), object);
+        name.map(str::to_owned)
     }
 
     /// The program's memory as it is now.

@@ -1,16 +1,79 @@
-//! [`types()`]: the types of a heap's objects, as `letgo.heap/1` has them.
+//! [`Types`]: the types of a heap's objects with their names; [`types()`]: as `letgo.heap/1` has them.
 
-use letgo_heap::{Count, ObjectId, Reachable, TypeId, TypeKind, Typed};
+use letgo_gobin::Pointee;
+use letgo_heap::{Conflicts, Count, GraphOptions, ObjectId, TypeId, TypeKind, TypeSeeds, Typed};
 use letgo_report as out;
+use letgo_target::Addr;
 
-use super::Program;
+use super::{Marked, Program};
+
+/// The types of a graph's objects, found once.
+#[derive(Debug)]
+pub(super) struct Types {
+    conflicts: Conflicts,
+    /// By number of a type.
+    names: Vec<String>,
+}
+
+impl Marked {
+    /// The types of the objects: from headers of objects, from interfaces, and from what the
+    /// executable says of variables and closures. Found when they are first asked for.
+    pub(super) fn typed(&self, program: &Program) -> Typed<'_> {
+        self.graph.typed_before(self.types(program).conflicts)
+    }
+
+    /// The name of an object's type, where it is known.
+    pub(super) fn type_name(&self, program: &Program, object: ObjectId) -> Option<&str> {
+        let id = self.typed(program).of(object)?;
+        self.name_of(program, id)
+    }
+
+    /// The name of a type; of a closure that of its function.
+    pub(super) fn name_of(&self, program: &Program, id: TypeId) -> Option<&str> {
+        let names = &self.types(program).names;
+        names.get(id.0 as usize).map(String::as_str)
+    }
+
+    fn types(&self, program: &Program) -> &Types {
+        self.types.get_or_init(|| find(program, self))
+    }
+}
+
+fn find(program: &Program, marked: &Marked) -> Types {
+    let bias = program.bias;
+    let known = program.binary.globals_typed().ok();
+    let words: Vec<(Addr, Pointee)> = known.map_or_else(Vec::new, |known| {
+        let words = known.pointees.iter();
+        words
+            .map(|(at, pointee)| (at.biased(bias), pointee.biased(bias)))
+            .collect()
+    });
+    let closures: Vec<(Addr, Addr)> = known.map_or_else(Vec::new, |known| {
+        let closures = known.closures.iter();
+        closures
+            .map(|(entry, of)| (entry.biased(bias), of.biased(bias)))
+            .collect()
+    });
+    let seeds = TypeSeeds {
+        globals: &[],
+        words: &words,
+        closures: &closures,
+    };
+    let options = GraphOptions::default();
+    let typed = marked.graph.typed(&marked.reachable, &seeds, &options);
+    let numbers = (0..typed.len()).map(TypeId);
+    Types {
+        conflicts: typed.conflicts,
+        names: numbers.map(|id| name(program, &typed, id)).collect(),
+    }
+}
 
 /// Types that are listed.
 const MOST: usize = 100;
 
 /// What a report says of types.
 #[derive(Debug, Default)]
-pub(super) struct Types {
+pub(super) struct Listed {
     pub(super) types: Vec<out::HeapType>,
     pub(super) rest: Option<out::TypesRest>,
     pub(super) untyped: Option<out::Amount>,
@@ -18,16 +81,15 @@ pub(super) struct Types {
 }
 
 /// Reachable objects by type.
-pub(super) fn types(
-    program: &Program,
-    bias: u64,
-    reachable: &Reachable,
-    typed: &Typed<'_>,
-) -> Types {
-    let (all, none) = typed.tally(reachable);
+pub(super) fn types(program: &Program, marked: &Marked) -> Listed {
+    let typed = marked.typed(program);
+    let (all, none) = typed.tally(&marked.reachable);
     let (listed, beyond) = all.split_at(all.len().min(MOST));
     let listed = listed.iter().map(|own| out::HeapType {
-        name: name(program, bias, typed, own.id),
+        name: marked
+            .name_of(program, own.id)
+            .unwrap_or_default()
+            .to_owned(),
         kind: kind(typed.kind(own.id)).to_owned(),
         objects: amount(own.count),
     });
@@ -36,7 +98,7 @@ pub(super) fn types(
         bytes: sum.bytes + own.count.bytes,
     });
     let conflicts = typed.conflicts;
-    Types {
+    Listed {
         types: listed.collect(),
         rest: (!beyond.is_empty()).then(|| out::TypesRest {
             count: beyond.len() as u64,
@@ -52,20 +114,10 @@ pub(super) fn types(
     }
 }
 
-/// The name of an object's type, where it is known.
-pub(super) fn name_of(
-    program: &Program,
-    bias: u64,
-    typed: &Typed<'_>,
-    object: ObjectId,
-) -> Option<String> {
-    typed.of(object).map(|id| name(program, bias, typed, id))
-}
-
 /// The name of a type; of a closure that of its function.
-fn name(program: &Program, bias: u64, typed: &Typed<'_>, id: TypeId) -> String {
+fn name(program: &Program, typed: &Typed<'_>, id: TypeId) -> String {
     let function = typed.function(id).and_then(|entry| {
-        let link_time = entry.biased(bias.wrapping_neg());
+        let link_time = entry.biased(program.bias.wrapping_neg());
         program.binary.functions.function_at(link_time).ok()?
     });
     match function {
