@@ -1,6 +1,7 @@
 //! The letgo binary as a library: one file a verb, and what the verbs share.
 //!
-//! [`cli`] is the command line; [`why`], [`heap`], [`diff`], [`goroutines`], [`ps`], [`release`], [`tune`],
+//! [`cli`] is the command line; [`why`], [`heap`], [`diff`], [`goroutines`], [`ps`], [`release`],
+//! [`tune`],
 //! [`run`], [`lab`], [`doctor`], [`schema`], [`completion`] and [`man`] are the verbs. What they
 //! share: [`select`] finds the process that is meant, [`inspect`] reads it, [`control`] writes to
 //! it, [`terminal`] knows what can be drawn, [`frozen`] makes a frozen copy of it, [`progress`]

@@ -192,9 +192,7 @@ fn base64(bytes: &[u8]) -> String {
 
 fn shorten(tile: &mut Tile) {
     for name in [&mut tile.name, &mut tile.type_name, &mut tile.place] {
-        if let Some(name) = name {
-            cut(name);
-        }
+        name.iter_mut().for_each(cut);
     }
     tile.parts.iter_mut().for_each(shorten);
 }

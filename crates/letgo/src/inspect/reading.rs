@@ -223,11 +223,9 @@ impl Reading {
             }
             Ok(()) => {}
         }
-        let mut prints = None;
-        if contents && marked.is_some() && view.stands() && !matches!(view.held, Held::Threads(_)) {
-            progress.step("reading what objects hold");
-            prints = Prints::read(&census, &*view.memory, &view.residency);
-        }
+        let mut prints = (contents && marked.is_some())
+            .then(|| prints(&view, &census, progress))
+            .flatten();
         // Of what is copied by now, nothing has changed meanwhile.
         let stands = view.stands();
         progress.step("attributing pages");
@@ -355,6 +353,15 @@ fn wait(began: Instant, time: Duration, progress: &Progress) {
         });
         std::thread::sleep(left.min(STEP));
     }
+}
+
+/// What objects hold, where the target stands still for as long as reading that takes.
+fn prints(view: &View, census: &Census, progress: &Progress) -> Option<Prints> {
+    if !view.stands() || matches!(view.held, Held::Threads(_)) {
+        return None;
+    }
+    progress.step("reading what objects hold");
+    Prints::read(census, &*view.memory, &view.residency)
 }
 
 /// Objects and roots of the target as they are now; nothing, and a note, where a graph cannot be
