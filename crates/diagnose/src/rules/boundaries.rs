@@ -217,7 +217,7 @@ fn boundaries_of_holders() -> Vec<Boundary> {
         }]),
         ..healthy()
     };
-    vec![("global-holder", held(16 * MIB), held(16 * MIB - 1))]
+    vec![("global-holder", held(64 * MIB), held(64 * MIB - 1))]
 }
 
 fn boundaries_of_goroutines() -> Vec<Boundary> {

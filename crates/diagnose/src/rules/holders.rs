@@ -23,8 +23,8 @@ pub(crate) fn global_holder(case: &Case<'_>) -> Vec<Draft> {
     let facts = case.facts;
     let thresholds = case.thresholds;
     let large = |holder: &&Holder| {
-        holder.resident_bytes >= thresholds.medium_bytes
-            && case.is_share(holder.resident_bytes, thresholds.medium_share)
+        holder.resident_bytes >= thresholds.high_bytes
+            && case.is_share(holder.resident_bytes, thresholds.high_share)
     };
     let holders = facts.holders.iter().flatten().filter(large);
     holders
@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn little_is_no_finding_and_many_are_three() {
         let mut small = cache();
-        small.resident_bytes = 16 * MIB - 1;
+        small.resident_bytes = 64 * MIB - 1;
         assert_eq!(find(&held(vec![small]), "global-holder"), None);
         assert_eq!(find(&held(Vec::new()), "global-holder"), None);
         let mut one = cache();
-        one.resident_bytes = 40 * MIB;
+        one.resident_bytes = 70 * MIB;
         let facts = held(vec![one; 5]);
         let findings = diagnose(&facts);
         let count = findings.iter().filter(|one| one.id == "global-holder");

@@ -207,11 +207,7 @@ impl Reading {
         let first = runtime.light(&*view.memory).map_err(told)?;
         let first_at = Instant::now();
         progress.step("reading spans and goroutines");
-        let options = CensusOptions {
-            functions: Some(&program.binary.functions),
-            ..CensusOptions::default()
-        };
-        let census = runtime.census(&*view.memory, &options).map_err(told)?;
+        let census = census(program, &runtime, &view)?;
         let labels = runtime.labels(&*view.memory, &census.goroutines);
         let mut coverage = census.coverage.clone();
         let mut marked = None;
@@ -223,9 +219,10 @@ impl Reading {
             }
             Ok(()) => {}
         }
-        let mut prints = (contents && marked.is_some())
-            .then(|| prints(&view, &census, progress))
-            .flatten();
+        let mut prints = match contents && marked.is_some() {
+            true => prints(&view, &census, progress),
+            false => None,
+        };
         // Of what is copied by now, nothing has changed meanwhile.
         let stands = view.stands();
         progress.step("attributing pages");
@@ -362,6 +359,16 @@ fn prints(view: &View, census: &Census, progress: &Progress) -> Option<Prints> {
     }
     progress.step("reading what objects hold");
     Prints::read(census, &*view.memory, &view.residency)
+}
+
+/// All that the runtime knows of its own memory.
+fn census(program: &Program, runtime: &Runtime, view: &View) -> Result<Census, Complaint> {
+    let options = CensusOptions {
+        functions: Some(&program.binary.functions),
+        ..CensusOptions::default()
+    };
+    let census = runtime.census(&*view.memory, &options);
+    census.map_err(|error| complaints::of_runtime(&error))
 }
 
 /// Objects and roots of the target as they are now; nothing, and a note, where a graph cannot be

@@ -14,12 +14,12 @@ use letgo_report::units;
 
 /// Bytes that a graph takes for a slot in use that may hold pointers: where its own start.
 const POINTER_SLOT: u64 = 4;
-/// For any slot, in use or not: bits, and the places of these among pointers.
-const SLOT: u64 = 1;
+/// For any slot, in use or not: bits, the places of these among pointers, and what its type is.
+const SLOT: u64 = 5;
 /// For a span, in the graph and in the account.
 const SPAN: u64 = 96;
-/// For spans that are being read, and what waits to be marked.
-const BUFFERS: u64 = 8 << 20;
+/// For spans that are being read, what waits to be marked, and the program's types.
+const BUFFERS: u64 = 16 << 20;
 
 /// Limits of the graph of what a census is of.
 ///

@@ -1,4 +1,5 @@
-//! [`Types`]: the types of a heap's objects with their names; [`types()`]: as `letgo.heap/1` has them.
+//! [`Types`]: the types of a heap's objects with their names; [`types()`]: as `letgo.heap/1` has
+//! them.
 
 use letgo_gobin::Pointee;
 use letgo_heap::{Conflicts, Count, GraphOptions, ObjectId, TypeId, TypeKind, TypeSeeds, Typed};
@@ -59,7 +60,12 @@ fn find(program: &Program, marked: &Marked) -> Types {
         words: &words,
         closures: &closures,
     };
-    let options = GraphOptions::default();
+    // Where two claims on an object differ, what they led to before that was known depends on who
+    // was first: one thread says the same each time.
+    let options = GraphOptions {
+        threads: 1,
+        ..GraphOptions::default()
+    };
     let typed = marked.graph.typed(&marked.reachable, &seeds, &options);
     let numbers = (0..typed.len()).map(TypeId);
     Types {
