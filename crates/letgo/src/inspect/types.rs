@@ -1,6 +1,8 @@
 //! [`Types`]: the types of a heap's objects with their names; [`types()`]: as `letgo.heap/1` has
 //! them.
 
+use std::cmp::Reverse;
+
 use letgo_gobin::Pointee;
 use letgo_heap::{Conflicts, Count, GraphOptions, ObjectId, TypeId, TypeKind, TypeSeeds, Typed};
 use letgo_report as out;
@@ -89,7 +91,12 @@ pub(super) struct Listed {
 /// Reachable objects by type.
 pub(super) fn types(program: &Program, marked: &Marked) -> Listed {
     let typed = marked.typed(program);
-    let (all, none) = typed.tally(&marked.reachable);
+    let (mut all, none) = typed.tally(&marked.reachable);
+    // Numbers of types differ from reading to reading.
+    all.sort_by_key(|own| {
+        let name = marked.name_of(program, own.id).unwrap_or_default();
+        (Reverse(own.count.bytes), Reverse(own.count.objects), name)
+    });
     let (listed, beyond) = all.split_at(all.len().min(MOST));
     let listed = listed.iter().map(|own| out::HeapType {
         name: marked

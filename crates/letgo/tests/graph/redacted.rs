@@ -137,7 +137,10 @@ fn a_redacted_snapshot_has_every_kind_of_pointer() {
         let [plain, redacted] = ["plain", "redacted"].map(file);
         snap(&[&pid, "--stop=60000"], &plain);
         snap(&[&pid, "--stop=60000", "--redact"], &redacted);
-        assert_eq!(beside(&redacted, &plain), [""; 0], "{version}");
+        // Words that tell types (of interfaces, of closures) are no pointers, and are left out.
+        let mut differ = beside(&redacted, &plain);
+        differ.retain(|place| !place.contains("/type") && !place.contains("/untyped"));
+        assert_eq!(differ, [""; 0], "{version}");
     }
 }
 
