@@ -52,6 +52,12 @@ impl BitSet {
         word.is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
+    /// Asks for the memory that [`BitSet::has`] will read.
+    #[inline]
+    pub(crate) fn ask(&self, number: u32) {
+        prefetch(&self.words, (number / 64) as usize);
+    }
+
     /// Adds `first + n` for each bit `n` of `bits`.
     pub(crate) fn insert_word(&mut self, first: u64, bits: u64) {
         let (at, shift) = (index(first / 64), first % 64);

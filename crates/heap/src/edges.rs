@@ -87,6 +87,8 @@ pub(crate) struct Edges {
     inside: Vec<(u32, u32)>,
     /// The first of these, as a bit of each target.
     is_inside: BitSet,
+    /// How many of them come before each 64 targets.
+    inside_before: Vec<u32>,
     last: Option<u32>,
     most: usize,
 }
@@ -157,6 +159,12 @@ impl Edges {
         for (at, _) in &self.inside {
             self.is_inside.insert_word(u64::from(*at), 1);
         }
+        let mut inside = 0u32;
+        self.inside_before = Vec::with_capacity(self.targets.len().div_ceil(64));
+        for first in (0..end).step_by(64) {
+            self.inside_before.push(inside);
+            inside = inside.saturating_add(self.is_inside.count(first, 64));
+        }
         let mut before = 0u32;
         for nodes in &mut self.nodes {
             nodes.before = before;
@@ -204,14 +212,22 @@ impl Edges {
         self.targets.get(range).unwrap_or_default()
     }
 
+    /// Asks for the memory that [`Edges::offset`] will read.
+    #[inline]
+    pub(crate) fn ask_offset(&self, at: usize) {
+        self.is_inside.ask(u32::try_from(at).unwrap_or(u32::MAX));
+    }
+
     /// How many bytes behind the start of its slot a target is led to.
     #[inline]
-    pub(crate) fn offset(&self, at: usize) -> u32 {
-        let Some(number) = u32::try_from(at).ok().filter(|at| self.is_inside.has(*at)) else {
+    pub(crate) fn offset(&self, at: u32) -> u32 {
+        if !self.is_inside.has(at) {
             return 0;
-        };
-        let found = self.inside.binary_search_by_key(&number, |inside| inside.0);
-        let found = found.ok().and_then(|at| self.inside.get(at));
+        }
+        let before = self.inside_before.get((at / 64) as usize);
+        let own = self.is_inside.count(at & !63, at % 64);
+        let found = before.map(|before| before.saturating_add(own) as usize);
+        let found = found.and_then(|at| self.inside.get(at));
         found.map_or(0, |inside| inside.1)
     }
 
@@ -266,6 +282,24 @@ mod tests {
         }
         let nodes = [3, 64, 130, 131].map(|number| edges.node(number).unwrap());
         assert_eq!(nodes, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_target_is_led_to_at_its_offset() {
+        let mut edges = Edges::new(200, 4, 400, u64::MAX, None);
+        let mut found = Found::default();
+        let offset = |at: u64| if at.is_multiple_of(3) { at + 1 } else { 0 };
+        found.object(5, |mut into| {
+            for at in 0..300 {
+                into.push(7, offset(at));
+            }
+        });
+        assert!(edges.add(&found));
+        edges.finish();
+        for at in 0..310u32 {
+            let expected = if at < 300 { offset(u64::from(at)) } else { 0 };
+            assert_eq!(u64::from(edges.offset(at)), expected, "{at}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use letgo_target::Addr;
 
 use crate::Error;
 use crate::bits::{BitSet, index};
+use crate::prefetch::prefetch;
 
 /// Runtime pages of one block of the table: 64 MiB, an arena.
 const BLOCK: u64 = 8192;
@@ -293,6 +294,21 @@ impl Objects {
                 return None;
             }
             at += 1;
+        }
+    }
+
+    /// Asks for the memory that [`Objects::ask_span`] will read.
+    #[inline]
+    pub(crate) fn ask_hint(&self, number: u32) {
+        prefetch(&self.hints, (number / 64) as usize);
+    }
+
+    /// Asks for the memory that [`Objects::span_of_slot`] will read.
+    #[inline]
+    pub(crate) fn ask_span(&self, number: u32) {
+        if let Some(at) = self.hints.get((number / 64) as usize) {
+            prefetch(&self.spans, *at as usize);
+            prefetch(&self.spans, (*at as usize).saturating_add(2));
         }
     }
 

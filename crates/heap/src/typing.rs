@@ -9,10 +9,12 @@
 //! Invariants: a type is given only to objects whose slot is one that the allocator would have
 //! chosen for it, and whose pointers all lie where the type has pointers.
 
+mod ahead;
 mod claims;
 mod kinds;
 mod pass;
 mod seeds;
+mod shared;
 
 use letgo_gobin::Pointee;
 use letgo_target::Addr;

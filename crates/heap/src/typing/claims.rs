@@ -10,7 +10,7 @@
 //! Source: src/runtime/malloc.go, `mallocgc`; src/runtime/sizeclasses.go (1.27:
 //! src/internal/runtime/gc), the same from go1.19 to go1.27.
 
-use std::sync::Arc;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::kinds::{DISPUTED, Fit, Kind, NUMBER, SMALL, TEXT, What};
@@ -192,12 +192,13 @@ fn between(
 }
 
 /// Makes a claim of the object in a slot.
-pub(crate) fn make(
+#[inline]
+pub(crate) fn make<K: Deref<Target = Kind>>(
     claims: &[AtomicU32],
     number: u32,
     claim: Claim,
     span: &HeapSpan,
-    kind: &dyn Fn(u32) -> Option<Arc<Kind>>,
+    kind: impl Fn(u32) -> Option<K>,
 ) -> Outcome {
     let Some(own) = claims.get(number as usize) else {
         return Outcome::Known;
@@ -206,6 +207,10 @@ pub(crate) fn make(
     loop {
         let (outcome, next) = match Claim::unpacked(known) {
             None => (Outcome::New, claim),
+            Some(old) if old.kind == claim.kind => {
+                let strength = old.strength.max(claim.strength);
+                (Outcome::Known, Claim { strength, ..old })
+            }
             Some(old) => {
                 let (Some(old_kind), Some(new_kind)) = (kind(old.kind), kind(claim.kind)) else {
                     return Outcome::Known;

@@ -11,14 +11,16 @@
 //! stronger or larger, so that this ends; only reachable objects are followed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use letgo_target::Addr;
 use rustc_hash::FxHashMap;
 
+use super::ahead::{Ahead, Led};
 use super::claims::{self, Claim, Outcome, Strength};
 use super::kinds::{CLOSURE, DISPUTED, Fit, Kind, Lead, TEXT, What, Words};
 use super::seeds::Seeds;
+use super::shared::SharedKinds;
 use crate::Reachable;
 use crate::bits::{index, low};
 use crate::edges::Edges;
@@ -27,14 +29,14 @@ use crate::prefetch::prefetch;
 
 /// Objects that a thread keeps for itself.
 const KEEP: usize = 32;
-/// Targets ahead of which it is asked what is known of them.
-const AHEAD: usize = 8;
 /// Objects that are followed together.
 const BATCH: usize = 32;
 /// Targets of an object that is followed for so long that others may be waiting.
 const MANY: usize = 4096;
 /// Slots that a thread looks through at a time, for objects of known types.
 const LOT: u32 = 1 << 14;
+/// Answers that a thread remembers, of which kinds fit which slots.
+const FITS: usize = 32;
 /// Most less sure claims that a thread keeps.
 const MOST_LATER: usize = 1 << 22;
 
@@ -88,6 +90,7 @@ pub(super) struct Pass<'a> {
     edges: &'a Edges,
     seeds: &'a Seeds,
     reachable: &'a Reachable,
+    kinds: SharedKinds,
     threads: usize,
     next_lot: AtomicUsize,
     queue: Mutex<Queue>,
@@ -112,9 +115,12 @@ pub(super) struct Done {
 
 /// What a thread has of its own.
 #[derive(Default)]
-struct Hands {
-    kinds: Vec<Option<Arc<Kind>>>,
+struct Hands<'a> {
     stack: Vec<u32>,
+    /// What pointers say that is not looked at yet.
+    ahead: Ahead<'a>,
+    /// Kinds and slots, and whether they fit.
+    fits: [(u64, bool); FITS],
     /// Slots and nodes.
     batch: Vec<(u32, u32)>,
     done: Done,
@@ -137,6 +143,7 @@ impl<'a> Pass<'a> {
             edges,
             seeds,
             reachable,
+            kinds: SharedKinds::new(),
             threads: threads.max(1),
             next_lot: AtomicUsize::new(0),
             queue: Mutex::new(Queue::default()),
@@ -180,7 +187,7 @@ impl<'a> Pass<'a> {
 
     /// Takes the reachable objects of a known type out of the next slots, and drops what is known
     /// of those that it cannot be right of. Says whether there were any slots.
-    fn lot(&self, hands: &mut Hands) -> bool {
+    fn lot(&self, hands: &mut Hands<'a>) -> bool {
         let lot = self.next_lot.fetch_add(1, Ordering::Relaxed);
         let slots = self.objects.slots();
         let Some(first) = u32::try_from(lot).ok().and_then(|lot| lot.checked_mul(LOT)) else {
@@ -196,12 +203,15 @@ impl<'a> Pass<'a> {
             if !self.reachable.members().has(number) || claim.strength == Strength::Looks {
                 continue;
             }
-            let right = self.kind(claim.kind, hands).is_some_and(|kind| {
+            let kind = self.kind(claim.kind);
+            let right = kind.is_some_and(|kind| {
                 let span = self.objects.span_of_slot(number);
-                span.is_some_and(|span| span.noscan || self.agrees(&kind, number, span))
+                span.is_some_and(|span| span.noscan || self.agrees(kind, number, span))
             });
             if right {
-                hands.stack.push(number);
+                if kind.is_some_and(Kind::is_leading) {
+                    hands.stack.push(number);
+                }
             } else if claim.strength != Strength::Named {
                 hands.done.conflicts.pointers += 1;
                 self.forget(number);
@@ -243,24 +253,33 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn drain(&self, hands: &mut Hands) {
-        while !hands.stack.is_empty() {
+    fn drain(&self, hands: &mut Hands<'a>) {
+        while !hands.stack.is_empty() || hands.ahead.len > 0 {
+            if hands.stack.is_empty() {
+                self.led(Led::default(), hands);
+                continue;
+            }
             // What several objects need is asked for before any is followed.
             let from = hands.stack.len().saturating_sub(BATCH);
             let mut batch = std::mem::take(&mut hands.batch);
             batch.clear();
-            batch.extend(hands.stack.drain(from..).filter_map(|number| {
-                let node = self.edges.node(number)?;
-                self.edges.ask_range(node);
-                Some((number, node))
-            }));
-            for (_, node) in &batch {
-                self.edges.ask_targets(self.edges.range(*node).start);
+            for number in hands.stack.drain(from..) {
+                if let Some(node) = self.edges.node(number) {
+                    self.edges.ask_range(node);
+                    self.objects.ask_hint(number);
+                    prefetch(&self.seeds.claims, number as usize);
+                    batch.push((number, node));
+                }
             }
-            for (_, node) in &batch {
-                let targets = self.edges.targets(self.edges.range(*node));
-                for target in targets.iter().take(AHEAD) {
-                    prefetch(&self.seeds.claims, *target as usize);
+            for (number, node) in &batch {
+                let start = self.edges.range(*node).start;
+                self.edges.ask_targets(start);
+                self.edges.ask_offset(start);
+                self.objects.ask_span(*number);
+            }
+            for (number, _) in &batch {
+                if let Some(span) = self.objects.span_of_slot(*number) {
+                    self.seeds.ask_bits(span, Pass::words_of(*number, span).0);
                 }
             }
             for (number, node) in &batch {
@@ -272,7 +291,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Gives half of what is to be followed away, where somebody has nothing to do.
-    fn share(&self, hands: &mut Hands) {
+    fn share(&self, hands: &mut Hands<'a>) {
         if hands.stack.len() > KEEP && self.hungry.load(Ordering::Relaxed) > 0 {
             let rest = hands.stack.split_off(hands.stack.len() / 2);
             let share = std::mem::replace(&mut hands.stack, rest);
@@ -282,24 +301,9 @@ impl<'a> Pass<'a> {
     }
 
     /// A kind, its words worked out.
-    fn kind(&self, number: u32, hands: &mut Hands) -> Option<Arc<Kind>> {
-        let at = number as usize;
-        if let Some(Some(kind)) = hands.kinds.get(at) {
-            return Some(kind.clone());
-        }
-        let mut kinds = self.seeds.lock();
-        let kind = kinds.get(number)?.clone();
-        if kind.pointers != Some(false) {
-            kinds.words(number);
-        }
-        drop(kinds);
-        if hands.kinds.len() <= at {
-            hands.kinds.resize(at + 1, None);
-        }
-        if let Some(own) = hands.kinds.get_mut(at) {
-            *own = Some(kind.clone());
-        }
-        Some(kind)
+    #[inline]
+    fn kind(&self, number: u32) -> Option<&Kind> {
+        self.kinds.get(number, self.seeds)
     }
 
     /// First word of an object among those of its span, and how many it has.
@@ -315,12 +319,15 @@ impl<'a> Pass<'a> {
         let Some(words) = kind.words.get() else {
             return true;
         };
-        if words.open {
+        if words.open || words.full {
             return true;
         }
         let (first, count) = Pass::words_of(object, span);
+        if self.seeds.bits(span, first, count.min(64)) & !words.mask != 0 {
+            return false;
+        }
         let len = words.leads.len() as u64;
-        let mut done = 0;
+        let mut done = 64;
         while done < count {
             let part = (count - done).min(64);
             let mut bits = self.seeds.bits(span, first + done, part);
@@ -341,18 +348,34 @@ impl<'a> Pass<'a> {
     }
 
     /// Claims what an object of a known kind says of those that it leads to.
-    fn follow(&self, number: u32, node: u32, hands: &mut Hands) {
+    fn follow(&self, number: u32, node: u32, hands: &mut Hands<'a>) {
         let (Some(claim), Some(span)) = (self.known(number), self.objects.span_of_slot(number))
         else {
             return;
         };
-        let Some(kind) = self.kind(claim.kind, hands) else {
+        let Some(kind) = self.kind(claim.kind) else {
             return;
         };
         let Some(words) = kind.words.get().filter(|words| !words.open) else {
             return;
         };
-        self.follow_words(number, span, node, words, hands);
+        match words.leads.as_slice() {
+            [lead] if words.full => self.follow_all(*lead, node, hands),
+            _ if words.leading => self.follow_words(number, span, node, words, hands),
+            _ => {}
+        }
+    }
+
+    /// The same of a row of pointers.
+    fn follow_all(&self, lead: u32, node: u32, hands: &mut Hands<'a>) {
+        let range = self.edges.range(node);
+        let targets = self.edges.targets(range.clone());
+        for (target, at) in targets.iter().zip(range.start..) {
+            self.edge(lead, *target, at, hands);
+            if targets.len() > MANY && at % 64 == 0 {
+                self.share(hands);
+            }
+        }
     }
 
     fn follow_words(
@@ -361,32 +384,30 @@ impl<'a> Pass<'a> {
         span: &HeapSpan,
         node: u32,
         words: &Words,
-        hands: &mut Hands,
+        hands: &mut Hands<'a>,
     ) {
         let range = self.edges.range(node);
         let targets = self.edges.targets(range.clone());
         let (first, count) = Pass::words_of(number, span);
         let len = words.leads.len() as u64;
-        let (mut done, mut at) = (0, 0usize);
-        while done < count && at < targets.len() {
+        let mut edges = targets.iter().zip(range.start..);
+        // Where the value starts that the word is of.
+        let (mut done, mut value) = (0, 0);
+        while done < count {
             let part = (count - done).min(64);
             let mut bits = self.seeds.bits(span, first + done, part) & low(part);
             while bits != 0 {
                 let word = done + u64::from(bits.trailing_zeros());
                 bits &= bits - 1;
-                let place = if words.repeats {
-                    word % len.max(1)
-                } else {
-                    word
+                if words.repeats && word - value >= len {
+                    value = word - word % len.max(1);
+                }
+                let Some((target, at)) = edges.next() else {
+                    return;
                 };
-                if let (Some(target), Some(lead)) = (targets.get(at), words.leads.get(index(place)))
-                {
-                    self.lead(Lead::unpacked(*lead), *target, range.start + at, hands);
+                if let Some(lead) = words.leads.get(index(word - value)) {
+                    self.edge(*lead, *target, at, hands);
                 }
-                if let Some(target) = targets.get(at + AHEAD) {
-                    prefetch(&self.seeds.claims, *target as usize);
-                }
-                at += 1;
             }
             done += part;
             if targets.len() > MANY {
@@ -395,94 +416,134 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Takes what a pointer says.
+    #[inline]
+    fn edge(&self, lead: u32, target: u32, at: usize, hands: &mut Hands<'a>) {
+        if Lead::leads_on(lead) {
+            let led = Led {
+                lead,
+                target,
+                edge: u32::try_from(at).unwrap_or(u32::MAX),
+                span: None,
+            };
+            prefetch(&self.seeds.claims, target as usize);
+            self.objects.ask_hint(target);
+            self.led(led, hands);
+        }
+    }
+
+    /// Puts in what a pointer says, and goes one step on with those that came before.
+    #[inline]
+    fn led(&self, led: Led<'a>, hands: &mut Hands<'a>) {
+        hands.ahead.put(led);
+        if let Some(led) = hands.ahead.before(1) {
+            match self.says_nothing(led) {
+                true => hands.ahead.drop(1),
+                false => self.objects.ask_span(led.target),
+            }
+        }
+        if let Some(led) = hands.ahead.before(2) {
+            led.span = self.objects.span_of_slot(led.target);
+            if let Some(span) = led.span.filter(|span| !span.noscan) {
+                let (first, _) = Pass::words_of(led.target, span);
+                self.seeds.ask_bits(span, first);
+            }
+        }
+        if let Some(led) = hands.ahead.take() {
+            self.lead(led, hands);
+        }
+    }
+
+    /// Whether as much is known of a target as a pointer says.
+    #[inline]
+    fn says_nothing(&self, led: &Led<'a>) -> bool {
+        let Some(known) = self.known(led.target) else {
+            return false;
+        };
+        match Lead::unpacked(led.lead) {
+            Lead::Text => known.kind == TEXT,
+            Lead::Whole(kind) => known.kind == kind && known.strength >= Strength::Pointer,
+            Lead::Row(kind) => known.kind == kind && known.strength >= Strength::Slice,
+            _ => false,
+        }
+    }
+
     /// Makes of a target what a word of a known kind says.
     #[inline]
-    fn lead(&self, lead: Lead, target: u32, edge: usize, hands: &mut Hands) {
-        match lead {
-            Lead::None | Lead::Unknown => {}
-            Lead::Text => {
-                let known = self.known(target);
-                if known.is_none_or(|known| known.kind != TEXT) {
-                    self.claim(target, TEXT, Strength::String, hands);
-                }
-            }
-            Lead::Whole(kind) => self.whole(kind, target, edge, hands),
-            Lead::Row(kind) => self.row(kind, target, edge, hands),
-            Lead::Func => self.closure(target, hands),
-            Lead::MapParts(map) => self.map_parts(map, target, edge, hands),
-        }
-    }
-
-    /// Bytes behind the start of the object that an edge leads to.
-    #[inline]
-    fn offset(&self, span: &HeapSpan, edge: usize) -> u64 {
-        let offset = u64::from(self.edges.offset(edge));
-        offset.saturating_sub(span.elem_size - span.usable())
-    }
-
-    #[inline]
-    fn whole(&self, kind: u32, target: u32, edge: usize, hands: &mut Hands) {
-        let known = self.known(target);
-        if known.is_some_and(|known| known.kind == kind && known.strength >= Strength::Pointer) {
-            return;
-        }
-        let Some(span) = self.objects.span_of_slot(target) else {
+    fn lead(&self, led: Led<'a>, hands: &mut Hands<'a>) {
+        let Some(span) = led.span.filter(|_| !self.says_nothing(&led)) else {
             return;
         };
-        if self.offset(span, edge) != 0 && !span.is_tiny() {
+        match Lead::unpacked(led.lead) {
+            Lead::None | Lead::Unknown => {}
+            Lead::Text => {
+                self.claim(led.target, span, TEXT, Strength::String, hands);
+            }
+            Lead::Whole(kind) => self.whole(kind, led, span, hands),
+            Lead::Row(kind) => self.row(kind, led, span, hands),
+            Lead::Func => self.closure(led.target, span, hands),
+            Lead::MapParts(map) => self.map_parts(map, led, span, hands),
+        }
+    }
+
+    /// Bytes behind the start of the object that a pointer leads to.
+    #[inline]
+    fn offset(&self, span: &HeapSpan, led: &Led<'_>) -> u64 {
+        // It does not matter where small values lie.
+        if span.is_tiny() {
+            return 0;
+        }
+        u64::from(self.edges.offset(led.edge)).saturating_sub(span.elem_size - span.usable())
+    }
+
+    #[inline]
+    fn whole(&self, kind: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
+        if self.offset(span, &led) != 0 {
             return;
         }
-        if !self.claim(target, kind, Strength::Pointer, hands)
+        let known = self.known(led.target);
+        if !self.claim(led.target, span, kind, Strength::Pointer, hands)
             && known.is_none()
             && hands.done.later.len() < MOST_LATER
         {
-            hands.done.later.push(Later::First(target, kind));
+            hands.done.later.push(Later::First(led.target, kind));
         }
     }
 
     #[inline]
-    fn row(&self, kind: u32, target: u32, edge: usize, hands: &mut Hands) {
-        let known = self.known(target);
-        if known.is_some_and(|known| known.kind == kind && known.strength >= Strength::Slice) {
-            return;
-        }
-        let Some(span) = self.objects.span_of_slot(target) else {
-            return;
-        };
-        if self.offset(span, edge) == 0 || span.is_tiny() {
-            self.claim(target, kind, Strength::Slice, hands);
-        } else if known.is_none() && hands.done.later.len() < MOST_LATER {
-            let size = match self.kind(kind, hands).map(|kind| kind.fit) {
+    fn row(&self, kind: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
+        let offset = self.offset(span, &led);
+        if offset == 0 {
+            self.claim(led.target, span, kind, Strength::Slice, hands);
+        } else if self.known(led.target).is_none() && hands.done.later.len() < MOST_LATER {
+            let size = match self.kind(kind).map(|kind| kind.fit) {
                 Some(Fit::Rows(size)) => size.max(1),
                 _ => return,
             };
-            if self.offset(span, edge).is_multiple_of(size) {
-                hands.done.later.push(Later::Within(target, kind));
+            if offset.is_multiple_of(size) {
+                hands.done.later.push(Later::Within(led.target, kind));
             }
         }
     }
 
     /// A function value leads to a closure, whose function may be known.
-    fn closure(&self, target: u32, hands: &mut Hands) {
+    fn closure(&self, target: u32, span: &HeapSpan, hands: &mut Hands<'a>) {
         let known = self.known(target);
         let kind = known.map_or(CLOSURE, |known| known.kind);
-        let is_closure = |kind: &Arc<Kind>| matches!(kind.what, What::Closure(_));
-        if self.kind(kind, hands).as_ref().is_some_and(is_closure)
+        let is_closure = |kind: &Kind| matches!(kind.what, What::Closure(_));
+        if self.kind(kind).is_some_and(is_closure)
             && known.is_none_or(|known| known.strength < Strength::Pointer)
         {
-            self.claim(target, kind, Strength::Pointer, hands);
+            self.claim(target, span, kind, Strength::Pointer, hands);
         }
     }
 
     /// What a map leads to: a directory starts with a pointer, a group never does.
-    fn map_parts(&self, map: u32, target: u32, edge: usize, hands: &mut Hands) {
-        let Some(What::Map(map)) = self.kind(map, hands).map(|kind| kind.what) else {
+    fn map_parts(&self, map: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
+        let Some(What::Map(map)) = self.kind(map).map(|kind| kind.what) else {
             return;
         };
-        let Some(span) = self.objects.span_of_slot(target) else {
-            return;
-        };
-        let (first, _) = Pass::words_of(target, span);
+        let (first, _) = Pass::words_of(led.target, span);
         let is_directory = !span.noscan && self.seeds.bits(span, first, 1) != 0;
         let what = match is_directory {
             true => What::MapDirectory(map),
@@ -490,45 +551,78 @@ impl<'a> Pass<'a> {
         };
         let number = self.seeds.lock().number(what);
         if let Some(kind) = number {
-            self.whole(kind, target, edge, hands);
+            let lead = Lead::Whole(kind).packed();
+            if !self.says_nothing(&Led { lead, ..led }) {
+                self.whole(kind, led, span, hands);
+            }
         }
     }
 
+    /// Whether a kind fits a slot.
+    #[inline]
+    fn fits(kind: &Kind, number: u32, span: &HeapSpan, hands: &mut Hands<'a>) -> bool {
+        if span.elem_size > 32768 {
+            return claims::fits(kind, span);
+        }
+        // All that it hangs on, where slots are not large.
+        let size = u64::from(number) << 32 | span.elem_size << 2;
+        let asked = size | u64::from(span.noscan) << 1 | u64::from(span.has_headers());
+        let place = index(asked.wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 59;
+        let Some(place) = hands.fits.get_mut(place) else {
+            return claims::fits(kind, span);
+        };
+        if place.0 != asked {
+            *place = (asked, claims::fits(kind, span));
+        }
+        place.1
+    }
+
     /// Makes a claim; says whether it could be true.
-    fn claim(&self, target: u32, number: u32, strength: Strength, hands: &mut Hands) -> bool {
-        let (Some(span), Some(kind)) =
-            (self.objects.span_of_slot(target), self.kind(number, hands))
-        else {
+    #[inline]
+    fn claim(
+        &self,
+        target: u32,
+        span: &HeapSpan,
+        number: u32,
+        strength: Strength,
+        hands: &mut Hands<'a>,
+    ) -> bool {
+        let Some(kind) = self.kind(number) else {
             return false;
         };
-        if !claims::fits(&kind, span) {
+        if !Pass::fits(kind, number, span, hands) {
             // A pointer may lead to the first field of something larger, and a string anywhere.
             let expected = matches!(strength, Strength::Pointer | Strength::String);
             hands.done.conflicts.slot += u64::from(!expected);
             return false;
         }
-        if !span.noscan && !self.agrees(&kind, target, span) {
+        if !span.noscan && !self.agrees(kind, target, span) {
             hands.done.conflicts.pointers += 1;
             return false;
         }
-        let kind = number;
-        let claim = Claim { kind, strength };
-        let look_up = |number: u32| self.seeds.lock().get(number).cloned();
-        match claims::make(&self.seeds.claims, target, claim, span, &look_up) {
+        let claim = Claim {
+            kind: number,
+            strength,
+        };
+        let outcome = claims::make(&self.seeds.claims, target, claim, span, |number| {
+            self.kind(number)
+        });
+        match outcome {
             Outcome::Known => {}
-            Outcome::New => self.push(target, span, hands),
+            Outcome::New => self.push(target, span, kind, hands),
             Outcome::Against => hands.done.conflicts.weaker += 1,
             Outcome::Instead => {
                 hands.done.conflicts.weaker += 1;
-                self.push(target, span, hands);
+                self.push(target, span, kind, hands);
             }
             Outcome::Disputed => hands.done.conflicts.disputed += 1,
         }
         true
     }
 
-    fn push(&self, target: u32, span: &HeapSpan, hands: &mut Hands) {
-        if !span.noscan {
+    #[inline]
+    fn push(&self, target: u32, span: &HeapSpan, kind: &Kind, hands: &mut Hands<'a>) {
+        if !span.noscan && kind.is_leading() {
             self.edges.ask(target);
             hands.stack.push(target);
         }
@@ -538,20 +632,22 @@ impl<'a> Pass<'a> {
     pub(super) fn variables(&self, leads: &[(Lead, u32, u64)]) -> (Vec<u32>, Done) {
         let mut hands = Hands::default();
         for (lead, target, offset) in leads {
-            let span = self.objects.span_of_slot(*target);
-            let start = span.map_or(0, |span| span.elem_size - span.usable());
+            let Some(span) = self.objects.span_of_slot(*target) else {
+                continue;
+            };
+            let start = span.elem_size - span.usable();
             let (lead, strength) = match lead {
                 Lead::Whole(kind) => (*kind, Strength::Pointer),
                 Lead::Row(kind) => (*kind, Strength::Slice),
                 Lead::Text => (TEXT, Strength::String),
                 Lead::Func => {
-                    self.closure(*target, &mut hands);
+                    self.closure(*target, span, &mut hands);
                     continue;
                 }
                 _ => continue,
             };
             if *offset == start || strength == Strength::String {
-                self.claim(*target, lead, strength, &mut hands);
+                self.claim(*target, span, lead, strength, &mut hands);
             }
         }
         (hands.stack, hands.done)
@@ -574,13 +670,16 @@ impl<'a> Pass<'a> {
             if known.is_some_and(|known| known.strength > Strength::Looks) {
                 continue;
             }
+            let Some(span) = self.objects.span_of_slot(target) else {
+                continue;
+            };
             match one {
                 Later::Within(..) => {
-                    self.claim(target, kind, Strength::Within, &mut hands);
+                    self.claim(target, span, kind, Strength::Within, &mut hands);
                 }
                 Later::First(..) => {
-                    if let Some(kind) = self.larger(target, kind, larger, &mut hands) {
-                        self.claim(target, kind, Strength::Looks, &mut hands);
+                    if let Some(kind) = self.larger(target, span, kind, larger) {
+                        self.claim(target, span, kind, Strength::Looks, &mut hands);
                     }
                 }
             }
@@ -593,22 +692,21 @@ impl<'a> Pass<'a> {
     fn larger(
         &self,
         target: u32,
+        span: &HeapSpan,
         kind: u32,
         larger: &FxHashMap<Addr, Vec<Addr>>,
-        hands: &mut Hands,
     ) -> Option<u32> {
-        let span = self.objects.span_of_slot(target)?;
-        let elem = self.kind(kind, hands)?.elem?;
+        let elem = self.kind(kind)?.elem?;
         let more = larger.get(&elem).map(Vec::as_slice).unwrap_or_default();
         let mut only = None;
         for at in std::iter::once(&elem).chain(more) {
             for what in [What::Value(*at), What::Row(*at)] {
                 let number = self.seeds.lock().number(what);
                 let Some(number) = number else { continue };
-                let Some(own) = self.kind(number, hands) else {
+                let Some(own) = self.kind(number) else {
                     continue;
                 };
-                if !claims::fits(&own, span) || (!span.noscan && !self.agrees(&own, target, span)) {
+                if !claims::fits(own, span) || (!span.noscan && !self.agrees(own, target, span)) {
                     continue;
                 }
                 // One value or a row of one is the same.

@@ -22,6 +22,7 @@ use super::claims::{self, Claim, Strength};
 use super::kinds::{Fit, Kind, Kinds, Lead, What};
 use crate::bits::index;
 use crate::objects::{FoundSlot, HeapSpan, Objects};
+use crate::prefetch::prefetch;
 use crate::program::Program;
 
 /// Most words that a thread remembers, of what no module has.
@@ -101,6 +102,12 @@ impl Seeds {
             let old = bits.load(Ordering::Relaxed);
             bits.store(old | 1 << (word % 64), Ordering::Relaxed);
         }
+    }
+
+    /// Asks for the memory that [`Seeds::bits`] will read.
+    #[inline]
+    pub(crate) fn ask_bits(&self, span: &HeapSpan, first: u64) {
+        prefetch(&self.words, index(u64::from(span.words) + first / 64));
     }
 
     /// Bits of `count` words of a span from `first` on, at most 64.
@@ -184,7 +191,7 @@ impl Seeds {
         if claims::fits(own, span) {
             let strength = Strength::Interface;
             let claim = Claim { kind, strength };
-            claims::make(&self.claims, found.number, claim, span, &|number| {
+            claims::make(&self.claims, found.number, claim, span, |number| {
                 self.lock().get(number).cloned()
             });
         }
