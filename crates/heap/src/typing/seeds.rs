@@ -21,6 +21,7 @@ use rustc_hash::FxHashMap;
 use super::claims::{self, Claim, Strength};
 use super::kinds::{Fit, Kind, Kinds, Lead, What};
 use crate::bits::index;
+use crate::edges::Untouched;
 use crate::objects::{FoundSlot, HeapSpan, Objects};
 use crate::prefetch::prefetch;
 use crate::program::Program;
@@ -68,6 +69,7 @@ impl Seeds {
         program: &Program<'_>,
         slots: u32,
         bytes: u64,
+        untouched: Option<Untouched>,
     ) -> Result<Seeds, crate::Error> {
         let mut coverage = Coverage::default();
         let image = &program.binary.image;
@@ -78,9 +80,14 @@ impl Seeds {
         let bias = program.runtime.bias();
         let at = |addr: Option<Addr>| addr.unwrap_or_default().biased(bias);
         let hchan = u64::from(program.layout().hchan.size);
-        let fresh = |len: usize| (0..len).map(|_| AtomicU32::new(0)).collect();
+        let mut none: Vec<u32> = Vec::with_capacity(slots as usize);
+        if let Some(untouched) = untouched {
+            untouched(none.spare_capacity_mut());
+        }
+        none.resize(slots as usize, 0);
         Ok(Seeds {
-            claims: fresh(slots as usize),
+            // In the same memory.
+            claims: none.into_iter().map(AtomicU32::new).collect(),
             words: (0..index(bytes / 512)).map(|_| AtomicU64::new(0)).collect(),
             kinds: Mutex::new(Kinds::new(table, hchan)),
             coverage,
