@@ -1,3 +1,4 @@
+// tidy: what each kind of object looks like, an arm a kind, side by side
 //! [`Kinds`]: what an object may be, each with a number, and what its words lead to.
 //!
 //! An object is a value of a type, a row of them (what a slice leads to), or one of the parts that
@@ -12,6 +13,10 @@
 //! Source: src/runtime/map_noswiss.go, `hmap`, `mapextra`; src/internal/runtime/maps, `Map`,
 //! `table`; src/runtime/chan.go, `makechan`; go1.19 to go1.27. See docs/formats/go-types.md.
 
+#[cfg(test)]
+mod tests;
+mod what;
+
 use std::sync::{Arc, OnceLock};
 
 use letgo_gobin::Pointee;
@@ -20,6 +25,8 @@ use letgo_target::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::bits::index;
+
+pub(crate) use what::{Lead, NUMBER, What};
 
 /// Most kinds that are numbered.
 pub(crate) const MOST_KINDS: usize = 1 << 24;
@@ -43,68 +50,6 @@ const INTERNAL: [&str; 6] = [
     "runtime.bmap",
 ];
 
-/// What an object is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum What {
-    /// A value of a type.
-    Value(Addr),
-    /// Values of a type, one behind the other.
-    Row(Addr),
-    /// The bytes of a string.
-    Text,
-    /// Several small values without pointers, packed by the tiny allocator.
-    Small,
-    /// The header of a map of this type.
-    Map(Addr),
-    /// Its table of tables.
-    MapDirectory(Addr),
-    /// One of its tables.
-    MapTable(Addr),
-    /// Its groups or buckets: keys and values.
-    MapSlots(Addr),
-    /// What a map with buckets has when those have no pointers: a list of more buckets.
-    MapExtra(Addr),
-    /// A header of that list.
-    MapOverflow(Addr),
-    /// That list.
-    MapOverflowList(Addr),
-    /// A channel of this type; with what it holds where that has no pointers.
-    Chan(Addr),
-    /// What a channel holds.
-    ChanBuffer(Addr),
-    /// A closure of the function that starts here.
-    Closure(Addr),
-}
-
-impl What {
-    /// The type that it is named by.
-    pub(crate) fn named_by(self) -> Option<Addr> {
-        match self {
-            What::Value(at)
-            | What::Row(at)
-            | What::Map(at)
-            | What::MapDirectory(at)
-            | What::MapTable(at)
-            | What::MapSlots(at)
-            | What::MapExtra(at)
-            | What::MapOverflow(at)
-            | What::MapOverflowList(at)
-            | What::Chan(at)
-            | What::ChanBuffer(at) => Some(at),
-            What::Text | What::Small | What::Closure(_) => None,
-        }
-    }
-
-    /// How telling it is among those of one element type.
-    pub(crate) fn rank(self) -> u8 {
-        match self {
-            What::Value(_) => 0,
-            What::Row(_) => 1,
-            _ => 2,
-        }
-    }
-}
-
 /// How large an object of a kind is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fit {
@@ -116,64 +61,6 @@ pub(crate) enum Fit {
     Chan(u64),
     /// Any size.
     Any,
-}
-
-/// Where a word leads: what to make of the object at its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lead {
-    /// The kind has no pointer there.
-    None,
-    /// To an object of which this says nothing.
-    Unknown,
-    /// To the start of an object of this kind.
-    Whole(u32),
-    /// To a row of this kind, or into one.
-    Row(u32),
-    /// To bytes of a string.
-    Text,
-    /// To a closure.
-    Func,
-    /// To the directory or the only group of a map of this kind.
-    MapParts(u32),
-}
-
-/// Leads as they are kept, 4 bytes each: 3 bits for which, the rest for the kind.
-const SHIFT: u32 = 29;
-/// The number of a kind.
-pub(crate) const NUMBER: u32 = (1 << SHIFT) - 1;
-
-impl Lead {
-    pub(crate) fn packed(self) -> u32 {
-        match self {
-            Lead::None => 0,
-            Lead::Unknown => 1 << SHIFT,
-            Lead::Whole(kind) => 2 << SHIFT | kind,
-            Lead::Row(kind) => 3 << SHIFT | kind,
-            Lead::Text => 4 << SHIFT,
-            Lead::Func => 5 << SHIFT,
-            Lead::MapParts(kind) => 6 << SHIFT | kind,
-        }
-    }
-
-    /// Whether a packed one says anything of the object at its end.
-    #[inline]
-    pub(crate) fn leads_on(packed: u32) -> bool {
-        packed >> SHIFT >= 2
-    }
-
-    #[inline]
-    pub(crate) fn unpacked(packed: u32) -> Lead {
-        let kind = packed & NUMBER;
-        match packed >> SHIFT {
-            0 => Lead::None,
-            2 => Lead::Whole(kind),
-            3 => Lead::Row(kind),
-            4 => Lead::Text,
-            5 => Lead::Func,
-            6 => Lead::MapParts(kind),
-            _ => Lead::Unknown,
-        }
-    }
 }
 
 /// What the words of an object lead to.
@@ -751,98 +638,5 @@ fn plain(what: What) -> Kind {
         firsts: Vec::new(),
         internal: false,
         words: OnceLock::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BASE: u64 = 0x50_0000;
-    /// Bytes of a made-up descriptor.
-    const STEP: usize = 128;
-
-    /// Numbers that look random.
-    fn dice(seed: &mut u64) -> u64 {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        *seed >> 33
-    }
-
-    /// Types that refer to each other in any way, sizes and counts at random.
-    fn lies(mut seed: u64, types: usize) -> TypeTable {
-        let mut bytes = vec![0; types * STEP + 16];
-        let name = types * STEP;
-        bytes[name + 1] = 3;
-        bytes[name + 2..name + 5].copy_from_slice(b"one");
-        for own in bytes[..name].chunks_exact_mut(STEP) {
-            let any = |seed: &mut u64| BASE + dice(seed) % types as u64 * STEP as u64;
-            let kind = [17u8, 18, 20, 21, 22, 23, 24, 25, 26][index(dice(&mut seed) % 9)];
-            let size = match kind {
-                18 | 21 | 22 | 26 => 8,
-                20 | 24 => 16,
-                23 => 24,
-                _ => 8 << (dice(&mut seed) % 40),
-            };
-            let pointers = if kind == 20 { 16 } else { 8 };
-            let mut word = |at: usize, value: u64| {
-                own[at..at + 8].copy_from_slice(&value.to_le_bytes());
-            };
-            word(0, size);
-            word(8, pointers);
-            word(16, u64::from(kind) << 56 | 8 << 48 | 8 << 40);
-            word(40, name as u64);
-            word(48, any(&mut seed));
-            // A structure's fields may lie anywhere, other types included.
-            word(56, any(&mut seed) + dice(&mut seed) % 4 * 8);
-            let few = dice(&mut seed) % 8;
-            word(64, if kind == 21 { any(&mut seed) } else { few });
-            word(72, any(&mut seed));
-        }
-        TypeTable::of_sections(vec![(Addr(BASE), bytes)])
-    }
-
-    #[test]
-    fn types_that_lie_are_bounded_and_never_a_panic() {
-        for seed in 0..200 {
-            let types = 40;
-            let table = lies(seed, types);
-            let structures = table.structures();
-            assert!(structures.len() <= types * STEP / 8);
-            let mut kinds = Kinds::new(table, 96);
-            for at in (0..types * STEP).step_by(8) {
-                let at = Addr(BASE + at as u64);
-                let all = [
-                    What::Value,
-                    What::Row,
-                    What::Map,
-                    What::Chan,
-                    What::MapSlots,
-                ];
-                for what in all {
-                    if let Some(number) = kinds.number(what(at)) {
-                        kinds.words(number);
-                        let _ = kinds.name(what(at));
-                    }
-                }
-                let _ = kinds.held_by_interface(at);
-            }
-            assert!(kinds.len() < types * STEP * 16);
-        }
-    }
-
-    #[test]
-    fn a_lead_is_the_same_when_it_was_packed() {
-        let leads = [
-            Lead::None,
-            Lead::Unknown,
-            Lead::Whole(7),
-            Lead::Row(NUMBER),
-            Lead::Text,
-            Lead::Func,
-            Lead::MapParts(1),
-        ];
-        for lead in leads {
-            assert_eq!(Lead::unpacked(lead.packed()), lead);
-        }
     }
 }

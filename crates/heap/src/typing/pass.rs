@@ -1,3 +1,4 @@
+// tidy: following, judging and handing over are one loop, tuned together
 //! [`Pass`]: following types from objects of a known one to all that they lead to.
 //!
 //! Each thread has a stack of objects whose type became known, and gives half of it away when

@@ -203,8 +203,7 @@ impl Reading {
         let started = Instant::now();
         progress.step("finding the Go runtime");
         let runtime = program.attach(&*view.memory)?;
-        let told = |error| complaints::of_runtime(&error);
-        let first = runtime.light(&*view.memory).map_err(told)?;
+        let first = light(&runtime, &view)?;
         let first_at = Instant::now();
         progress.step("reading spans and goroutines");
         let census = census(program, &runtime, &view)?;
@@ -219,10 +218,8 @@ impl Reading {
             }
             Ok(()) => {}
         }
-        let mut prints = match contents && marked.is_some() {
-            true => prints(&view, &census, progress),
-            false => None,
-        };
+        let wanted = contents && marked.is_some();
+        let mut prints = wanted.then(|| prints(&view, &census, progress)).flatten();
         // Of what is copied by now, nothing has changed meanwhile.
         let stands = view.stands();
         progress.step("attributing pages");
@@ -359,6 +356,12 @@ fn prints(view: &View, census: &Census, progress: &Progress) -> Option<Prints> {
     }
     progress.step("reading what objects hold");
     Prints::read(census, &*view.memory, &view.residency)
+}
+
+/// The counters.
+fn light(runtime: &Runtime, view: &View) -> Result<Light, Complaint> {
+    let light = runtime.light(&*view.memory);
+    light.map_err(|error| complaints::of_runtime(&error))
 }
 
 /// All that the runtime knows of its own memory.

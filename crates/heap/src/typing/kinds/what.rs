@@ -101,6 +101,12 @@ impl Lead {
         }
     }
 
+    /// Whether a packed one says anything of the object at its end.
+    #[inline]
+    pub(crate) fn leads_on(packed: u32) -> bool {
+        packed >> SHIFT >= 2
+    }
+
     #[inline]
     pub(crate) fn unpacked(packed: u32) -> Lead {
         let kind = packed & NUMBER;
