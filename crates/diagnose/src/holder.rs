@@ -14,27 +14,12 @@ pub struct Holder {
     pub is_named: bool,
     /// Its type, or that of the object which it leads to.
     pub go_type: Option<String>,
-    /// Where the object starts that it leads to, as `letgo heap --path` takes it.
-    pub address: String,
     /// Resident bytes of all objects that nothing but it holds.
     pub resident_bytes: u64,
     /// How many these are.
     pub objects: u64,
     /// The functions that store into it.
     pub stored_by: Vec<Location>,
-    /// What it consists of, the most bytes first.
-    pub parts: Vec<Part>,
-}
-
-/// Objects of one type among what a holder holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
-    /// The type: `main.Session`.
-    pub go_type: String,
-    /// Resident bytes.
-    pub resident_bytes: u64,
-    /// How many.
-    pub objects: u64,
 }
 
 impl Holder {

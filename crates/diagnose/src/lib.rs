@@ -36,7 +36,7 @@ pub use facts::{
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
 pub use group::{Change, GoroutineGroup, Verdict};
-pub use holder::{Holder, Part};
+pub use holder::Holder;
 pub use settings::{Setting, settings};
 pub use thresholds::Thresholds;
 

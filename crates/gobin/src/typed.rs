@@ -140,7 +140,7 @@ impl GoBinary {
     /// What variables point to, by DWARF where there is some, and by the program's code; found out
     /// when it is first asked for.
     ///
-    /// Decodes the whole text, on all cores: about 0.1 s for 10 MB.
+    /// Decodes the whole text once, on all cores.
     ///
     /// # Errors
     /// Where text, types or the function table cannot be read. Damaged DWARF is only not used.

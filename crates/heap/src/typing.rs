@@ -34,8 +34,6 @@ const ROUNDS: u32 = 4;
 /// What is known from outside of the heap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TypeSeeds<'a> {
-    /// Variables, and the address of each one's type.
-    pub globals: &'a [(Addr, Addr)],
     /// Words of variables, and what each points to; addresses in the target.
     pub words: &'a [(Addr, Pointee)],
     /// Functions by entry, and the address of the type of their closures.
@@ -119,6 +117,7 @@ impl Graph {
                 break;
             }
         }
+        pass.forget_looks();
         Typed {
             graph: self,
             conflicts: conflicts.and(done.conflicts),
@@ -147,35 +146,6 @@ impl Graph {
                 leads.push((lead, found.number, found.offset));
             }
         };
-        for (at, typ) in known.globals {
-            let number = kinds.number(What::Value(*typ));
-            let Some(kind) = number.and_then(|number| {
-                kinds.words(number);
-                kinds.get(number).cloned()
-            }) else {
-                continue;
-            };
-            let Some(words) = kind.words.get().filter(|words| !words.open) else {
-                continue;
-            };
-            let kinds::Fit::Once(size) = kind.fit else {
-                continue;
-            };
-            let first = roots.partition_point(|root| root.at < *at);
-            let own = roots.iter().skip(first);
-            for root in own.take_while(|root| root.at.since(*at) < size) {
-                let word = root.at.since(*at) / 8;
-                let len = words.leads.len() as u64;
-                let word = if words.repeats {
-                    word % len.max(1)
-                } else {
-                    word
-                };
-                if let Some(lead) = words.leads.get(crate::bits::index(word)) {
-                    add(Lead::unpacked(*lead), root.value);
-                }
-            }
-        }
         for (at, pointee) in known.words {
             let first = roots.partition_point(|root| root.at < *at);
             if let Some(root) = roots.get(first).filter(|root| root.at == *at) {

@@ -7,15 +7,14 @@
 use letgo_account::Leaf;
 
 use crate::draft::{Case, Draft};
-use crate::facts::Measure;
 use crate::finding::{Confidence, Location, Severity};
 use crate::herd;
-use crate::holder::{Holder, Part};
+use crate::holder::Holder;
 use crate::words;
 
 /// Holders that are told; `letgo heap` lists more.
 const MOST: usize = 3;
-/// Stores and parts that are named of one.
+/// Stores that are named of one.
 const NAMED: usize = 3;
 
 /// Variables that hold much.
@@ -34,10 +33,6 @@ pub(crate) fn global_holder(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(case: &Case<'_>, holder: &Holder) -> Draft {
-    let resident = match case.facts.measure {
-        Measure::Resident => "resident bytes",
-        Measure::Virtual => "bytes",
-    };
     let title = format!(
         "{} holds {}",
         holder.words(),
@@ -50,41 +45,23 @@ fn draft(case: &Case<'_>, holder: &Holder) -> Draft {
         .holder(holder.name.clone())
         .location(holder.stored_by.first())
         .evidence(format!(
-            "{} % of {}: {} that nothing else holds, without it all of them were garbage.",
+            "{} % of {}: {} that nothing else holds; without it all of that would be garbage.",
             case.percent(holder.resident_bytes),
             case.whole(),
             words::counted(holder.objects, "object"),
         ))
-        .maybe(parts(&holder.parts, resident))
         .maybe(stores(&holder.stored_by));
     draft
         .remedy(
             "next",
-            format!("{} --path {}", case.letgo("heap"), holder.address),
-            "what leads to it, and what it holds",
+            case.letgo("heap"),
+            "what it holds, level by level, and of which types",
         )
         .remedy(
             "for good",
             "bound it: a size, an age, or deleting what is done with",
             "if it is meant to be as large, nothing is wrong: size the limit for it",
         )
-}
-
-/// `Mostly main.Session: 1,200,300 of 96.0 MiB; string bytes: ...`.
-fn parts(parts: &[Part], resident: &str) -> Option<String> {
-    let named: Vec<String> = parts
-        .iter()
-        .take(NAMED)
-        .map(|part| {
-            format!(
-                "{} {}, {}",
-                words::count(part.objects),
-                part.go_type,
-                words::bytes(part.resident_bytes)
-            )
-        })
-        .collect();
-    (!named.is_empty()).then(|| format!("Of its {resident}: {}.", named.join("; ")))
 }
 
 fn stores(stored_by: &[Location]) -> Option<String> {
@@ -104,17 +81,11 @@ mod tests {
             name: "main.cache".into(),
             is_named: true,
             go_type: Some("map[string]*main.Session".into()),
-            address: "0xc000012000".into(),
             resident_bytes: 96 * MIB,
             objects: 1_200_300,
             stored_by: place("main.(*Store).Put", "store.go", 41)
                 .into_iter()
                 .collect(),
-            parts: vec![Part {
-                go_type: "main.Session".into(),
-                resident_bytes: 80 * MIB,
-                objects: 400_100,
-            }],
         }
     }
 
@@ -139,15 +110,9 @@ mod tests {
         assert_eq!(finding.holder.as_deref(), Some("main.cache"));
         assert_eq!(
             finding.evidence[1..],
-            [
-                "Of its resident bytes: 400,100 main.Session, 80.0 MiB.",
-                "Stored into by main.(*Store).Put (store.go:41)."
-            ]
+            ["Stored into by main.(*Store).Put (store.go:41)."]
         );
-        assert_eq!(
-            finding.remedies[0].command,
-            "letgo heap 4242 --path 0xc000012000"
-        );
+        assert_eq!(finding.remedies[0].command, "letgo heap 4242");
     }
 
     #[test]

@@ -1,4 +1,3 @@
-// tidy: following, judging and handing over are one loop, tuned together
 //! [`Pass`]: following types from objects of a known one to all that they lead to.
 //!
 //! Each thread has a stack of objects whose type became known, and gives half of it away when
@@ -11,10 +10,12 @@
 //! Invariants: an object is followed once for each type that it is found to have; claims only get
 //! stronger or larger, so that this ends; only reachable objects are followed.
 
+mod later;
+mod leads;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use letgo_target::Addr;
 use rustc_hash::FxHashMap;
 
 use super::ahead::{Ahead, Led};
@@ -201,7 +202,14 @@ impl<'a> Pass<'a> {
             let Some(claim) = self.known(number) else {
                 continue;
             };
-            if !self.reachable.members().has(number) || claim.strength == Strength::Looks {
+            if !self.reachable.members().has(number) {
+                // Nobody follows garbage: what was only seen beside a pointer to it is not checked.
+                if claim.strength != Strength::Named {
+                    self.forget(number);
+                }
+                continue;
+            }
+            if claim.strength == Strength::Looks {
                 continue;
             }
             let kind = self.kind(claim.kind);
@@ -219,6 +227,19 @@ impl<'a> Pass<'a> {
             }
         }
         true
+    }
+
+    /// Drops closures that only look so: no function value led to them.
+    pub(super) fn forget_looks(&self) {
+        for number in 0..self.objects.slots() {
+            let looks = self
+                .known(number)
+                .filter(|claim| claim.strength == Strength::Looks);
+            let kind = looks.and_then(|claim| self.kind(claim.kind));
+            if kind.is_some_and(|kind| matches!(kind.what, What::Closure(_))) {
+                self.forget(number);
+            }
+        }
     }
 
     fn forget(&self, number: u32) {
@@ -469,96 +490,6 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Makes of a target what a word of a known kind says.
-    #[inline]
-    fn lead(&self, led: Led<'a>, hands: &mut Hands<'a>) {
-        let Some(span) = led.span.filter(|_| !self.says_nothing(&led)) else {
-            return;
-        };
-        match Lead::unpacked(led.lead) {
-            Lead::None | Lead::Unknown => {}
-            Lead::Text => {
-                self.claim(led.target, span, TEXT, Strength::String, hands);
-            }
-            Lead::Whole(kind) => self.whole(kind, led, span, hands),
-            Lead::Row(kind) => self.row(kind, led, span, hands),
-            Lead::Func => self.closure(led.target, span, hands),
-            Lead::MapParts(map) => self.map_parts(map, led, span, hands),
-        }
-    }
-
-    /// Bytes behind the start of the object that a pointer leads to.
-    #[inline]
-    fn offset(&self, span: &HeapSpan, led: &Led<'_>) -> u64 {
-        // It does not matter where small values lie.
-        if span.is_tiny() {
-            return 0;
-        }
-        u64::from(self.edges.offset(led.edge)).saturating_sub(span.elem_size - span.usable())
-    }
-
-    #[inline]
-    fn whole(&self, kind: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
-        if self.offset(span, &led) != 0 {
-            return;
-        }
-        let known = self.known(led.target);
-        if !self.claim(led.target, span, kind, Strength::Pointer, hands)
-            && known.is_none()
-            && hands.done.later.len() < MOST_LATER
-        {
-            hands.done.later.push(Later::First(led.target, kind));
-        }
-    }
-
-    #[inline]
-    fn row(&self, kind: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
-        let offset = self.offset(span, &led);
-        if offset == 0 {
-            self.claim(led.target, span, kind, Strength::Slice, hands);
-        } else if self.known(led.target).is_none() && hands.done.later.len() < MOST_LATER {
-            let size = match self.kind(kind).map(|kind| kind.fit) {
-                Some(Fit::Rows(size)) => size.max(1),
-                _ => return,
-            };
-            if offset.is_multiple_of(size) {
-                hands.done.later.push(Later::Within(led.target, kind));
-            }
-        }
-    }
-
-    /// A function value leads to a closure, whose function may be known.
-    fn closure(&self, target: u32, span: &HeapSpan, hands: &mut Hands<'a>) {
-        let known = self.known(target);
-        let kind = known.map_or(CLOSURE, |known| known.kind);
-        let is_closure = |kind: &Kind| matches!(kind.what, What::Closure(_));
-        if self.kind(kind).is_some_and(is_closure)
-            && known.is_none_or(|known| known.strength < Strength::Pointer)
-        {
-            self.claim(target, span, kind, Strength::Pointer, hands);
-        }
-    }
-
-    /// What a map leads to: a directory starts with a pointer, a group never does.
-    fn map_parts(&self, map: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
-        let Some(What::Map(map)) = self.kind(map).map(|kind| kind.what) else {
-            return;
-        };
-        let (first, _) = Pass::words_of(led.target, span);
-        let is_directory = !span.noscan && self.seeds.bits(span, first, 1) != 0;
-        let what = match is_directory {
-            true => What::MapDirectory(map),
-            false => What::MapSlots(map),
-        };
-        let number = self.seeds.lock().number(what);
-        if let Some(kind) = number {
-            let lead = Lead::Whole(kind).packed();
-            if !self.says_nothing(&Led { lead, ..led }) {
-                self.whole(kind, led, span, hands);
-            }
-        }
-    }
-
     /// Whether a kind fits a slot.
     #[inline]
     fn fits(kind: &Kind, number: u32, span: &HeapSpan, hands: &mut Hands<'a>) -> bool {
@@ -627,98 +558,6 @@ impl<'a> Pass<'a> {
             self.edges.ask(target);
             hands.stack.push(target);
         }
-    }
-
-    /// Makes the claims of variables: words of these kinds that lead to these objects.
-    pub(super) fn variables(&self, leads: &[(Lead, u32, u64)]) -> (Vec<u32>, Done) {
-        let mut hands = Hands::default();
-        for (lead, target, offset) in leads {
-            let Some(span) = self.objects.span_of_slot(*target) else {
-                continue;
-            };
-            let start = span.elem_size - span.usable();
-            let (lead, strength) = match lead {
-                Lead::Whole(kind) => (*kind, Strength::Pointer),
-                Lead::Row(kind) => (*kind, Strength::Slice),
-                Lead::Text => (TEXT, Strength::String),
-                Lead::Func => {
-                    self.closure(*target, span, &mut hands);
-                    continue;
-                }
-                _ => continue,
-            };
-            if *offset == start || strength == Strength::String {
-                self.claim(*target, span, lead, strength, &mut hands);
-            }
-        }
-        (hands.stack, hands.done)
-    }
-
-    /// Makes the claims that waited, those of objects of which nothing is known still; answers
-    /// which objects have a type now.
-    pub(super) fn later(
-        &self,
-        later: &mut Vec<Later>,
-        larger: &FxHashMap<Addr, Vec<Addr>>,
-        conflicts: &mut Conflicts,
-    ) -> Vec<u32> {
-        later.sort_unstable();
-        later.dedup();
-        let mut hands = Hands::default();
-        for one in later.drain(..) {
-            let (Later::Within(target, kind) | Later::First(target, kind)) = one;
-            let known = self.known(target);
-            if known.is_some_and(|known| known.strength > Strength::Looks) {
-                continue;
-            }
-            let Some(span) = self.objects.span_of_slot(target) else {
-                continue;
-            };
-            match one {
-                Later::Within(..) => {
-                    self.claim(target, span, kind, Strength::Within, &mut hands);
-                }
-                Later::First(..) => {
-                    if let Some(kind) = self.larger(target, span, kind, larger) {
-                        self.claim(target, span, kind, Strength::Looks, &mut hands);
-                    }
-                }
-            }
-        }
-        conflicts.add(hands.done.conflicts);
-        hands.stack
-    }
-
-    /// The only kind that starts with a value of `kind` and that an object may be.
-    fn larger(
-        &self,
-        target: u32,
-        span: &HeapSpan,
-        kind: u32,
-        larger: &FxHashMap<Addr, Vec<Addr>>,
-    ) -> Option<u32> {
-        let elem = self.kind(kind)?.elem?;
-        let more = larger.get(&elem).map(Vec::as_slice).unwrap_or_default();
-        let mut only = None;
-        for at in std::iter::once(&elem).chain(more) {
-            for what in [What::Value(*at), What::Row(*at)] {
-                let number = self.seeds.lock().number(what);
-                let Some(number) = number else { continue };
-                let Some(own) = self.kind(number) else {
-                    continue;
-                };
-                if !claims::fits(own, span) || (!span.noscan && !self.agrees(own, target, span)) {
-                    continue;
-                }
-                // One value or a row of one is the same.
-                let same = only.is_some_and(|(_, at)| Some(at) == own.elem);
-                if only.is_some() && !same {
-                    return None;
-                }
-                only = only.or(own.elem.map(|at| (number, at)));
-            }
-        }
-        only.map(|(number, _)| number)
     }
 
     /// Whether a number says nothing.

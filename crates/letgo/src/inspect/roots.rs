@@ -51,16 +51,6 @@ impl<'a> RootNames<'a> {
         holds.then_some(own)
     }
 
-    /// The variable that an address lies in, by where it starts; without symbols the word itself.
-    pub(super) fn variable_at(&self, at: Addr) -> Option<(bool, u64)> {
-        let linked = Addr(at.0.wrapping_sub(self.program.bias));
-        let start = match self.variables.at(linked) {
-            Some((_, within)) => linked.0.wrapping_sub(within),
-            None => linked.0,
-        };
-        Some((true, start))
-    }
-
     /// A root in words.
     pub(super) fn name(&self, root: &Root) -> HolderRoot {
         let linked = Addr(root.at.0.wrapping_sub(self.program.bias));

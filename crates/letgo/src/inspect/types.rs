@@ -58,7 +58,6 @@ fn find(program: &Program, marked: &Marked) -> Types {
             .collect()
     });
     let seeds = TypeSeeds {
-        globals: &[],
         words: &words,
         closures: &closures,
     };

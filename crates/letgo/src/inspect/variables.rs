@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use letgo_diagnose as rules;
-use letgo_heap::{Dominators, GraphOptions, Holder, Root, RootKind};
+use letgo_heap::{Count, Dominators, GraphOptions, Holder, Root};
 use letgo_target::AddrRange;
 
+use super::owners::{OwnerKind, Owners};
 use super::roots::RootNames;
 use super::{Program, Reading, room};
 
@@ -42,35 +43,33 @@ fn found(
         limits: room::limits(),
         ..GraphOptions::default()
     };
-    let (groups, firsts) = grouped(graph.roots(), &names);
-    let reachable = &marked.reachable;
-    let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &weigh).ok()?;
-    let mut held: Vec<(u32, letgo_heap::Count)> = firsts
-        .keys()
-        .filter_map(|group| {
-            let retained = dominators.retained(Holder::Group(*group))?;
-            Some((*group, retained))
-        })
+    let roots = graph.roots();
+    let owners = Owners::of(roots, &reading.census, &names);
+    let mut firsts: HashMap<u32, &Root> = HashMap::new();
+    for (root, owner) in roots.iter().zip(&owners.of_root) {
+        firsts.entry(*owner).or_insert(root);
+    }
+    let groups = Some(owners.of_root.as_slice());
+    let dominators = Dominators::of(graph, &marked.reachable, &options, groups, &weigh).ok()?;
+    let numbered = (0u32..).zip(&owners.all);
+    // Dead goroutines and the like: other rules know them.
+    let told = numbered.filter(|(_, owner)| {
+        owner.kind == OwnerKind::Variable && !owner.name.starts_with("runtime.")
+    });
+    let mut held: Vec<(u32, Count)> = told
+        .filter_map(|(number, _)| Some((number, dominators.retained(Holder::Group(number))?)))
         .collect();
-    held.sort_by_key(|(group, retained)| (Reverse(retained.bytes), *group));
+    held.sort_by_key(|(number, retained)| (Reverse(retained.bytes), *number));
     held.truncate(MOST);
-    let holders = held.into_iter().filter_map(|(group, retained)| {
-        let root = firsts.get(&group)?;
-        let named = names.name(root);
-        // Dead goroutines and the like: other rules know them.
-        let own = named.name.as_deref().unwrap_or_default();
-        if own.starts_with("runtime.") {
-            return None;
-        }
+    let holders = held.into_iter().filter_map(|(number, retained)| {
+        let named = names.name(firsts.get(&number)?);
         Some(rules::Holder {
             is_named: named.name.is_some(),
             name: named.name.or(named.place).unwrap_or_default(),
-            address: root.value.to_string(),
             go_type: named.type_name,
             resident_bytes: retained.bytes,
             objects: retained.objects,
             stored_by: named.stored_by.into_iter().map(location).collect(),
-            parts: Vec::new(),
         })
     });
     Some(holders.collect())
@@ -82,33 +81,4 @@ fn location(place: letgo_report::Location) -> rules::Location {
         file: place.file,
         line: place.line,
     }
-}
-
-/// The group of each root (the words of one variable together, a goroutine's stack together, every
-/// other root by itself), and the first root of each group that is a variable.
-fn grouped<'a>(roots: &'a [Root], names: &RootNames<'_>) -> (Vec<u32>, HashMap<u32, &'a Root>) {
-    let (mut firsts, mut known, mut next) = (HashMap::new(), HashMap::new(), 0u32);
-    let groups = roots.iter().map(|root| {
-        let variable = matches!(root.kind, RootKind::Data | RootKind::Bss);
-        let own = match variable {
-            true => names.variable_at(root.at),
-            false => names
-                .goroutine_at(root.at)
-                .map(|number| (false, number as u64)),
-        };
-        let mut fresh = || {
-            next += 1;
-            next - 1
-        };
-        let group = match own {
-            Some(own) => *known.entry(own).or_insert_with(fresh),
-            None => fresh(),
-        };
-        if variable {
-            firsts.entry(group).or_insert(root);
-        }
-        group
-    });
-    let groups = groups.collect();
-    (groups, firsts)
 }

@@ -1,7 +1,7 @@
 //! What is asked of a heap: ways to objects, stacks of holders, questions in SQL; against what the
 //! program knows, and against each other.
 
-use letgo_testkit::{Kind, Patient, Recipe};
+use letgo_testkit::{Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe};
 use serde_json::Value;
 
 use crate::{json, letgo, may_read, snap};
@@ -225,4 +225,42 @@ fn stacks_of_holders_are_all_that_is_reachable() {
     assert_eq!(refused.status.code(), Some(2));
     let refused = letgo(&["heap", &pid, "-o", "folded", "--path", "0x10"]);
     assert_eq!(refused.status.code(), Some(2));
+}
+
+/// Of a stripped program, whose small objects name no type: what its variables hold has the types
+/// that it was made as, as many as it made, by each way of asking.
+#[test]
+fn types_of_a_stripped_program_are_those_that_it_made() {
+    if !may_read("types_of_a_stripped_program_are_those_that_it_made") {
+        return;
+    }
+    for version in [OLDEST_GO, MIDDLE_GO, NEWEST_GO] {
+        let recipe = Recipe::new("keyed").kind(Kind::stripped_pie()).go(version);
+        let mut patient = recipe.arg("-n=20000").start().unwrap();
+        patient.stop().unwrap();
+        let made: u64 = patient.truth().get("records");
+        let pid = patient.pid().to_string();
+        let (heap, code) = json("heap", &[&pid, "--stop=60000"]);
+        assert_eq!(code, 0, "{version}");
+        let types = heap["types"].as_array().unwrap();
+        let of = |name: &str| {
+            let found = types.iter().find(|one| one["name"] == name);
+            found.map_or(0, |one| number(&one["objects"]["count"]))
+        };
+        assert_eq!(of("main.record"), made, "{version}");
+        // Each has bytes of its own; the runtime and the patient's own frame have a few.
+        let bytes = of("[]uint8");
+        assert!((made..made + 200).contains(&bytes), "{version}: {bytes}");
+        let listed = types.iter().map(|one| number(&one["objects"]["count"]));
+        let rest = heap["types_rest"]["objects"]["count"].as_u64();
+        let untyped = number(&heap["untyped"]["count"]);
+        let all = listed.sum::<u64>() + rest.unwrap_or(0) + untyped;
+        assert_eq!(all, number(&heap["totals"]["reachable"]["count"]));
+        assert!(untyped * 100 < all, "{version}: {untyped} of {all}");
+        let question = "select count(*) n from objects where reachable and type = 'main.record'";
+        assert_eq!(rows(&pid, question)[0]["n"], made, "{version}");
+        let (report, code) = json("heap", &[&pid, "--stop=60000", "--type", "main.record"]);
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(report["reachable"]["count"], made, "{version}");
+    }
 }
