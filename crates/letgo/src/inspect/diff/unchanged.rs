@@ -4,7 +4,6 @@
 //! to another object in between is told by other contents; one that was given to an object with the
 //! very same contents cannot be, and does not matter for what could be dropped.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use letgo_heap::{Holder, ObjectId};
@@ -215,7 +214,10 @@ pub(super) fn report(
 
 fn largest(all: impl Iterator<Item = StillOf>) -> Vec<StillOf> {
     let mut all: Vec<StillOf> = all.filter(|one| one.unchanged.count > 0).collect();
-    all.sort_by_key(|one| Reverse(one.unchanged.slot_bytes));
+    all.sort_by(|a, b| {
+        let bytes = |one: &StillOf| one.unchanged.slot_bytes;
+        bytes(b).cmp(&bytes(a)).then_with(|| a.name.cmp(&b.name))
+    });
     all.truncate(MOST);
     all
 }
