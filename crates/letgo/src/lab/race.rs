@@ -42,6 +42,7 @@ pub(super) const PLAN: Plan = Plan {
         ("found_permille", "SHARE", Unit::Permille),
         ("reachable_bytes", "REACHABLE", Unit::Bytes),
         ("heap_bytes", "OF HEAP", Unit::Bytes),
+        ("untyped_permille", "UNTYPED", Unit::Permille),
         ("wall_ns", "WALL", Unit::Nanoseconds),
         ("cpu_ns", "CPU", Unit::Nanoseconds),
         ("own_bytes_max", "OWN RSS", Unit::Bytes),
@@ -56,7 +57,7 @@ pub(super) const PLAN: Plan = Plan {
     run,
 };
 
-const NOTES: [&str; 4] = [
+const NOTES: [&str; 5] = [
     "Each run has a process of its own, and all tools go at it one after the other, with the page \
      cache as the one before left it. OF and OF HEAP are HeapObjects and HeapAlloc of the \
      patient's MemStats after two GCs. WALL, CPU and OWN RSS are the kernel's, children included.",
@@ -64,6 +65,8 @@ const NOTES: [&str; 4] = [
      0.2 ms could not have run, waits for a processor taken off; STOOD is all such times of 1 ms \
      and more together. PREDICTED and REPORTED are what letgo says of its pause. X is how many \
      times those of letgo why.",
+    "UNTYPED is the bytes of objects that the tool gives no type, by those that it found: goref's \
+     `$sub_objects$` and `(*void)`, viewcore's `unk` of a size.",
     "MARKED/S is objects by the time that letgo says its graph took, reading the spans included.",
     "viewcore needs a core file: WALL, CPU and OWN RSS are of gcore and of `viewcore overview` \
      together; what it found is counted by `viewcore histogram`, which is not in them.",
@@ -158,6 +161,10 @@ fn add(rows: &mut Rows, names: [&str; 4], runs: &[&Run], letgo: &[&Run]) {
         );
         row.add_some("reachable_bytes", found.bytes);
         row.add("heap_bytes", truth.bytes);
+        row.add_some(
+            "untyped_permille",
+            (found.untyped_bytes.zip(found.bytes)).map(|(part, whole)| permille(part, whole)),
+        );
         row.add("pause_ns", run.pause_ns);
         row.add("stood_ns", run.stood_ns);
         row.add_some("predicted_ns", found.predicted_ns);

@@ -11,6 +11,7 @@ mod equal;
 mod limited;
 mod marked;
 mod memory;
+mod owned;
 mod paused;
 mod redacted;
 mod told;

@@ -3,6 +3,7 @@
 //! Looked for in the folder `LETGO_RACE_BIN`, in `PATH`, and among those that an earlier race has
 //! built; else built by `go install`. A peer that is not to be had has no row.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::scratch::Scratch;
 use super::stopwatch::{Stopwatch, Took};
-use super::tool::Found;
+use super::tool::{Found, Sum};
 use crate::lab::bench::Bench;
 use crate::lab::go::cache_dir;
 
@@ -73,9 +74,9 @@ impl Peers {
             .output()?;
         scratch.remove(&profile);
         let shown = String::from_utf8_lossy(&shown.stdout);
-        let (objects, bytes) = samples(&shown)
+        let sum = samples(&shown)
             .with_context(|| format!("it wrote no profile: {}", took.last_words()))?;
-        Ok((took, Found::counted(objects, bytes)))
+        Ok((took, Found::counted(sum)))
     }
 
     /// `gcore`, then `viewcore overview`; what it found is counted by `viewcore histogram`.
@@ -104,9 +105,9 @@ impl Peers {
         let asked = ask("overview").and_then(|view| Ok((view, ask("histogram")?)));
         scratch.remove(&core);
         let (view, types) = asked?;
-        let (objects, bytes) = histogram(&types.stdout)
+        let sum = histogram(&types.stdout)
             .with_context(|| format!("it counts nothing: {}", types.last_words()))?;
-        Ok((dumped.and(&view), Found::counted(objects, bytes)))
+        Ok((dumped.and(&view), Found::counted(sum)))
     }
 }
 
@@ -159,37 +160,61 @@ fn module(text: &str) -> Option<String> {
     found.flatten().next()
 }
 
-/// Objects and bytes of all samples of `go tool pprof -raw`.
-fn samples(text: &str) -> Option<(u64, u64)> {
-    let mut lines = text
-        .lines()
-        .skip_while(|line| line.trim() != "Samples:")
-        .skip(1);
-    let kinds = lines.next()?;
-    if !kinds.starts_with("inuse_objects") {
+/// What goref calls an object of which it knows nothing but that it is reachable.
+const NO_TYPE: [&str; 2] = ["$sub_objects$", "(*void)"];
+
+/// All samples of `go tool pprof -raw`. A sample is typed as its innermost place is.
+fn samples(text: &str) -> Option<Sum> {
+    let places = section(text, "Locations").map_while(halves);
+    let untyped = places.filter(|(_, what)| NO_TYPE.iter().any(|name| what.contains(name)));
+    let untyped: BTreeSet<&str> = untyped.map(|(id, _)| id).collect();
+    let mut lines = section(text, "Samples:");
+    if !lines.next()?.starts_with("inuse_objects") {
         return None;
     }
-    let mut sum = (0, 0);
-    let lines = lines.map_while(|line| line.split_once(':').filter(|_| line.starts_with(' ')));
-    for (figures, _) in lines {
+    let mut sum = Sum::default();
+    for (figures, way) in lines.map_while(halves) {
         let mut figures = figures.split_whitespace().map(str::parse::<u64>);
-        sum.0 += figures.next()?.ok()?;
-        sum.1 += figures.next()?.ok()?;
+        let (objects, bytes) = (figures.next()?.ok()?, figures.next()?.ok()?);
+        let innermost = way.split_whitespace().next();
+        sum.add(
+            objects,
+            bytes,
+            !innermost.is_some_and(|id| untyped.contains(id)),
+        );
     }
     Some(sum)
 }
 
-/// Objects and bytes of all types of `viewcore histogram`.
-fn histogram(text: &str) -> Option<(u64, u64)> {
+/// The lines below a heading.
+fn section<'t>(text: &'t str, name: &str) -> impl Iterator<Item = &'t str> {
+    text.lines()
+        .skip_while(move |line| line.trim() != name)
+        .skip(1)
+}
+
+/// The sides of the colon of an indented line.
+fn halves(line: &str) -> Option<(&str, &str)> {
+    let (left, right) = line.split_once(':').filter(|_| line.starts_with(' '))?;
+    Some((left.trim(), right.trim()))
+}
+
+/// All types of `viewcore histogram`; what it knows nothing of is an `unk` of a size.
+fn histogram(text: &str) -> Option<Sum> {
     let mut lines = text
         .lines()
         .skip_while(|line| !line.trim().starts_with("count"));
     lines.next()?;
-    let mut sum = (0, 0);
+    let mut sum = Sum::default();
     for line in lines {
-        let mut figures = line.split_whitespace().map(str::parse::<u64>);
-        sum.0 += figures.next()?.ok()?;
-        sum.1 += figures.nth(1)?.ok()?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| words.get(at)?.parse::<u64>().ok();
+        let unknown = |name: &str| {
+            let size = name.strip_prefix("unk");
+            size.is_some_and(|size| size.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let typed = !words.get(3).is_some_and(|name| unknown(name));
+        sum.add(number(0)?, number(2)?, typed);
     }
     Some(sum)
 }
@@ -201,8 +226,14 @@ mod tests {
     #[test]
     fn a_profile_is_summed() {
         let text = "PeriodType: \nPeriod: 0\nSamples:\ninuse_objects/count inuse_space/bytes\n          \
-                    1         24: 16 25 5 \n         25       1176: 125 115 \nLocations\n     1: 0x0 M=1 x\n";
-        assert_eq!(samples(text), Some((26, 1200)));
+                    1         24: 16 25 5 \n         25       1176: 125 115 \nLocations\n    16: 0x0 M=1 x\n   125: 0x0 \
+                    $sub_objects$ :0:0 s=0()\n   115: 0x0 main.cache\n";
+        let sum = Sum {
+            objects: 26,
+            bytes: 1200,
+            untyped_bytes: 1176,
+        };
+        assert_eq!(samples(text), Some(sum));
         assert_eq!(samples("grf: no such process\n"), None);
     }
 
@@ -210,7 +241,12 @@ mod tests {
     fn types_are_summed() {
         let text = " count   size    bytes type\n 20000   1792 35840000 unk1792\n     1 540672   540672 \
                     [22528][]*main.Leaf\n";
-        assert_eq!(histogram(text), Some((20_001, 36_380_672)));
+        let sum = Sum {
+            objects: 20_001,
+            bytes: 36_380_672,
+            untyped_bytes: 35_840_000,
+        };
+        assert_eq!(histogram(text), Some(sum));
         assert_eq!(histogram("panic: nil\n"), None);
     }
 

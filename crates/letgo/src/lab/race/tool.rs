@@ -33,6 +33,8 @@ pub(super) struct Found {
     pub(super) objects: Option<u64>,
     /// Their bytes.
     pub(super) bytes: Option<u64>,
+    /// Those of objects whose type it does not know.
+    pub(super) untyped_bytes: Option<u64>,
     /// The pause that it expected.
     pub(super) predicted_ns: Option<u64>,
     /// The pause that it measured.
@@ -41,6 +43,23 @@ pub(super) struct Found {
     pub(super) skipped: Vec<String>,
     /// Objects that it looked at, and how long that took.
     graph: Option<(u64, u64)>,
+}
+
+/// What a peer counted: objects, their bytes, and those of objects without a type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Sum {
+    pub(super) objects: u64,
+    pub(super) bytes: u64,
+    pub(super) untyped_bytes: u64,
+}
+
+impl Sum {
+    /// Adds objects of one kind.
+    pub(super) fn add(&mut self, objects: u64, bytes: u64, typed: bool) {
+        self.objects += objects;
+        self.bytes += bytes;
+        self.untyped_bytes += if typed { 0 } else { bytes };
+    }
 }
 
 impl Tool {
@@ -90,14 +109,17 @@ impl Tool {
         // 1 says that something could not be read; the report says what.
         let took = stopwatch.run(letgo.as_os_str(), arguments, &[0, 1])?;
         let unreadable = || format!("letgo {verb} writes no JSON");
-        let taken = if self == Tool::Heap {
+        let found = if self == Tool::Heap {
             let report: HeapReport = serde_json::from_str(&took.stdout).with_context(unreadable)?;
-            report.taken
+            Found {
+                untyped_bytes: report.untyped.map(|untyped| untyped.slot_bytes),
+                ..Found::of(&report.taken)
+            }
         } else {
             let report: WhyReport = serde_json::from_str(&took.stdout).with_context(unreadable)?;
-            report.taken
+            Found::of(&report.taken)
         };
-        Ok((took, Found::of(&taken)))
+        Ok((took, found))
     }
 }
 
@@ -107,6 +129,7 @@ impl Found {
         Found {
             objects: graph.map(|graph| graph.reachable_objects),
             bytes: graph.map(|graph| graph.reachable_bytes),
+            untyped_bytes: None,
             predicted_ns: taken.pause_ns_predicted,
             reported_ns: Some(taken.pause_ns_max),
             skipped: taken.coverage.skipped.iter().map(skip).collect(),
@@ -121,10 +144,11 @@ impl Found {
     }
 
     /// What a peer counted.
-    pub(super) fn counted(objects: u64, bytes: u64) -> Found {
+    pub(super) fn counted(sum: Sum) -> Found {
         Found {
-            objects: Some(objects),
-            bytes: Some(bytes),
+            objects: Some(sum.objects),
+            bytes: Some(sum.bytes),
+            untyped_bytes: Some(sum.untyped_bytes),
             ..Found::default()
         }
     }
@@ -145,6 +169,6 @@ mod tests {
             ..Found::default()
         };
         assert_eq!(found.marked(), Some(30_000_000));
-        assert_eq!(Found::counted(1, 2).marked(), None);
+        assert_eq!(Found::counted(Sum::default()).marked(), None);
     }
 }
