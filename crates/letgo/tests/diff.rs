@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use letgo_testkit::{Patient, Recipe, forbidden, note_skip};
+use letgo_testkit::{Patient, Recipe, forbidden, gcore, note_skip};
 use serde_json::Value;
 
 const LETGO: &str = env!("CARGO_BIN_EXE_letgo");
@@ -193,7 +193,7 @@ fn process_core_and_snapshot_are_equal() {
     let pid = grown.patient.pid().to_string();
     let a = grown.file("a.snap");
     let (core, b) = (grown.file("core"), grown.file("b.snap"));
-    let dumped = dump(&pid, &core);
+    let dumped = gcore(grown.patient.pid(), Path::new(&core));
     let live = answer(diff(&[&a, &pid]));
     snap(&pid, Path::new(&b), &["--contents"]);
     assert_eq!(answer(diff(&[&a, &b])), live);
@@ -213,15 +213,6 @@ fn process_core_and_snapshot_are_equal() {
         })
     );
     assert_eq!(none["goroutines"], serde_json::json!([]));
-}
-
-fn dump(pid: &str, core: &str) -> bool {
-    let Ok(output) = Command::new("gcore").args(["-a", "-o", core, pid]).output() else {
-        return false;
-    };
-    assert!(output.status.success());
-    std::fs::rename(format!("{core}.{pid}"), core).unwrap();
-    true
 }
 
 #[test]

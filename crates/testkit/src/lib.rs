@@ -12,6 +12,7 @@
 
 mod cache;
 mod core;
+mod gcore;
 mod kind;
 mod lines;
 mod matrix;
@@ -26,6 +27,7 @@ mod trial;
 
 pub use self::core::{SyntheticCore, why_no_kernel_core};
 pub use cache::{cache_dir, repository_root, shape_dir};
+pub use gcore::{copy_sparsely, gcore};
 pub use kind::{Arch, Kind, Sanitizer, Strip};
 pub use lines::{Figures, Line};
 pub use matrix::{Case, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Tier, VERSIONS, cases, sanitized_cases};

@@ -1,13 +1,14 @@
 //! Files that were cut or changed: no report, or one that says what is missing; never a whole one
 //! with other figures.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-use letgo_testkit::{Patient, Recipe};
+use letgo_testkit::{Patient, Recipe, copy_sparsely, gcore};
 use serde_json::Value;
 
-use crate::equal::dump;
 use crate::{letgo, may_read, snap};
 
 fn patient() -> Patient {
@@ -57,27 +58,18 @@ fn whole(file: &Path, verbs: &[&'static str]) -> Vec<(&'static str, Value)> {
     verbs.iter().map(of).collect()
 }
 
-/// Copies of a file: cut at some places, and with one bit of a byte turned over at others.
-fn harm(file: &Path, bytes: &[u8], turned: usize) -> Vec<(String, PathBuf)> {
-    let mut harmed = Vec::new();
-    let mut write = |what: String, bytes: &[u8]| {
-        let path = file.with_extension(format!("{}", harmed.len()));
-        fs::write(&path, bytes).unwrap();
-        harmed.push((what, path));
-    };
-    for part in [1, 100, 500, 900, 990, 999] {
-        let at = bytes.len() / 1000 * part;
-        write(format!("cut at {at}"), &bytes[..at]);
-    }
-    write("cut by one byte".into(), &bytes[..bytes.len() - 1]);
-    for step in 0..turned {
-        // Spread over the file, and not always at the same place of a page.
-        let at = (bytes.len() / turned * step + step * 37 + 16) % bytes.len();
-        let mut bytes = bytes.to_vec();
-        bytes[at] ^= 1 << (step % 8);
-        write(format!("byte {at} of {}", bytes.len()), &bytes);
-    }
-    harmed
+/// Where a file of so many bytes is cut, from its end on: one file may be cut at each.
+fn cuts(len: u64) -> [u64; 7] {
+    let part = |part: u64| len / 1000 * part;
+    let parts = [999, 990, 900, 500, 100, 1].map(part);
+    let mut cuts = [len - 1; 7];
+    cuts[1..].copy_from_slice(&parts);
+    cuts
+}
+
+fn cut(file: &Path, at: u64) {
+    let file = File::options().write(true).open(file).unwrap();
+    file.set_len(at).unwrap();
 }
 
 #[test]
@@ -86,17 +78,25 @@ fn a_damaged_snapshot_is_never_a_whole_report_with_other_figures() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("whole");
+    let (file, harmed) = (dir.path().join("whole"), dir.path().join("harmed"));
     let patient = patient();
     snap(&[&patient.pid().to_string(), "--stop=60000"], &file);
     let reports = whole(&file, &["heap", "why"]);
-    for (what, path) in harm(&file, &fs::read(&file).unwrap(), 24) {
-        check(&path, &what, &reports);
-        if what.starts_with("cut") {
-            let (code, _, why) = totals(&path, "heap");
-            assert_eq!(code, 3, "{what}: {why}");
-        }
-        fs::remove_file(&path).unwrap();
+    let bytes = fs::read(&file).unwrap();
+    let turned = 24;
+    for step in 0..turned {
+        // Spread over the file, and not always at the same place of a page.
+        let at = (bytes.len() / turned * step + step * 37 + 16) % bytes.len();
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1 << (step % 8);
+        fs::write(&harmed, &bytes).unwrap();
+        check(&harmed, &format!("byte {at} of {}", bytes.len()), &reports);
+    }
+    for at in cuts(bytes.len() as u64) {
+        cut(&file, at);
+        check(&file, &format!("cut at {at}"), &reports);
+        let (code, _, why) = totals(&file, "heap");
+        assert_eq!(code, 3, "cut at {at}: {why}");
     }
 }
 
@@ -107,45 +107,51 @@ fn a_cut_core_is_never_a_whole_report_with_other_figures() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("whole");
+    let (file, torn) = (dir.path().join("whole"), dir.path().join("torn"));
     let patient = patient();
-    if !dump(patient.pid(), file.to_str().unwrap()) {
+    if !gcore(patient.pid(), &file) {
         letgo_testkit::skip!("gcore of gdb is missing");
     }
     let reports = whole(&file, &["heap", "why"]);
-    let bytes = fs::read(&file).unwrap();
-    for (what, path) in harm(&file, &bytes, 0) {
-        check(&path, &what, &reports);
-        fs::remove_file(&path).unwrap();
-    }
+    let len = fs::metadata(&file).unwrap().len();
     // As the kernel writes it: all headers and notes are there, the last memory is not.
-    let path = dir.path().join("torn");
-    for part in [20, 60, 95] {
-        fs::write(&path, torn(&bytes, bytes.len() / 100 * part)).unwrap();
+    let room = tear(&file, &torn);
+    for part in [95, 60, 20] {
+        cut(&torn, room + len / 100 * part);
         for verb in ["heap", "why"] {
-            let (code, totals, _) = totals(&path, verb);
+            let (code, totals, _) = totals(&torn, verb);
             assert_ne!(code, 0, "{part} % {verb}: {totals}");
         }
-        check(&path, &format!("torn at {part} %"), &reports);
+        check(&torn, &format!("torn at {part} %"), &reports);
+    }
+    for at in cuts(len) {
+        cut(&file, at);
+        check(&file, &format!("cut at {at}"), &reports);
     }
 }
 
-/// A core whose notes were moved to its front, and that ends after so many bytes of its memory.
-fn torn(core: &[u8], at: usize) -> Vec<u8> {
-    let number = |at: usize, len: usize| {
-        let mut bytes = [0; 8];
-        bytes[..len].copy_from_slice(&core[at..at + len]);
-        usize::try_from(u64::from_le_bytes(bytes)).unwrap()
+/// Writes a core with its notes moved to its front; what they take there.
+fn tear(core: &Path, torn: &Path) -> u64 {
+    let mut core = File::open(core).unwrap();
+    let bytes = |at: u64, len: u64| {
+        let mut bytes = vec![0; usize::try_from(len).unwrap()];
+        core.read_exact_at(&mut bytes, at).unwrap();
+        bytes
+    };
+    let number = |at: u64, len: u64| {
+        let mut number = bytes(at, len);
+        number.resize(8, 0);
+        u64::from_le_bytes(number.try_into().unwrap())
     };
     let (headers, count) = (number(32, 8), number(56, 2));
-    let header = |which: usize| headers + 56 * which;
+    let header = |which: u64| headers + 56 * which;
     let notes = (0..count)
         .find(|&which| number(header(which), 4) == 4)
         .unwrap();
     let (from, len) = (number(header(notes) + 8, 8), number(header(notes) + 32, 8));
     // Segments lie at os pages: room is made in front of all of them.
     let room = (len + header(count)).next_multiple_of(4096);
-    let mut file = core[..header(count)].to_vec();
+    let mut front = bytes(0, header(count));
     for which in 0..count {
         let at = header(which) + 8;
         let moved = if which == notes {
@@ -153,13 +159,20 @@ fn torn(core: &[u8], at: usize) -> Vec<u8> {
         } else {
             number(at, 8) + room
         };
-        file[at..at + 8].copy_from_slice(&(moved as u64).to_le_bytes());
+        let at = usize::try_from(at).unwrap();
+        front[at..at + 8].copy_from_slice(&moved.to_le_bytes());
     }
-    file.extend(&core[from..from + len]);
-    file.resize(room, 0);
+    front.extend(bytes(from, len));
+    front.resize(usize::try_from(room).unwrap(), 0);
     // No section headers: those of gcore would be behind the end.
-    file[40..48].fill(0);
-    file[60..64].fill(0);
-    file.extend(&core[..at]);
-    file
+    front[40..48].fill(0);
+    front[60..64].fill(0);
+    let mut torn = File::options()
+        .write(true)
+        .create_new(true)
+        .open(torn)
+        .unwrap();
+    torn.write_all(&front).unwrap();
+    copy_sparsely(&mut core, &mut torn).unwrap();
+    room
 }

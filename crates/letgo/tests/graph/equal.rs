@@ -2,10 +2,9 @@
 //! process and from one of the core: equal answers.
 
 use std::path::Path;
-use std::process::Command;
 
 use letgo_testkit::{
-    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, cases, note_skip,
+    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Tier, cases, gcore, note_skip,
 };
 use serde_json::Value;
 
@@ -35,7 +34,7 @@ impl Ways {
         };
         // First: gdb reads pages of files that were not in the process's memory, and they are then.
         let core = ways.file("core");
-        let dumped = dump(patient.pid(), &core);
+        let dumped = gcore(patient.pid(), Path::new(&core));
         ways.add("stop", &[&pid, "--stop=60000"], true);
         ways.add("frozen", &[&pid, "--frozen"], true);
         for hold in ["--stop=60000", "--frozen"] {
@@ -65,19 +64,6 @@ impl Ways {
             kernel,
         });
     }
-}
-
-/// Writes a core of a process; whether there is what writes it.
-pub(crate) fn dump(pid: u32, core: &str) -> bool {
-    let mut gcore = Command::new("gcore");
-    gcore.args(["-a", "-o", core, &pid.to_string()]);
-    let Ok(output) = gcore.output() else {
-        return false;
-    };
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    std::fs::rename(format!("{core}.{pid}"), core).unwrap();
-    true
 }
 
 /// A report without what differs between two readings of anything: time, cost, and how it was read.
