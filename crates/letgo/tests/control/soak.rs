@@ -2,10 +2,14 @@
 //!
 //! `LETGO_SOAK=full` (`make soak`) repeats 1,000 and 10,000 times; else a short form runs.
 
-use letgo_testkit::{Case, Kind, NEWEST_GO};
+use letgo_testkit::{Case, Kind, MIDDLE_GO, NEWEST_GO};
+use serde_json::Value;
 
 use crate::traffic::Traffic;
 use crate::{OLDEST_WRITTEN, State, assert_restored, controls, may_write, patient};
+
+/// So often the threads may not stop in time, in one run.
+const REFUSED_MOST: u32 = 2000;
 
 /// How often: releases, tunes.
 fn times() -> (u32, u32) {
@@ -15,13 +19,31 @@ fn times() -> (u32, u32) {
     }
 }
 
+/// As [`State::run`], again where the machine was too busy for the threads to stop in time: then
+/// nothing was done, and that is said.
+fn run(state: &State, verb: &str, pid: u32, args: &[&str], refused: &mut u32) -> (Value, i32) {
+    loop {
+        let output = state.output(verb, pid, args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        // It may be broken at any of its words.
+        let words: Vec<&str> = said.split_whitespace().collect();
+        if !words.join(" ").contains("did not stop within") {
+            let code = output.status.code().unwrap();
+            let json = serde_json::from_slice(&output.stdout);
+            return (json.unwrap_or_else(|_| panic!("exit {code}: {said}")), code);
+        }
+        *refused += 1;
+        assert!(*refused < REFUSED_MOST, "{said}");
+    }
+}
+
 #[test]
 fn a_server_under_load_answers_every_request() {
     if !may_write("a_server_under_load_answers_every_request") {
         return;
     }
     let (releases, tunes) = times();
-    for version in [OLDEST_WRITTEN, NEWEST_GO] {
+    for version in [MIDDLE_GO, OLDEST_WRITTEN, NEWEST_GO] {
         let case = Case {
             version,
             kind: Kind::stripped_pie(),
@@ -29,20 +51,20 @@ fn a_server_under_load_answers_every_request() {
         let args = ["-records=20000", "-minutes=120"];
         let mut patient = patient(&case, "server", &args, &[]);
         let (pid, state) = (patient.pid(), State::new());
-        let before = controls(pid);
+        let (before, mut refused) = (controls(pid), 0);
         let traffic = Traffic::start(patient.truth().get("port"), "/write", 4, 25);
         for round in 0..releases {
-            let (report, code) = state.run("release", pid, &[]);
+            let (report, code) = run(&state, "release", pid, &[], &mut refused);
             assert!(code <= 1, "{version} round {round}: {report:#}");
             assert_eq!(report["restored"], true, "{version} round {round}");
         }
         assert_restored(&before, &controls(pid), "after the releases");
         for round in 0..tunes {
             let gogc = ["50", "200", "100", "75"][round as usize % 4];
-            let (report, code) = state.run("tune", pid, &["--gogc", gogc]);
+            let (report, code) = run(&state, "tune", pid, &["--gogc", gogc], &mut refused);
             assert!(code <= 1, "{version} round {round}: {report:#}");
         }
-        state.run("tune", pid, &["--undo"]);
+        run(&state, "tune", pid, &["--undo"], &mut refused);
         assert_restored(&before, &controls(pid), "after the tunes");
         let answered = traffic.end().unwrap();
         assert!(answered > u64::from(releases), "{answered}");
@@ -51,7 +73,10 @@ fn a_server_under_load_answers_every_request() {
         for count in ["failed", "corrupt"] {
             assert_eq!(line.figures.get(count), 0, "{version}: {count}");
         }
-        eprintln!("go{version}: {releases} releases, {tunes} tunes, {answered} requests answered");
+        eprintln!(
+            "go{version}: {releases} releases, {tunes} tunes, {answered} requests answered; \
+             {refused} times the threads did not stop in time"
+        );
         let left: Vec<_> = std::fs::read_dir(state.path()).unwrap().collect();
         assert!(left.len() <= 3, "{left:?}");
     }
