@@ -212,6 +212,11 @@ impl Edges {
         self.targets.get(range).unwrap_or_default()
     }
 
+    /// All targets.
+    pub(crate) fn all(&self) -> &[u32] {
+        &self.targets
+    }
+
     /// Asks for the memory that [`Edges::offset`] will read.
     #[inline]
     pub(crate) fn ask_offset(&self, at: usize) {

@@ -22,6 +22,7 @@
 mod arena_bits;
 mod bits;
 mod census_use;
+mod contents;
 mod copy;
 mod dominators;
 mod edges;
@@ -43,6 +44,9 @@ mod stretches;
 mod types;
 mod typing;
 
+pub use contents::{
+    Content, From as SurveyFrom, Group as SurveyGroup, MapParts, MapUse, Pins, Room, Sparse, Survey,
+};
 pub use dominators::{Dominators, Held, Holder, Stack};
 pub use error::Error;
 pub use graph::{Graph, GraphOptions};

@@ -23,7 +23,8 @@ use rustc_hash::FxHashMap;
 use crate::reachable::Count;
 use crate::{Graph, GraphOptions, ObjectId, Reachable, RootKind};
 use claims::Claim;
-use kinds::{Lead, What};
+use kinds::Lead;
+pub(crate) use kinds::What;
 pub use pass::Conflicts;
 use pass::Pass;
 pub(crate) use seeds::{SeedHands, Seeds};
@@ -214,7 +215,7 @@ impl Typed<'_> {
         }
     }
 
-    fn what(&self, id: TypeId) -> Option<What> {
+    pub(crate) fn what(&self, id: TypeId) -> Option<What> {
         let kinds = self.graph.copied.seeds.lock();
         kinds.get(id.0).map(|kind| kind.what)
     }
