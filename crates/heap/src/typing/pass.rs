@@ -492,19 +492,23 @@ impl<'a> Pass<'a> {
 
     /// Whether a kind fits a slot.
     #[inline]
-    fn fits(kind: &Kind, number: u32, span: &HeapSpan, hands: &mut Hands<'a>) -> bool {
+    fn fits_slot(&self, number: u32, span: &HeapSpan, hands: &mut Hands<'a>) -> bool {
+        let fits = || {
+            self.kind(number)
+                .is_some_and(|kind| claims::fits(kind, span))
+        };
         if span.elem_size > 32768 {
-            return claims::fits(kind, span);
+            return fits();
         }
         // All that it hangs on, where slots are not large.
         let size = u64::from(number) << 32 | span.elem_size << 2;
         let asked = size | u64::from(span.noscan) << 1 | u64::from(span.has_headers());
         let place = index(asked.wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 59;
         let Some(place) = hands.fits.get_mut(place) else {
-            return claims::fits(kind, span);
+            return fits();
         };
         if place.0 != asked {
-            *place = (asked, claims::fits(kind, span));
+            *place = (asked, fits());
         }
         place.1
     }
@@ -522,7 +526,7 @@ impl<'a> Pass<'a> {
         let Some(kind) = self.kind(number) else {
             return false;
         };
-        if !Pass::fits(kind, number, span, hands) {
+        if !self.fits_slot(number, span, hands) {
             // A pointer may lead to the first field of something larger, and a string anywhere.
             let expected = matches!(strength, Strength::Pointer | Strength::String);
             hands.done.conflicts.slot += u64::from(!expected);

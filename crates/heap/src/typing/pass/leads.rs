@@ -6,9 +6,12 @@ impl<'a> Pass<'a> {
     /// Makes of a target what a word of a known kind says.
     #[inline]
     pub(super) fn lead(&self, led: Led<'a>, hands: &mut Hands<'a>) {
-        let Some(span) = led.span.filter(|_| !self.says_nothing(&led)) else {
+        let Some(span) = led.span else {
             return;
         };
+        if (span.noscan && self.leaf(&led, span, hands)) || self.says_nothing(&led) {
+            return;
+        }
         match Lead::unpacked(led.lead) {
             Lead::None | Lead::Unknown => {}
             Lead::Text => {
@@ -19,6 +22,30 @@ impl<'a> Pass<'a> {
             Lead::Func => self.closure(led.target, span, hands),
             Lead::MapParts(map) => self.map_parts(map, led, span, hands),
         }
+    }
+
+    /// Makes the claim on an object without pointers of which nothing is known so far, as of most:
+    /// whether it can be true is told by its slot alone. Says whether it was made; if not, there is
+    /// more to be looked at.
+    #[inline]
+    fn leaf(&self, led: &Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) -> bool {
+        let (kind, strength) = match Lead::unpacked(led.lead) {
+            Lead::Text => (TEXT, Strength::String),
+            Lead::Whole(kind) => (kind, Strength::Pointer),
+            Lead::Row(kind) => (kind, Strength::Slice),
+            _ => return false,
+        };
+        let own = self.seeds.claims.get(led.target as usize);
+        let Some(own) = own.filter(|own| own.load(Ordering::Relaxed) == 0) else {
+            return false;
+        };
+        let within = strength != Strength::String && self.offset(span, led) != 0;
+        if within || !self.fits_slot(kind, span, hands) {
+            return false;
+        }
+        let claim = Claim { kind, strength }.packed();
+        own.compare_exchange(0, claim, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Bytes behind the start of the object that a pointer leads to.
