@@ -100,7 +100,8 @@ impl<'a> Dominators<'a> {
             reachable,
             groups: &groups,
         };
-        let holders = Holders::of(&source, bounds, |add| {
+        let untouched = options.untouched;
+        let holders = Holders::of(&source, bounds, untouched, |add| {
             source.each_place(&mut |id, leads, range| add(id, leads, weigh(range)));
         })?;
         Ok(Dominators {
@@ -126,6 +127,31 @@ impl<'a> Dominators<'a> {
         self.held(id).map(|held| held.retained)
     }
 
+    /// What each group of roots retains, by number, where an object counts for what `weigh` says and
+    /// not for what was asked for first. Looks at all objects.
+    pub fn groups_weighed(
+        &self,
+        reachable: &Reachable,
+        weigh: &dyn Fn(AddrRange) -> u64,
+    ) -> Vec<Count> {
+        let groups = Groups::default();
+        let source = HeapSource {
+            graph: self.graph,
+            reachable,
+            groups: &groups,
+        };
+        let mut sums = vec![Count::default(); self.groups as usize];
+        let mut under = Under::new(&self.holders);
+        source.each_place(&mut |id, _, range| {
+            let group = under.group(id).and_then(|group| sums.get_mut(group));
+            if let Some(sum) = group {
+                sum.objects += 1;
+                sum.bytes = sum.bytes.saturating_add(weigh(range));
+            }
+        });
+        sums
+    }
+
     /// The largest `most` of what a holder holds with nothing between, by retained bytes, and how
     /// many there are altogether. Looks at all objects.
     pub fn largest(&self, of: Holder, most: usize) -> (Vec<Held>, u64) {
@@ -142,9 +168,10 @@ impl<'a> Dominators<'a> {
                 places.entry(id).or_insert(next);
             }
         }
+        let filter = Filter::of(places.keys());
         let mut found: Vec<Largest> = places.iter().map(|_| Largest::default()).collect();
         for (id, above) in self.holders.all() {
-            let Some(place) = places.get(&above) else {
+            let Some(place) = filter.may_have(above).then(|| places.get(&above)).flatten() else {
                 continue;
             };
             // Groups that hold nothing alone are left out.
@@ -198,6 +225,78 @@ impl<'a> Dominators<'a> {
     }
 }
 
+/// Under which group of roots objects are.
+struct Under<'a> {
+    holders: &'a Holders,
+    /// By object: the id of what is right below the top, where it is known.
+    known: Vec<u32>,
+    path: Vec<u32>,
+}
+
+impl Under<'_> {
+    /// Nothing is known.
+    const UNKNOWN: u32 = u32::MAX;
+
+    fn new(holders: &Holders) -> Under<'_> {
+        Under {
+            holders,
+            known: vec![Under::UNKNOWN; holders.objects() as usize],
+            path: Vec::new(),
+        }
+    }
+
+    /// The number of an object's group; nothing where no group alone leads to it.
+    fn group(&mut self, id: u32) -> Option<usize> {
+        let mut at = id;
+        let found = loop {
+            // Groups and the top have no objects' ids.
+            let Some(known) = self.known.get(at as usize) else {
+                break at;
+            };
+            if *known != Under::UNKNOWN {
+                break *known;
+            }
+            self.path.push(at);
+            at = self.holders.above(at)?;
+        };
+        for id in self.path.drain(..) {
+            if let Some(known) = self.known.get_mut(id as usize) {
+                *known = found;
+            }
+        }
+        found
+            .checked_sub(self.holders.objects())
+            .map(|group| group as usize)
+    }
+}
+
+/// The last bits of some ids: most others are known by them without a look at a map.
+struct Filter([u64; 64]);
+
+impl Filter {
+    fn of<'a>(ids: impl Iterator<Item = &'a u32>) -> Filter {
+        let mut filter = Filter([0; 64]);
+        for id in ids {
+            let (word, bit) = Filter::place(*id);
+            if let Some(word) = filter.0.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        filter
+    }
+
+    #[inline]
+    fn place(id: u32) -> (usize, u64) {
+        ((id / 64 % 64) as usize, 1 << (id % 64))
+    }
+
+    #[inline]
+    fn may_have(&self, id: u32) -> bool {
+        let (word, bit) = Filter::place(id);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
 /// What holders are sorted by: bytes; of equal ones the first is the largest.
 type Size = (u64, Reverse<Holder>);
 
@@ -212,6 +311,10 @@ impl Largest {
     fn add(&mut self, held: &Held, most: usize) {
         self.count += 1;
         let key = (held.retained.bytes, Reverse(held.holder));
+        let is_less = |least: &Reverse<(Size, u64)>| key <= least.0.0;
+        if self.kept.len() >= most && self.kept.peek().is_some_and(is_less) {
+            return;
+        }
         self.kept.push(Reverse((key, held.retained.objects)));
         if self.kept.len() > most {
             self.kept.pop();

@@ -94,6 +94,13 @@ impl Residency {
         ResidentBytes(resident.map(|run| run.range.len()).sum())
     }
 
+    /// The run that an address lies in, and all of it.
+    pub fn run_at(&self, addr: Addr) -> Option<PageRun> {
+        let next = self.runs.partition_point(|run| run.range.end() <= addr);
+        let run = self.runs.get(next)?;
+        run.range.contains(addr).then_some(*run)
+    }
+
     /// Bytes of `range` that are swapped out, byte by byte.
     pub fn swapped_in(&self, range: AddrRange) -> u64 {
         let swapped = self

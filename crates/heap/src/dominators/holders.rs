@@ -15,9 +15,12 @@ use super::sums::Sums;
 use super::tree::Tree;
 use super::walk::{Bounds, Source, Walk};
 use crate::Count;
+use crate::edges::Untouched;
 
 /// Objects whose holders' sums are asked for ahead.
 const AHEAD: u32 = 16;
+/// Edges whose ends are asked for ahead.
+const EDGES_AHEAD: usize = 16;
 
 /// Who dominates each id: objects, groups of roots, what only finalizers keep, the top.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ impl Holders {
     pub(crate) fn of<S: Source>(
         source: &S,
         bounds: Bounds,
+        untouched: Option<Untouched>,
         sizes: impl FnOnce(&mut dyn FnMut(u32, bool, u64)),
     ) -> Result<Holders, Error> {
         let Walk {
@@ -48,7 +52,7 @@ impl Holders {
             late,
             shared,
             shared_leaves,
-        } = Walk::over(source, bounds)?;
+        } = Walk::over(source, bounds, untouched)?;
         let tree = Tree::of(parents, lowest, late, bounds)?;
         let mut share = Share {
             states: &mut states,
@@ -153,7 +157,11 @@ struct Share<'a> {
 
 impl Share<'_> {
     fn all(&mut self, edges: &[(u32, u32)]) {
-        for (to, from) in edges {
+        for (at, (to, from)) in edges.iter().enumerate() {
+            if let Some((to, from)) = edges.get(at + EDGES_AHEAD) {
+                self.states.ask(*to);
+                self.states.ask(*from);
+            }
             let Known::Settled(above) = self.states.get(*to) else {
                 continue;
             };

@@ -3,6 +3,7 @@
 //! Objects, root groups and the top have *ids*; those that others can be reached through also have
 //! *numbers*, in the order of the walk.
 
+use crate::edges::Untouched;
 use crate::prefetch::prefetch;
 
 /// Ids and numbers are below.
@@ -62,14 +63,20 @@ impl State {
     }
 }
 
-/// The state of each id. Takes memory only where there are objects.
+/// The state of each id.
 #[derive(Debug)]
 pub(crate) struct States(Vec<u32>);
 
 impl States {
-    /// Of so many ids, none of them an object.
-    pub(crate) fn new(len: usize) -> States {
-        States(vec![0; len])
+    /// Of so many ids, none of them an object; `untouched` is told of their memory.
+    pub(crate) fn new(len: usize, untouched: Option<Untouched>) -> States {
+        let Some(untouched) = untouched else {
+            return States(vec![0; len]);
+        };
+        let mut states = Vec::with_capacity(len);
+        untouched(states.spare_capacity_mut());
+        states.resize(len, 0);
+        States(states)
     }
 
     pub(crate) fn len(&self) -> u32 {
@@ -111,7 +118,7 @@ mod tests {
 
     #[test]
     fn states_are_what_was_put_in() {
-        let mut states = States::new(2);
+        let mut states = States::new(2, None);
         assert_eq!(states.get(1), Known::None);
         assert_eq!(states.get(2), Known::None);
         states.set(1, State::UNSEEN);

@@ -115,7 +115,7 @@ impl Made {
     }
 
     fn holders(&self, bounds: Bounds) -> Result<Holders, Error> {
-        Holders::of(self, bounds, |add| {
+        Holders::of(self, bounds, None, |add| {
             (0..self.objects).for_each(|id| add(id, id < self.followed, Made::size(id)));
         })
     }
