@@ -1,0 +1,3 @@
+module letgo.lab/inboxes
+
+go 1.19
