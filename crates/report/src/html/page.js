@@ -133,9 +133,18 @@ function types(heap) {
   if (list.length === 0) return;
   byId("types").hidden = false;
   const whole = heap.totals.reachable.slot_bytes;
-  const rows = list.slice(0, 40).map((type) => ({
-    cells: [el("span", "mono", type.type || type.name), count(type.count), bytes(type.slot_bytes), percent(type.slot_bytes, whole)],
+  const large = (type, index) => type.objects.slot_bytes / Math.max(whole, 1) >= 0.002 || index < 10;
+  const shown = list.slice(0, 30).filter(large);
+  const rows = shown.map((type) => ({
+    cells: [el("span", "mono", type.name), count(type.objects.count), bytes(type.objects.slot_bytes), percent(type.objects.slot_bytes, whole)],
   }));
+  const rest = list.slice(shown.length).reduce((sum, type) => [sum[0] + 1, sum[1] + type.objects.count, sum[2] + type.objects.slot_bytes], [0, 0, 0]);
+  const beyond = heap.types_rest || { count: 0, objects: { count: 0, slot_bytes: 0 } };
+  const more = [rest[0] + beyond.count, rest[1] + beyond.objects.count, rest[2] + beyond.objects.slot_bytes];
+  const beside = (said, objects, of) => rows.push({ classes: "small", cells: [said, count(objects), bytes(of), percent(of, whole)] });
+  if (more[0] > 0) beside(counted(more[0], "more type"), more[1], more[2]);
+  const untyped = heap.untyped || { count: 0, slot_bytes: 0 };
+  if (untyped.count > 0) beside("of no known type", untyped.count, untyped.slot_bytes);
   fill(byId("type-table"), ["type", "objects", "bytes", "share"], [1, 2, 3], rows);
 }
 

@@ -14,6 +14,8 @@ const KINDS = {
 };
 // Levels of tiles within tiles that are drawn at once, and the least that is worth a tile.
 const LEVELS = 4;
+// What holds nearly all of what is around it is a frame and takes no level.
+const FRAME = 0.9;
 const LEAST = 9;
 const MOST_TILES = 900;
 
@@ -95,24 +97,25 @@ class Tiles {
     this.drawn = new Map();
     this.places = new Map();
     const made = document.createDocumentFragment();
-    this.fill(this.view, { x: 0, y: 0, w: width, h: height }, 0, made);
+    this.fill(this.view, { x: 0, y: 0, w: width, h: height }, 0, 0, made);
     this.box.replaceChildren(made);
     if (had && this.drawn.get(had)) this.drawn.get(had).focus();
   }
 
-  fill(node, place, depth, made) {
+  fill(node, place, depth, level, made) {
     for (const [child, part] of squarified(node.in, place)) {
       if (part.w < LEAST || part.h < LEAST || this.drawn.size >= MOST_TILES) continue;
       made.append(this.tile(child, part, depth));
       const head = part.h > 44 && part.w > 40 ? 20 : 0;
       const inner = { x: part.x + 3, y: part.y + head, w: part.w - 6, h: part.h - head - 3 };
       const room = head > 0 && inner.w > 18 && inner.h > 18;
-      if (room && depth + 1 < LEVELS && child.in.length > 0) {
+      const next = child.bytes > FRAME * node.bytes ? level : level + 1;
+      if (room && next < LEVELS && child.in.length > 0) {
         // What it holds beside its children stays visible as its own colour.
         const held = child.in.reduce((sum, each) => sum + each.bytes, 0);
         const share = Math.min(held / Math.max(child.bytes, 1), 1);
         const part = inner.w > inner.h ? { ...inner, w: inner.w * share } : { ...inner, h: inner.h * share };
-        this.fill(child, share > 0.97 ? inner : part, depth + 1, made);
+        this.fill(child, share > 0.97 ? inner : part, depth + 1, next, made);
       }
     }
   }
@@ -124,7 +127,7 @@ class Tiles {
     tile.style.top = place.y + "px";
     tile.style.width = Math.max(place.w - 1, 1) + "px";
     tile.style.height = Math.max(place.h - 1, 1) + "px";
-    tile.style.setProperty("--deep", depth);
+    tile.style.setProperty("--deep", Math.min(depth, LEVELS));
     tile.classList.toggle("chosen", node === this.chosen);
     tile.setAttribute("aria-label", harmless(label(node) + ", retains " + bytes(node.bytes)));
     tile.title = harmless(label(node)) + "\n" + bytes(node.bytes);
