@@ -3,11 +3,12 @@
 //! Nothing here decides anything: arguments in, the kernel's answer out. Files and processes are
 //! here, ptrace in `ptrace`, foreign memory in `readv` and `writev`, the page table in `pagemap`, a
 //! child to try things on in `pausing`, one that outlives us in `detach`, advice on our own memory
-//! in `advise`, a thread's priority in `haste`.
+//! in `advise`, a thread's priority in `haste`, and one lent to another's in `loan`.
 
 mod advise;
 pub(crate) mod detach;
 mod haste;
+pub(crate) mod loan;
 pub(crate) mod pagemap;
 mod pausing;
 pub(crate) mod ptrace;

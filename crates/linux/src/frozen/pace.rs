@@ -6,7 +6,8 @@
 //! measure of the fork's, and the time that its reader waited for a processor, at the same weight
 //! as the thread that will fork, is a measure of how much longer than that the fork will take.
 //!
-//! Threads of the target stand still during the pause: what is waited for them is left out.
+//! Threads of the target stand still during the pause: what is waited for them is left out. Where
+//! the forking thread is lent a priority (see [`crate::sys::loan`]), it does not wait at all.
 //!
 //! Does not read `smaps` itself, and changes nothing.
 //!
@@ -20,6 +21,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::Process;
+use crate::sys::loan::can_lend;
 
 /// Threads of the target whose state is looked at.
 const ASKED: usize = 64;
@@ -36,6 +38,8 @@ pub(super) struct Pace {
     pub(super) crowd: f64,
     /// Of all threads that did, ours left out, the part that was not the target's.
     pub(super) others: f64,
+    /// A priority can be lent to the thread that will fork: it waits for nobody.
+    pub(super) lent: bool,
 }
 
 impl Pace {
@@ -56,6 +60,7 @@ impl Pace {
             waited,
             crowd: others / processors,
             others: if all > 0.0 { others / all } else { 0.0 },
+            lent: can_lend(),
         };
         (answer, pace)
     }
@@ -63,7 +68,7 @@ impl Pace {
     /// How many times of its processor time something takes that goes on for long.
     pub(super) fn stretch(&self) -> f64 {
         let walk = self.walk.as_secs_f64();
-        if walk <= 0.0 {
+        if self.lent || walk <= 0.0 {
             return 1.0;
         }
         // A processor is shared with the threads that are on it at most.
@@ -132,6 +137,7 @@ mod tests {
             waited: MS(10),
             crowd: 4.0,
             others: 1.0,
+            lent: false,
         };
         assert!((pace.stretch() - 2.0).abs() < 1e-9);
         let alone = Pace {
@@ -142,5 +148,7 @@ mod tests {
         let once = Pace { crowd: 0.5, ..pace };
         assert!((once.stretch() - 1.5).abs() < 1e-9);
         assert!((Pace::default().stretch() - 1.0).abs() < 1e-9);
+        let first = Pace { lent: true, ..pace };
+        assert!((first.stretch() - 1.0).abs() < 1e-9);
     }
 }

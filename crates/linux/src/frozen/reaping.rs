@@ -22,8 +22,9 @@ use super::gadgets::Gadgets;
 use super::seat::{Answer, Seat, wait_for};
 use crate::process::{Stat, Status};
 use crate::steps::step;
-use crate::stop::holder::pause;
+use crate::stop::holder::{CALL, pause};
 use crate::sys::Haste;
+use crate::sys::loan::Lender;
 use crate::sys::ptrace::{self, Halt};
 use crate::{Error, Process};
 
@@ -113,7 +114,11 @@ fn hold_and_wait(
         return (None, 0);
     }
     step("frozen.reap.stop");
+    let lender = Lender::new();
     let began = Instant::now();
+    if let Some(lender) = &lender {
+        lender.lend(tid, CALL);
+    }
     let mut signal = 0;
     let answer = match ptrace::interrupt(tid).and_then(|()| wait_for(tid, until)) {
         Ok(Halt::Trapped) => wait_in(process, gadgets, tid, inner, until),
@@ -125,6 +130,7 @@ fn hold_and_wait(
     };
     signal = answer.map_or(signal, |answer| answer.signal);
     step("frozen.reap.release");
+    drop(lender);
     // Where it cannot be detached, it is let go by our end, and finds its way.
     let _ = ptrace::detach(tid, signal);
     let held = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -16,6 +16,7 @@ use super::{StopReport, StoppedThread, registers, wait};
 use crate::preflight::tracer_of;
 use crate::steps::step;
 use crate::sys::Haste;
+use crate::sys::loan::Lender;
 use crate::sys::ptrace::{self, Report};
 use crate::{Error, Process};
 
@@ -33,6 +34,14 @@ const SHORTEST: Duration = Duration::from_micros(20);
 const LONGER: Duration = Duration::from_micros(1);
 /// The longest sleep.
 const LONGEST: Duration = Duration::from_micros(300);
+
+/// Threads that are lent a priority at a time while they are to stop: each needs a processor for no
+/// longer than to get there.
+const LENDERS: usize = 2;
+/// How long each has it before another one may.
+const TURN: Duration = Duration::from_micros(250);
+/// How long each wait is for which one has it that makes a call.
+pub(crate) const CALL: Duration = Duration::from_millis(20);
 
 const WHAT: &str = "stopping the threads";
 
@@ -58,6 +67,7 @@ pub(crate) struct Holder<'a> {
     until: Instant,
     seize_ns: u64,
     first_request: Option<Instant>,
+    lenders: Vec<Lender>,
 }
 
 /// Runs the holder from attaching to detaching.
@@ -146,6 +156,7 @@ impl<'a> Holder<'a> {
             until,
             seize_ns: 0,
             first_request: None,
+            lenders: Vec::new(),
         }
     }
 
@@ -163,12 +174,14 @@ impl<'a> Holder<'a> {
 
     pub(crate) fn stop_all(&mut self) -> Result<(), Error> {
         let started = Instant::now();
+        self.lenders = (0..LENDERS).map_while(|_| Lender::new()).collect();
         self.seize_new()?;
         self.seize_ns = nanoseconds(started.elapsed());
         for _ in 0..LIST_LIMIT {
             self.ask_all();
             self.collect()?;
             if self.seize_new()? == 0 {
+                self.lenders.iter().for_each(Lender::rest);
                 return self.check_held();
             }
         }
@@ -227,8 +240,25 @@ impl<'a> Holder<'a> {
                 self.note_uninterruptible();
                 ask_state = now + PATIENCE;
             }
+            self.lend_to_late();
             idle += 1;
             pause(idle);
+        }
+    }
+
+    /// Who has not stopped yet waits for a processor, most of the time.
+    fn lend_to_late(&self) {
+        let asked = self.threads.iter();
+        let late = asked.filter(|(_, state)| **state == State::Asked);
+        for (lender, (tid, _)) in self.lenders.iter().zip(late) {
+            lender.lend(*tid, TURN);
+        }
+    }
+
+    /// Lends a priority to a stopped thread, until all are let go: it is to make a call.
+    pub(crate) fn lend(&self, tid: u32) {
+        if let Some(lender) = self.lenders.first() {
+            lender.lend(tid, CALL);
         }
     }
 
@@ -305,6 +335,7 @@ impl<'a> Holder<'a> {
     /// Lets every stopped thread go. Those that had not stopped are asked for a last report, so
     /// that a signal they trapped for meanwhile is given back too.
     pub(crate) fn let_go(&mut self) {
+        self.lenders.clear();
         for state in [State::Seized, State::Asked, State::Uninterruptible] {
             self.look(state);
         }
