@@ -23,6 +23,9 @@ const BLOCK: u64 = 8192;
 const MOST_DIVISIONS: usize = 1024;
 /// Most slots: numbers have 32 bits, and the last stays free.
 const MOST_SLOTS: u64 = u32::MAX as u64 - 1;
+/// Slots of which it is noted where the first one's span is: about as many as a span has whose
+/// objects are large, so that few spans are looked at.
+const HINT: u32 = 16;
 /// No span, no block.
 const NONE: u32 = u32::MAX;
 
@@ -146,7 +149,7 @@ pub(crate) struct Objects {
     /// Of these, those that the last GC found dead and that are not swept yet.
     pub(crate) dead: BitSet,
     slots: u32,
-    /// Of every 64 slots, the span of the first.
+    /// Of every [`HINT`] slots, the span of the first.
     hints: Vec<u32>,
     /// The first block's number by address, and which block of `pages` each is, by address.
     first_block: u64,
@@ -270,12 +273,12 @@ impl Objects {
         }
     }
 
-    /// Notes the span of every 64th slot.
+    /// Notes the span of every slot that is a multiple of [`HINT`].
     fn hint(&mut self) {
-        self.hints = Vec::with_capacity((self.slots as usize).div_ceil(64));
+        self.hints = Vec::with_capacity((self.slots as usize).div_ceil(HINT as usize));
         for (at, span) in (0u32..).zip(&self.spans) {
             let behind = u64::from(span.first) + u64::from(span.nelems);
-            while (self.hints.len() as u64) * 64 < behind {
+            while (self.hints.len() as u64) * u64::from(HINT) < behind {
                 self.hints.push(at);
             }
         }
@@ -284,7 +287,7 @@ impl Objects {
     /// The span of a slot.
     #[inline]
     pub(crate) fn span_of_slot(&self, number: u32) -> Option<&HeapSpan> {
-        let mut at = *self.hints.get((number / 64) as usize)? as usize;
+        let mut at = *self.hints.get((number / HINT) as usize)? as usize;
         loop {
             let span = self.spans.get(at)?;
             if number.wrapping_sub(span.first) < span.nelems {
@@ -300,15 +303,15 @@ impl Objects {
     /// Asks for the memory that [`Objects::ask_span`] will read.
     #[inline]
     pub(crate) fn ask_hint(&self, number: u32) {
-        prefetch(&self.hints, (number / 64) as usize);
+        prefetch(&self.hints, (number / HINT) as usize);
     }
 
     /// Asks for the memory that [`Objects::span_of_slot`] will read.
     #[inline]
     pub(crate) fn ask_span(&self, number: u32) {
-        if let Some(at) = self.hints.get((number / 64) as usize) {
+        if let Some(at) = self.hints.get((number / HINT) as usize) {
             prefetch(&self.spans, *at as usize);
-            prefetch(&self.spans, (*at as usize).saturating_add(2));
+            prefetch(&self.spans, (*at as usize).saturating_add(1));
         }
     }
 

@@ -66,7 +66,7 @@ impl Holders {
         let above = tree.into_above();
         let mut holders = Holders {
             objects: source.ids(),
-            sums: Sums::of(source),
+            sums: Sums::of(source, untouched),
             above: states,
         };
         holders.sum(source, &ids, &above, sizes);
