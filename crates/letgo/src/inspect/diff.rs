@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use letgo_account::Leaf;
-use letgo_heap::{Count, Dominators, Graph, GraphOptions, Holder, Limits, ObjectId, Reachable};
+use letgo_heap::{Count, Dominators, Graph, Holder, Limits, ObjectId, Reachable};
 use letgo_report as out;
 use letgo_report::{AmountDelta, Delta};
 use letgo_target::AddrRange;
@@ -28,6 +28,7 @@ use super::{
     Depth, Program, Reading, Subject, Surroundings, extent, goroutines_report, heap_report, target,
 };
 use crate::complaint::Complaint;
+use crate::inspect::room;
 use crate::own;
 pub use prints::Prints;
 use unchanged::Told;
@@ -206,10 +207,7 @@ impl<'a> Holding<'a> {
         let graph = &marked.graph;
         let names = RootNames::new(program, &reading.census);
         let owners = Owners::of(graph.roots(), &reading.census, &names);
-        let options = GraphOptions {
-            limits,
-            ..GraphOptions::default()
-        };
+        let options = room::options(limits);
         let groups = Some(owners.of_root.as_slice());
         let dominators = Dominators::of(graph, &marked.reachable, &options, groups, &slot)?;
         Ok(Some(Holding {

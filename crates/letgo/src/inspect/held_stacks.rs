@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use letgo_heap::{Dominators, GraphOptions, Holder, Limits};
+use letgo_heap::{Dominators, Holder, Limits};
 use letgo_report::HolderRoot;
 use letgo_target::AddrRange;
 
@@ -11,6 +11,7 @@ use super::holders::groups;
 use super::kinds::Kinds;
 use super::roots::RootNames;
 use super::{Marked, Program, Reading};
+use crate::inspect::room;
 
 /// Stacks that are told apart; what is below comes into rests.
 const MOST: usize = 20_000;
@@ -41,10 +42,7 @@ pub fn held_stacks(
     let graph = &marked.graph;
     let names = RootNames::new(program, &reading.census);
     let groups = groups(graph.roots(), &names);
-    let options = GraphOptions {
-        limits,
-        ..GraphOptions::default()
-    };
+    let options = room::options(limits);
     let weigh = |range: AddrRange| range.len();
     let dominators = Dominators::of(graph, &marked.reachable, &options, Some(&groups), &weigh)?;
     let mut first = HashMap::new();

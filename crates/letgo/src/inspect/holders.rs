@@ -6,13 +6,12 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use letgo_heap::{
-    Count, Dominators, Graph, GraphOptions, Held, Holder, Limits, ObjectId, Reachable, Root,
-};
+use letgo_heap::{Count, Dominators, Graph, Held, Holder, Limits, ObjectId, Reachable, Root};
 use letgo_report as out;
 use letgo_target::AddrRange;
 
 use super::roots::RootNames;
+use crate::inspect::room;
 
 /// How many holders are listed, and how many of what each holds.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +53,7 @@ pub(super) fn holders(
     limits: Limits,
 ) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
     let groups = groups(graph.roots(), names);
-    let options = GraphOptions {
-        limits,
-        ..GraphOptions::default()
-    };
+    let options = room::options(limits);
     let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &slot)?;
     let mut roots = HashMap::new();
     for (number, root) in graph.roots().iter().enumerate() {

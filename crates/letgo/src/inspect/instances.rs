@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use letgo_heap::{Dominators, GraphOptions, Holder, Limits, ObjectId};
+use letgo_heap::{Dominators, Holder, Limits, ObjectId};
 use letgo_report as out;
 use letgo_target::{AddrRange, ReadMemory, read_bytes};
 
@@ -15,6 +15,7 @@ use super::report::taken;
 use super::roots::RootNames;
 use super::{Marked, Program, Reading, Surroundings, target};
 use crate::complaint::Complaint;
+use crate::inspect::room;
 use crate::own;
 
 /// Bytes of an object that are shown.
@@ -44,10 +45,7 @@ pub fn type_report(
     let (graph, reachable) = (&marked.graph, &marked.reachable);
     let names = RootNames::new(program, &reading.census);
     let groups = groups(graph.roots(), &names);
-    let options = GraphOptions {
-        limits,
-        ..GraphOptions::default()
-    };
+    let options = room::options(limits);
     let weigh = |range: AddrRange| range.len();
     let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &weigh);
     let dominators = dominators.map_err(|error| {

@@ -8,7 +8,7 @@
 //! Not all is left to half: what pages of the target are copied for a frozen copy comes on top.
 
 use letgo_goruntime::{Census, SpanUse};
-use letgo_heap::Limits;
+use letgo_heap::{GraphOptions, Limits};
 use letgo_linux::{Process, system};
 use letgo_report::units;
 
@@ -57,6 +57,15 @@ fn need(census: &Census) -> u64 {
 /// The usual limits, and of memory no more than half of what is left now.
 pub(crate) fn limits() -> Limits {
     within(left())
+}
+
+/// How dominators are found within such limits: in huge pages, where there are any.
+pub(crate) fn options(limits: Limits) -> GraphOptions<'static> {
+    GraphOptions {
+        limits,
+        untouched: Some(letgo_linux::prefer_huge_pages),
+        ..GraphOptions::default()
+    }
 }
 
 /// Bytes that the machine and our cgroup have left; nothing where neither can be known.

@@ -18,6 +18,7 @@ use super::holders::groups;
 use super::roots::RootNames;
 use super::{Marked, Program, Reading, Subject};
 use crate::complaint::Complaint;
+use crate::inspect::room;
 
 /// What tables are made of.
 pub(super) struct Source {
@@ -87,10 +88,7 @@ impl Source {
     }
 
     fn options(&self) -> GraphOptions<'static> {
-        GraphOptions {
-            limits: self.limits,
-            ..GraphOptions::default()
-        }
+        room::options(self.limits)
     }
 
     /// What every object retains.
