@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::cli::{FailOn, HoldArgs, TargetArgs};
 use crate::exit::Exit;
 use crate::heap::no_graph;
-use crate::inspect::{Depth, Options, Subject, heap_report, html_report, room};
+use crate::inspect::{Depth, Options, Subject, beside, draw, heap_report, html_report, room};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -35,18 +35,25 @@ pub fn run(
     let options = Options {
         hold: hold.hold(),
         graph: true,
-        watch: Some(why::WATCH),
+        watch: None,
     };
     let mut reading = subject.read(options, &progress)?;
     if reading.marked.is_none() {
         return Err(no_graph(&reading.why, &reading.coverage).into());
     }
-    let why = why::of(&subject, &mut reading, &progress);
     progress.step("finding out who holds what");
+    let (second, drawn) = beside(
+        || subject.second_look(&reading, why::WATCH, &progress),
+        || draw(subject.program(), &reading, room::limits()),
+    );
+    if let Some(second) = second {
+        reading.saw(second);
+    }
+    let why = why::of_held(&subject, &mut reading, drawn.variables.clone(), &progress);
     let around = subject.around();
     let program = subject.program();
     let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, room::limits());
-    let report = html_report(program, &reading, why, heap, room::limits());
+    let report = html_report(program, &reading, why, heap, drawn);
     drop(progress);
     terminal.print(&letgo_report::html(&report)?)?;
     Ok(output::why_exit(&report.why, fail_on))

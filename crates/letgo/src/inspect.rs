@@ -3,6 +3,7 @@
 //! Joins what the crates below read of one process, and turns their errors into complaints. Does
 //! not judge (see `letgo_diagnose`) and does not write (see [`crate::output`]).
 
+mod beside;
 mod choice;
 pub(crate) mod complaints;
 mod core;
@@ -43,10 +44,11 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use letgo_gobin::{BuildInfo, GoBinary, Image};
-use letgo_goruntime::{Goroutine, Light, Limits};
+use letgo_goruntime::{Goroutine, Light, Limits, Runtime};
 use letgo_linux::{LiveMemory, Process, residency};
 
 pub use self::core::Core;
+pub(crate) use beside::beside;
 pub use diff::{Prints, Side, diff_report};
 pub use facts::facts;
 pub use filed::Filed;
@@ -56,7 +58,7 @@ pub use held_stacks::{HeldStack, held_stacks};
 pub use holders::Depth;
 pub use instances::type_report;
 pub use paths::{Wanted, path_report};
-pub use picture::html_report;
+pub use picture::{draw, html_report};
 pub use program::Program;
 pub use reading::{Hold, Marked, Options, Reading};
 pub use report::why_report;
@@ -160,19 +162,24 @@ impl Opened {
         light.map_err(|error| complaints::of_runtime(&error))
     }
 
-    /// A light reading, and what goroutines do, without their stacks; these as far as all of them
-    /// can be read.
+    /// A light reading of the runtime that was recognised before, and what goroutines do, without
+    /// their stacks; these as far as all of them can be read.
     ///
     /// No page is faulted in, as with [`Opened::light`].
     ///
     /// # Errors
     /// A [`Complaint`] where the counters cannot be read.
-    pub fn second_look(&mut self) -> Result<(Light, Option<Vec<Goroutine>>), Complaint> {
+    pub fn second_look(
+        &self,
+        runtime: &Runtime,
+    ) -> Result<(Light, Option<Vec<Goroutine>>), Complaint> {
         let memory = self.resident_memory()?;
-        let runtime = self.program.attach(&memory)?;
         let light = runtime.light(&memory);
         let light = light.map_err(|error| complaints::of_runtime(&error))?;
         let goroutines = runtime.goroutines(&memory, &Limits::default());
+        // Another program now, it has another runtime.
+        let told = |error| complaints::of_process(&error);
+        self.process.verify().map_err(told)?;
         Ok((light, goroutines.ok().flatten()))
     }
 

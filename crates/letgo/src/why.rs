@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use letgo_diagnose::Facts;
+use letgo_diagnose::{Facts, Holder};
 use letgo_report::WhyReport;
 
 use crate::cli::{WhyArgs, WhyOutput};
@@ -12,7 +12,7 @@ use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
 use crate::inspect::{
-    Hold, Options, Reading, Subject, facts, goroutine_groups, variables, why_report,
+    Hold, Options, Reading, Subject, beside, facts, goroutine_groups, variables, why_report,
 };
 use crate::output;
 use crate::progress::Progress;
@@ -39,45 +39,71 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
             hold => hold,
         },
         graph: !args.quick,
-        watch: Some(args.watch.unwrap_or(WATCH)),
+        watch: None,
     };
+    let watch = Some(args.watch.unwrap_or(WATCH));
     let progress = Progress::new(terminal);
     let mut subject = Subject::open(&args.target, &progress)?;
     if args.watch.is_some() && subject.process().is_none() {
         let wrong = "--watch looks at what a process does, and this is a file";
         return Err(Complaint::usage(wrong, "Leave --watch out").into());
     }
-    let report = report(&mut subject, options, &progress)?;
+    let report = report(&mut subject, options, watch, &progress)?;
     drop(progress);
     output::why(&report, args, terminal)
 }
 
-/// The whole report.
+/// The whole report; what changes is told where it is watched for that long.
 ///
 /// # Errors
 /// A [`Complaint`] where no report can be made.
 pub fn report(
     subject: &mut Subject,
     options: Options,
+    watch: Option<Duration>,
     progress: &Progress,
 ) -> Result<WhyReport, Complaint> {
     let mut reading = subject.read(options, progress)?;
-    Ok(of(subject, &mut reading, progress))
+    Ok(of(subject, &mut reading, watch, progress))
 }
 
-/// The report of a reading.
-pub fn of(subject: &Subject, reading: &mut Reading, progress: &Progress) -> WhyReport {
+/// The report of a reading. Who holds what is found while what changes is watched.
+pub fn of(
+    subject: &Subject,
+    reading: &mut Reading,
+    watch: Option<Duration>,
+    progress: &Progress,
+) -> WhyReport {
+    progress.step("finding out who holds what");
+    let (second, holders) = beside(
+        || subject.second_look(reading, watch?, progress),
+        || variables(subject.program(), reading),
+    );
+    if let Some(second) = second {
+        reading.saw(second);
+    }
+    of_held(subject, reading, holders, progress)
+}
+
+/// The same, where it was watched and these variables hold most.
+pub fn of_held(
+    subject: &Subject,
+    reading: &mut Reading,
+    holders: Option<(Vec<Holder>, Duration)>,
+    progress: &Progress,
+) -> WhyReport {
+    if let (Some(marked), Some((_, took))) = (&mut reading.marked, &holders) {
+        marked.dominators = Some(*took);
+    }
     progress.step("finding out what can still run");
     let memory = subject.as_it_is_now();
     let now = memory.as_ref().map(|memory| memory as _);
     let groups = goroutine_groups(subject.program(), reading, now);
-    progress.step("finding out who holds what");
-    let holders = variables(subject.program(), reading);
     let around = subject.around();
     let program = subject.program();
     let facts = Facts {
         goroutine_groups: groups,
-        holders,
+        holders: holders.map(|(holders, _)| holders),
         ..facts(program, reading, &around)
     };
     let findings = letgo_diagnose::diagnose(&facts);

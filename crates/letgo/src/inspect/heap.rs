@@ -3,13 +3,14 @@
 //! Moves figures, computes none but sums.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use letgo_account::{Held, ReachClass, Reached};
-use letgo_heap::{Limits, ObjectId};
+use letgo_heap::Limits;
 use letgo_report as out;
 use letgo_target::ResidentBytes;
 
+use super::beside::beside;
 use super::holders::{Depth, holders};
 use super::report::taken;
 use super::roots::RootNames;
@@ -28,18 +29,19 @@ pub fn heap_report(
     let mut listed = (Vec::new(), None);
     let mut types = types::Listed::default();
     if let Some(mut marked) = reading.marked.take() {
-        types = types::types(program, &marked);
-        let names = |object| marked.type_name(program, object).map(str::to_owned);
-        let started = Instant::now();
+        let found = beside(
+            || types::types(program, &marked),
+            || who_holds(program, reading, &marked, depth, limits),
+        );
+        types = found.0;
         let mut dominators = None;
-        if depth.most > 0 {
-            match of(program, reading, &marked, depth, limits, &names) {
-                Ok((holders, rest)) => {
-                    listed = (holders, Some(rest));
-                    dominators = Some(started.elapsed());
-                }
-                Err(error) => reading.coverage.skip("who holds what", error.to_string()),
+        match found.1 {
+            Some((Ok((holders, rest)), took)) => {
+                listed = (holders, Some(rest));
+                dominators = Some(took);
             }
+            Some((Err(error), _)) => reading.coverage.skip("who holds what", error.to_string()),
+            None => {}
         }
         reading
             .coverage
@@ -65,17 +67,29 @@ pub fn heap_report(
     }
 }
 
-fn of(
+/// The holders, and how long it took; nothing where none is asked for.
+type Holders = (
+    Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error>,
+    Duration,
+);
+
+fn who_holds(
     program: &Program,
     reading: &Reading,
     marked: &Marked,
     depth: Depth,
     limits: Limits,
-    types: &dyn Fn(ObjectId) -> Option<String>,
-) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
+) -> Option<Holders> {
+    if depth.most == 0 {
+        return None;
+    }
+    let started = Instant::now();
     let names = RootNames::new(program, &reading.census);
-    let marked = (&marked.graph, &marked.reachable);
-    holders(marked, &names, types, depth, limits)
+    let graph = (&marked.graph, &marked.reachable);
+    // Waits for the types, once who holds what is known.
+    let types = |object| marked.type_name(program, object).map(str::to_owned);
+    let found = holders(graph, &names, &types, depth, limits);
+    Some((found, started.elapsed()))
 }
 
 fn amount(held: Held, resident: bool) -> out::Amount {

@@ -69,6 +69,15 @@ impl Program {
         self
     }
 
+    /// Begins to find what types variables have, which takes long of a large executable; whoever
+    /// asks for it then waits for less.
+    pub fn types_ahead(&self) {
+        let binary = Arc::clone(&self.binary);
+        let finder = std::thread::Builder::new().name("letgo-types".to_owned());
+        // Where no thread can be had, it is found when it is asked for.
+        let _ = finder.spawn(move || binary.globals_typed().is_ok());
+    }
+
     /// Recognises the runtime in `memory`; facts that were kept from an earlier run and turn out
     /// to be wrong are forgotten and found anew.
     ///

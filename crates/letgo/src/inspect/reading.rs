@@ -120,6 +120,11 @@ struct Again {
     stack_pointers: Vec<Addr>,
 }
 
+/// What a second look saw: the counters, goroutines, and how many nanoseconds it was after the
+/// first.
+#[derive(Debug)]
+pub struct Second(Result<(Light, Option<Vec<Goroutine>>, u64), Complaint>);
+
 /// The object graph, and what is reachable in it.
 #[derive(Debug)]
 pub struct Marked {
@@ -170,7 +175,8 @@ impl Reading {
             .verify()
             .map_err(|error| complaints::of_process(&error))?;
         if let Some(time) = options.watch {
-            reading.watch(opened, time, progress);
+            let second = reading.second_look(opened, time, progress);
+            reading.saw(second);
         }
         Ok(reading)
     }
@@ -203,6 +209,10 @@ impl Reading {
         let started = Instant::now();
         progress.step("finding the Go runtime");
         let runtime = program.attach(&*view.memory)?;
+        // Beside threads that stand still there is nothing else to be done.
+        if graph && !matches!(view.held, Held::Threads(_)) {
+            program.types_ahead();
+        }
         let first = light(&runtime, &view)?;
         let first_at = Instant::now();
         progress.step("reading spans and goroutines");
@@ -264,18 +274,24 @@ impl Reading {
         })
     }
 
-    /// Looks a second time, `time` after the first. Nothing is held by now.
-    fn watch(&mut self, opened: &mut Opened, time: Duration, progress: &Progress) {
-        let began = self.first_at;
-        wait(began, time, progress);
-        let (second, later) = match opened.second_look() {
+    /// Looks a second time, `time` after the first. Nothing is held by now, and other things may be
+    /// done meanwhile.
+    pub fn second_look(&self, opened: &Opened, time: Duration, progress: &Progress) -> Second {
+        wait(self.first_at, time, progress);
+        let looked = opened.second_look(&self.runtime);
+        let window = u64::try_from(self.first_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Second(looked.map(|(light, later)| (light, later, window)))
+    }
+
+    /// Takes what was seen then.
+    pub fn saw(&mut self, second: Second) {
+        let (second, later, window) = match second.0 {
             Ok(looked) => looked,
             Err(complaint) => {
                 self.coverage.skip("what changes", complaint.wrong);
                 return;
             }
         };
-        let window = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.delta = Some(second.since(&self.first, window));
         self.second = Some(second);
         self.later = later.filter(|_| self.census.coverage.is_complete());
@@ -473,13 +489,17 @@ impl Read<'_> {
                 self.attribute(view, method, &memory, &NoSlots, None)?
             }
         };
-        let pause = view.let_go();
+        let pause = match marked {
+            None => view.let_go(),
+            Some(marked) => {
+                progress.step("marking what is reachable");
+                let (pause, ()) = view.let_go_beside(|| marked.mark(coverage));
+                let reach = Some(&marked.reachable as &dyn Reach);
+                account = self.attribute(view, method, &kept, &NoSlots, reach)?;
+                pause
+            }
+        };
         View::note(pause, coverage);
-        if let Some(marked) = marked {
-            progress.step("marking what is reachable");
-            marked.mark(coverage);
-            account = self.attribute(view, method, &kept, &NoSlots, Some(&marked.reachable))?;
-        }
         let again = Again {
             kept,
             stack_pointers: view.stack_pointers(),

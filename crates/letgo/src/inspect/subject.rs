@@ -1,10 +1,12 @@
 //! [`Subject`]: what a reading verb was pointed at: a process, or a file that was made of one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use letgo_linux::{LiveMemory, Process};
 use letgo_target::ReadMemory;
 
+use super::reading::Second;
 use super::{Core, Filed, Hold, Opened, Options, Program, Reading, Surroundings, View};
 use crate::cli::{Place, TargetArgs};
 use crate::complaint::Complaint;
@@ -167,6 +169,18 @@ impl Subject {
             reading.labels = filed.labels(&reading.census);
         }
         Ok(reading)
+    }
+    /// Looks at it a second time, `time` after `reading` began; nothing of a file.
+    pub fn second_look(
+        &self,
+        reading: &Reading,
+        time: Duration,
+        progress: &Progress,
+    ) -> Option<Second> {
+        match self {
+            Subject::Live(opened) => Some(reading.second_look(opened, time, progress)),
+            Subject::Core(_) | Subject::Snapshot(_) => None,
+        }
     }
 }
 

@@ -1,63 +1,77 @@
 //! [`variables`]: the variables that hold most of a heap, as the rules want to know them.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use letgo_diagnose as rules;
-use letgo_heap::{Count, Dominators, GraphOptions, Holder, Root};
+use letgo_heap::{Count, Dominators, Graph, Holder, Root};
 use letgo_target::AddrRange;
 
 use super::owners::{OwnerKind, Owners};
 use super::roots::RootNames;
-use super::{Program, Reading, room};
+use super::{Marked, Program, Reading, room};
 
 /// How many are handed on.
 const MOST: usize = 10;
 
-/// The variables that hold most alone, the largest first; nothing where there is no graph, or no
-/// room or time for who holds what.
-pub fn variables(program: &Program, reading: &mut Reading) -> Option<Vec<rules::Holder>> {
-    let mut marked = reading.marked.take()?;
+/// The variables that hold most alone, the largest first, and how long it took to find them;
+/// nothing where there is no graph, or no room or time for who holds what.
+pub fn variables(program: &Program, reading: &Reading) -> Option<(Vec<rules::Holder>, Duration)> {
     let started = Instant::now();
-    let found = found(program, reading, &marked);
-    if found.is_some() {
-        marked.dominators = Some(started.elapsed());
-    }
-    reading.marked = Some(marked);
-    found
+    let found = found(program, reading, reading.marked.as_ref()?)?;
+    Some((found, started.elapsed()))
 }
 
-fn found(
-    program: &Program,
-    reading: &Reading,
-    marked: &super::Marked,
-) -> Option<Vec<rules::Holder>> {
-    // Where there is no page table, address space is what counts.
-    let weigh = |range: AddrRange| match reading.rss {
-        Some(_) => reading.residency.resident_in(range).0,
-        None => range.len(),
-    };
+fn found(program: &Program, reading: &Reading, marked: &Marked) -> Option<Vec<rules::Holder>> {
     let (graph, names) = (&marked.graph, RootNames::new(program, &reading.census));
-    let options = GraphOptions {
-        limits: room::limits(),
-        ..GraphOptions::default()
-    };
-    let roots = graph.roots();
-    let owners = Owners::of(roots, &reading.census, &names);
-    let mut firsts: HashMap<u32, &Root> = HashMap::new();
-    for (root, owner) in roots.iter().zip(&owners.of_root) {
-        firsts.entry(*owner).or_insert(root);
-    }
+    let owners = Owners::of(graph.roots(), &reading.census, &names);
+    let (options, weigh) = (room::options(room::limits()), weigh(reading));
     let groups = Some(owners.of_root.as_slice());
     let dominators = Dominators::of(graph, &marked.reachable, &options, groups, &weigh).ok()?;
+    let retained = |number| dominators.retained(Holder::Group(number));
+    Some(largest(graph, &owners, &names, &retained))
+}
+
+/// The bytes that an object counts for: those that are resident. Where there is no page table,
+/// address space is what counts.
+pub(super) fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
+    // Objects are asked for by address, and runs are long.
+    let last = Cell::new(AddrRange::default());
+    move |range: AddrRange| {
+        if reading.rss.is_none() || last.get().covers(range) {
+            return range.len();
+        }
+        let run = reading.residency.run_at(range.start());
+        match run.filter(|run| run.kind.is_resident()) {
+            Some(run) if run.range.covers(range) => {
+                last.set(run.range);
+                range.len()
+            }
+            _ => reading.residency.resident_in(range).0,
+        }
+    }
+}
+
+/// The variables that retain most.
+pub(super) fn largest(
+    graph: &Graph,
+    owners: &Owners,
+    names: &RootNames<'_>,
+    retained: &dyn Fn(u32) -> Option<Count>,
+) -> Vec<rules::Holder> {
+    let mut firsts: HashMap<u32, &Root> = HashMap::new();
+    for (root, owner) in graph.roots().iter().zip(&owners.of_root) {
+        firsts.entry(*owner).or_insert(root);
+    }
     let numbered = (0u32..).zip(&owners.all);
     // Dead goroutines and the like: other rules know them.
     let told = numbered.filter(|(_, owner)| {
         owner.kind == OwnerKind::Variable && !owner.name.starts_with("runtime.")
     });
     let mut held: Vec<(u32, Count)> = told
-        .filter_map(|(number, _)| Some((number, dominators.retained(Holder::Group(number))?)))
+        .filter_map(|(number, _)| Some((number, retained(number)?)))
         .collect();
     held.sort_by_key(|(number, retained)| (Reverse(retained.bytes), *number));
     held.truncate(MOST);
@@ -72,7 +86,7 @@ fn found(
             stored_by: named.stored_by.into_iter().map(location).collect(),
         })
     });
-    Some(holders.collect())
+    holders.collect()
 }
 
 fn location(place: letgo_report::Location) -> rules::Location {

@@ -18,6 +18,7 @@ use letgo_linux::{LiveMemory, StopReport, StoppedThread, residency, system};
 use letgo_report::Method;
 use letgo_target::{self as target, Addr, AddrRange, Coverage, Mapping, ReadMemory, Residency};
 
+use super::beside::beside;
 use super::choice;
 use super::halted::Halted;
 use super::reading::Hold;
@@ -147,13 +148,15 @@ impl View {
     /// A [`Complaint`] where it cannot be held or read.
     pub fn of(opened: &mut Opened, hold: Hold, progress: &Progress) -> Result<View, Complaint> {
         progress.step("reading the page table");
-        let view = View::running(opened)?;
         if hold == Hold::Nothing {
-            return Ok(view);
+            return View::running(opened);
         }
+        // For this the sums of `smaps` are not needed, and they take as long as all else.
+        let (mappings, residency) = Kernel::page_table(opened)?;
+        let memory = opened.memory()?.only_resident(residency, &mappings);
         progress.step("finding the Go runtime");
-        opened.program.attach(&*view.memory)?;
-        drop(view);
+        opened.program.attach(&memory)?;
+        drop(memory);
         progress.step("making it stand still for a moment");
         View::held(opened, hold)
     }
@@ -188,7 +191,8 @@ impl View {
         // Pages of files are the target's, which runs on.
         let kernel = Kernel::closest(|| {
             let scan = joined_residency(child, target, &mappings).map_err(told)?;
-            let smaps = (child.smaps().map_err(told)?, target.smaps().map_err(told)?);
+            let (theirs, own) = beside(|| target.smaps(), || child.smaps());
+            let smaps = (own.map_err(told)?, theirs.map_err(told)?);
             Ok(Kernel {
                 mappings: mappings.clone(),
                 residency: Arc::new(scan.residency),
@@ -308,13 +312,18 @@ impl View {
                 self.ran_on = Some(Instant::now());
                 pause
             }
-            Held::Copy(frozen) => {
-                let made = frozen.report().stop.pause_ns_max;
-                let removed = frozen.release().pause_ns_max;
-                Pause {
-                    ns_max: made.max(removed),
-                    expired: false,
-                }
+            Held::Copy(frozen) => removed(*frozen),
+        }
+    }
+
+    /// The same, and does `work` then; of a copy meanwhile: its end takes the kernel as long as its
+    /// page table is large, and nobody waits for that but us.
+    pub fn let_go_beside<T>(&mut self, work: impl FnOnce() -> T) -> (Pause, T) {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Copy(frozen) => beside(|| removed(*frozen), work),
+            held => {
+                self.held = held;
+                (self.let_go(), work())
             }
         }
     }
@@ -328,6 +337,15 @@ impl View {
                  program",
             );
         }
+    }
+}
+
+fn removed(frozen: Frozen) -> Pause {
+    let made = frozen.report().stop.pause_ns_max;
+    let removed = frozen.release().pause_ns_max;
+    Pause {
+        ns_max: made.max(removed),
+        expired: false,
     }
 }
 

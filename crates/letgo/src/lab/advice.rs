@@ -118,7 +118,7 @@ fn once(bench: &Bench, version: &str, setting: &str) -> Result<Measured> {
     let after = patient.memory()?;
     let progress = Progress::new(&Terminal::plain());
     let mut subject = Subject::Live(Box::new(Opened::open(patient.pid())?));
-    let report = why::report(&mut subject, Options::default(), &progress)?;
+    let report = why::report(&mut subject, Options::default(), None, &progress)?;
     std::thread::sleep(LATER);
     Ok(Measured {
         before,

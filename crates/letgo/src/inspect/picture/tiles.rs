@@ -11,11 +11,8 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use letgo_heap::{
-    Count, Dominators, Graph, GraphOptions, Held, Holder, Limits, ObjectId, Reachable,
-};
+use letgo_heap::{Count, Dominators, Graph, Held, Holder, ObjectId, Reachable};
 use letgo_report as out;
-use letgo_target::AddrRange;
 
 use super::super::kinds::{Kind, Kinds};
 use super::super::owners::{OwnerKind, Owners};
@@ -31,28 +28,17 @@ const MOST_PARTS: usize = 40;
 /// What is listed is at least this part of the whole.
 const LEAST_PART: u64 = 6000;
 
-/// Slot bytes.
-fn slot(range: AddrRange) -> u64 {
-    range.len()
-}
-
-/// The tree of what is reachable, found within `limits`.
+/// The tree of what is reachable; dominators are those of slot bytes, with owners as groups.
 pub(super) fn tree(
     graph: &Graph,
     reachable: &Reachable,
+    dominators: &Dominators<'_>,
     owners: &Owners,
     kinds: &Kinds<'_>,
-    limits: Limits,
-) -> Result<out::Tile, letgo_heap::Error> {
-    let options = GraphOptions {
-        limits,
-        ..GraphOptions::default()
-    };
-    let groups = Some(owners.of_root.as_slice());
-    let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;
+) -> out::Tile {
     let mut growing = Growing {
         graph,
-        dominators: &dominators,
+        dominators,
         kinds,
         nodes: Vec::new(),
         listed: HashSet::new(),
@@ -66,7 +52,7 @@ pub(super) fn tree(
         }
     }
     growing.group(reachable);
-    Ok(growing.finish())
+    growing.finish()
 }
 
 /// A tile in the making.
