@@ -20,6 +20,7 @@ use letgo_goruntime::{RUNTIME_PAGE, Span};
 use letgo_target::{AddrRange, Coverage, Fault, OS_PAGE, Piece as Read, ReadMemory};
 
 use crate::bits::{index, word};
+use crate::channels::{Channel, Form};
 use crate::edges::{Edges, Found};
 use crate::objects::{Objects, Shape};
 use crate::plane::{has_arena_bitmaps, plane};
@@ -39,6 +40,8 @@ const MOST_BITMAP_OBJECT: u64 = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Copied {
     pub(crate) edges: Edges,
+    /// What may be channels that hold something.
+    pub(crate) channels: Vec<Channel>,
     /// What is known of types by then.
     pub(crate) seeds: Seeds,
     /// Bytes of spans that were read.
@@ -78,6 +81,7 @@ struct Done {
     left_out: u64,
     /// Spans that were left out for lack of time.
     late: Vec<usize>,
+    channels: Vec<Channel>,
     coverage: Coverage,
     fault: Option<Fault>,
 }
@@ -141,12 +145,14 @@ pub(crate) fn copy(
     });
     let done = copying.done.into_inner();
     let resolving = copying.types.into_inner();
-    let done = done.unwrap_or_else(PoisonError::into_inner);
+    let mut done = done.unwrap_or_else(PoisonError::into_inner);
     let resolving = resolving.unwrap_or_else(PoisonError::into_inner);
     coverage.merge(resolving.coverage);
+    let channels = mem::take(&mut done.channels);
     let edges = done.finish(objects, coverage)?;
     Ok(Copied {
         edges,
+        channels,
         seeds,
         bytes,
     })
@@ -283,6 +289,7 @@ struct Hands {
     seeds: SeedHands,
     coverage: Coverage,
     late: Vec<usize>,
+    channels: Vec<Channel>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -296,6 +303,7 @@ impl Copying<'_> {
         let fault = self.all(&mut hands).err();
         let mut done = lock(&self.done);
         done.late.append(&mut hands.late);
+        done.channels.append(&mut hands.channels);
         done.coverage.merge(hands.coverage);
         done.fault = done.fault.take().or(fault);
     }
@@ -358,11 +366,19 @@ impl Copying<'_> {
             plane: self.plane,
             types: &hands.types,
         };
+        let form = Form::of(self.program.layout());
+        let fits = form.fits(span) && !span.has_headers();
         let seeds = &mut hands.seeds;
         self.objects.in_use.each(span.first, span.nelems, |number| {
             let dead = self.objects.dead.has(number);
             if !dead {
                 self.seed(&piece, number, seeds);
+            }
+            if fits && !dead {
+                let (_, object) = piece.object(number - span.first);
+                hands
+                    .channels
+                    .extend(form.look(number, object, self.objects));
             }
             let (start, _) = piece.object(number - span.first);
             // What is in front of an object is no part of it.

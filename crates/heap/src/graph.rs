@@ -10,6 +10,8 @@ use letgo_gobin::GoBinary;
 use letgo_goruntime::{Census, Runtime};
 use letgo_target::{Addr, AddrRange, Coverage, ReadMemory};
 
+use crate::channels::{self, Channel};
+use crate::contexts::Contexts;
 use crate::copy::Copied;
 use crate::leaks::Waits;
 use crate::mark::Marking;
@@ -50,6 +52,8 @@ pub struct Graph {
     pub(crate) copied: Copied,
     pub(crate) roots: Roots,
     pub(crate) waits: Waits,
+    pub(crate) contexts: Contexts,
+    pub(crate) channels: Vec<Channel>,
     pub(crate) coverage: Coverage,
 }
 
@@ -109,11 +113,15 @@ impl Graph {
         copied.seeds.goroutines = goroutines.map(|object| object.0).collect();
         let roots = read(&objects, &copied.seeds, &mut coverage)?;
         let waits = Waits::read(&program, census, &objects, &roots)?;
+        let channels = channels::sure(std::mem::take(&mut copied.channels), &copied.seeds);
+        let contexts = Contexts::read(&program, &objects, &copied.seeds, &roots)?;
         Ok(Graph {
             objects,
             copied,
             roots,
             waits,
+            contexts,
+            channels,
             coverage,
         })
     }

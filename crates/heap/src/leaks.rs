@@ -28,6 +28,7 @@ use letgo_target::{ReadMemory, gather};
 
 use crate::{Error, Graph, GraphOptions};
 pub use alone::Alone;
+pub(crate) use alone::Cut;
 use candidates::{Candidate, Candidates};
 use waits::Rest;
 pub(crate) use waits::Waits;

@@ -22,7 +22,9 @@
 mod arena_bits;
 mod bits;
 mod census_use;
+mod channels;
 mod contents;
+mod contexts;
 mod copy;
 mod dominators;
 mod edges;
@@ -44,9 +46,11 @@ mod stretches;
 mod types;
 mod typing;
 
+pub use channels::{Channel, Queues};
 pub use contents::{
     Content, From as SurveyFrom, Group as SurveyGroup, MapParts, MapUse, Pins, Room, Sparse, Survey,
 };
+pub use contexts::Outliving;
 pub use dominators::{Dominators, Held, Holder, Stack};
 pub use error::Error;
 pub use graph::{Graph, GraphOptions};

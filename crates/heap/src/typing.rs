@@ -24,7 +24,7 @@ use crate::reachable::Count;
 use crate::{Graph, GraphOptions, ObjectId, Reachable, RootKind};
 use claims::Claim;
 use kinds::Lead;
-pub(crate) use kinds::What;
+pub(crate) use kinds::{Kinds, NUMBER, What};
 pub use pass::Conflicts;
 use pass::Pass;
 pub(crate) use seeds::{SeedHands, Seeds};

@@ -425,8 +425,16 @@ foreign! {
 
     /// A channel. Source: chan.go.
     need Hchan hchan = "runtime.hchan" {
+        /// How many were sent and not received yet.
+        may qcount: [8] = "qcount";
+        /// How many it has room for.
+        may dataqsiz: [8] = "dataqsiz";
         /// What was sent and not received yet, an array.
         may buf: [8] = "buf";
+        /// Bytes of one of these.
+        may elemsize: [2] = "elemsize";
+        /// The type of these.
+        may elemtype: [8] = "elemtype";
         /// Those that wait to receive, the first of a list.
         need recvq_first: [8] = "recvq.first";
         /// Those that wait to send, the first of a list.

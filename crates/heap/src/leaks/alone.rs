@@ -7,6 +7,7 @@
 //! As in the proof, a g and its sudogs hold only for their own goroutine.
 
 use letgo_goruntime::Census;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::candidates::Candidates;
 use crate::mark::Marking;
@@ -30,13 +31,12 @@ impl Graph {
         options: &GraphOptions<'_>,
     ) -> Option<Alone> {
         let len = groups.iter().max().map_or(0, |most| *most as usize + 1);
-        let mut counts = vec![Count::default(); len];
         let candidates = Candidates::of(self, census);
-        let mut colours = Colours {
-            graph: self,
-            of: vec![NONE; self.slots() as usize],
-        };
-        if !self.without_goroutines(census, &candidates, options, &mut colours) {
+        let mut colours = Colours::new(self);
+        let gs = census.goroutines.iter();
+        let gs = gs.filter_map(|one| self.object_at(one.g));
+        let sudogs = candidates.list.iter().flat_map(|one| one.cut.clone());
+        if !self.without(gs.chain(sudogs), &|_| true, options, &mut colours) {
             return None;
         }
         let mut own: Vec<Vec<ObjectId>> = vec![Vec::new(); groups.len()];
@@ -60,41 +60,87 @@ impl Graph {
                 }
             }
         }
-        for (object, group) in (0u32..).zip(&colours.of) {
-            if let Some(count) = counts.get_mut(*group as usize)
-                && let Some((_, span)) = self.objects.place(ObjectId(object))
-            {
-                count.objects += 1;
-                count.bytes += span.elem_size;
-            }
-        }
-        Some(Alone {
-            counts,
-            of: colours.of,
-        })
+        Some(colours.sum(len))
     }
 
-    /// Marks what is reachable without any goroutine as reached by several; says whether there was
-    /// time for all of it.
-    fn without_goroutines(
+    /// What each group of `cuts` holds that nothing else does, as of [`Graph::held_alone`]. All
+    /// other goroutines count as others, and so does what one that is not cut whole reaches by
+    /// ways around its objects.
+    pub(crate) fn held_by(
         &self,
         census: &Census,
-        candidates: &Candidates,
+        cuts: &[Cut],
+        options: &GraphOptions<'_>,
+    ) -> Option<Alone> {
+        let groups = cuts.iter().map(|cut| cut.group as usize + 1);
+        let len = groups.max().unwrap_or(0);
+        let mut own: FxHashMap<u32, Vec<ObjectId>> = FxHashMap::default();
+        for cut in cuts {
+            let g = census.goroutines.get(cut.goroutine as usize);
+            let g = g.and_then(|one| self.object_at(one.g));
+            own.entry(cut.goroutine).or_default().extend(g);
+        }
+        for candidate in &Candidates::of(self, census).list {
+            if let Some(own) = own.get_mut(&candidate.goroutine) {
+                own.extend(&candidate.cut);
+            }
+        }
+        let mut colours = Colours::new(self);
+        let is_cut = |goroutine: u32| own.contains_key(&goroutine);
+        let left_out = own.values().flatten().copied();
+        if !self.without(left_out, &is_cut, options, &mut colours) {
+            return None;
+        }
+        let objects = cuts.iter().flat_map(|cut| &cut.objects);
+        let around: FxHashSet<ObjectId> = objects.copied().collect();
+        for cut in cuts.iter().filter(|cut| !cut.is_whole) {
+            for object in self.of_goroutine(cut.goroutine, &own) {
+                colours.follow_around(object, &around);
+            }
+        }
+        for cut in cuts {
+            for object in &cut.objects {
+                colours.follow(*object, cut.group);
+            }
+            if cut.is_whole {
+                for object in self.of_goroutine(cut.goroutine, &own) {
+                    colours.follow(object, cut.group);
+                }
+            }
+        }
+        Some(colours.sum(len))
+    }
+
+    /// What a goroutine leads to at once: by its stack, and by what of the runtime is its `own`.
+    fn of_goroutine(&self, number: u32, own: &FxHashMap<u32, Vec<ObjectId>>) -> Vec<ObjectId> {
+        let roots = self.roots_of(number).iter();
+        let mut found: Vec<ObjectId> = roots
+            .filter_map(|root| self.object_at(root.value))
+            .collect();
+        for object in own.get(&number).into_iter().flatten() {
+            self.pointers(*object, &mut |to| found.push(to));
+        }
+        found
+    }
+
+    /// Marks what is reachable without these objects and goroutines as reached by several; says
+    /// whether there was time for all of it.
+    fn without(
+        &self,
+        cut: impl Iterator<Item = ObjectId>,
+        is_cut: &dyn Fn(u32) -> bool,
         options: &GraphOptions<'_>,
         colours: &mut Colours<'_>,
     ) -> bool {
         let now = std::time::Instant::now();
         let until = now.checked_add(options.limits.mark_time).unwrap_or(now);
         let marking = Marking::new(&self.objects, &self.copied.edges, options.threads(), until);
-        let gs = census.goroutines.iter();
-        let gs = gs.filter_map(|one| self.object_at(one.g));
-        let sudogs = candidates.list.iter().flat_map(|one| one.cut.clone());
-        for object in gs.chain(sudogs) {
+        for object in cut {
             marking.left.take(object.0);
         }
         let mut items = Vec::new();
         let roots = self.roots().iter();
-        for root in roots.filter(|root| root.goroutine().is_none()) {
+        for root in roots.filter(|root| !root.goroutine().is_some_and(is_cut)) {
             marking.reach(root.value.0, &mut items);
         }
         for object in self.finalized() {
@@ -109,6 +155,17 @@ impl Graph {
         }
         !marking.is_late()
     }
+}
+
+/// What of a goroutine counts for a group of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Cut {
+    /// Which of the census's goroutines.
+    pub(crate) goroutine: u32,
+    pub(crate) group: u32,
+    /// All that it holds counts; else only what hangs on these objects.
+    pub(crate) is_whole: bool,
+    pub(crate) objects: Vec<ObjectId>,
 }
 
 /// What each group holds alone.
@@ -136,7 +193,45 @@ struct Colours<'a> {
     of: Vec<u32>,
 }
 
-impl Colours<'_> {
+impl<'a> Colours<'a> {
+    fn new(graph: &'a Graph) -> Colours<'a> {
+        Colours {
+            graph,
+            of: vec![NONE; graph.slots() as usize],
+        }
+    }
+
+    /// What each of so many groups has.
+    fn sum(self, groups: usize) -> Alone {
+        let mut counts = vec![Count::default(); groups];
+        for (object, group) in (0u32..).zip(&self.of) {
+            if let Some(count) = counts.get_mut(*group as usize)
+                && let Some((_, span)) = self.graph.objects.place(ObjectId(object))
+            {
+                count.objects += 1;
+                count.bytes += span.elem_size;
+            }
+        }
+        Alone {
+            counts,
+            of: self.of,
+        }
+    }
+
+    /// Reaches an object and all that it leads to as several do, but not by way of those `around`
+    /// which it goes.
+    fn follow_around(&mut self, object: ObjectId, around: &FxHashSet<ObjectId>) {
+        let mut left = vec![object];
+        while let Some(object) = left.pop() {
+            let own = self.of.get_mut(object.0 as usize);
+            let Some(own) = own.filter(|own| **own == NONE && !around.contains(&object)) else {
+                continue;
+            };
+            *own = SEVERAL;
+            self.graph.pointers(object, &mut |to| left.push(to));
+        }
+    }
+
     /// Reaches an object, and all that it leads to.
     fn follow(&mut self, object: ObjectId, group: u32) {
         let mut left = Vec::new();

@@ -55,7 +55,7 @@ impl Rest {
 
 /// What is known of a goroutine that waits.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     pub(super) rest: Rest,
     pub(super) is_locked: bool,
     pub(super) is_in_bubble: bool,
@@ -66,9 +66,9 @@ pub(super) struct Waiting {
 
 /// A sudog.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sudog {
+pub(crate) struct Sudog {
     g: Addr,
-    pub(super) next: Addr,
+    pub(crate) next: Addr,
     pub(super) elem: Addr,
     waitlink: Addr,
     pub(super) channel: Addr,
@@ -78,10 +78,10 @@ pub(super) struct Sudog {
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     /// By goroutine of the census.
-    pub(super) gs: FxHashMap<u32, Waiting>,
-    pub(super) sudogs: FxHashMap<Addr, Sudog>,
+    pub(crate) gs: FxHashMap<u32, Waiting>,
+    pub(crate) sudogs: FxHashMap<Addr, Sudog>,
     /// The first that receives of a channel, and the first that sends.
-    pub(super) channels: FxHashMap<Addr, [Addr; 2]>,
+    pub(crate) channels: FxHashMap<Addr, [Addr; 2]>,
     /// Whether a condition's sudog names it.
     pub(super) names_conditions: bool,
 }
@@ -117,7 +117,7 @@ impl Waits {
     }
 
     /// The sudogs that a goroutine waits with.
-    pub(super) fn sudogs_of(&self, goroutine: u32) -> &[Addr] {
+    pub(crate) fn sudogs_of(&self, goroutine: u32) -> &[Addr] {
         self.gs.get(&goroutine).map_or(&[], |g| &g.sudogs)
     }
 }
