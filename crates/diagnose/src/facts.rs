@@ -10,7 +10,8 @@ use letgo_account::{Leaf, Reached};
 use letgo_goruntime::RuntimeStats;
 use serde::{Deserialize, Serialize};
 
-use crate::group::GoroutineGroup;
+use crate::backlog::Backlog;
+use crate::group::{GoroutineGroup, Outliving};
 use crate::holder::Holder;
 
 /// What one reading of one process brought.
@@ -48,6 +49,10 @@ pub struct Facts {
     pub goroutines: Goroutines,
     /// Goroutines by what they do where; `None` where their stacks were not looked at.
     pub goroutine_groups: Option<Vec<GoroutineGroup>>,
+    /// Goroutines that hold contexts of requests that have ended; `None` where nobody looked.
+    pub outliving: Option<Vec<Outliving>>,
+    /// Channels by type with what they hold, the most bytes first; `None` where nobody looked.
+    pub backlogs: Option<Vec<Backlog>>,
     /// The variables that hold most alone, the largest first; `None` where nobody looked.
     pub holders: Option<Vec<Holder>>,
     /// OS threads.

@@ -77,6 +77,16 @@ pub struct GoroutineGroup {
     pub is_whole: bool,
 }
 
+/// Goroutines that hold contexts of requests that have ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outliving {
+    /// Those of one place. Of the heap it has what nothing else holds: what hangs on the contexts,
+    /// and of goroutines that were started for a request all that they hold.
+    pub group: GoroutineGroup,
+    /// The requests that have ended, each counted once.
+    pub requests: u64,
+}
+
 impl GoroutineGroup {
     /// Resident bytes that go with the group.
     pub(crate) fn bytes(&self) -> u64 {

@@ -10,6 +10,7 @@
 //! not known ([`Measure`]); see [`assign`].
 
 mod assign;
+mod backlog;
 mod draft;
 mod facts;
 mod finding;
@@ -30,12 +31,13 @@ mod waits;
 mod wording;
 mod words;
 
+pub use backlog::{Backlog, Doing};
 pub use facts::{
     Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Measure,
     Profile, Rates, SizeClass, State, Target, Thp, Threads,
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
-pub use group::{Change, GoroutineGroup, Verdict};
+pub use group::{Change, GoroutineGroup, Outliving, Verdict};
 pub use holder::Holder;
 pub use settings::{Setting, settings};
 pub use thresholds::Thresholds;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::facts::{Container, Facts, Goroutines, LeafBytes, Rates, SizeClass, Threads};
 use crate::finding::Severity;
-use crate::group::{Change, GoroutineGroup, Verdict};
+use crate::group::{Change, GoroutineGroup, Outliving, Verdict};
 use crate::testing::held;
 use crate::{diagnose, rule_ids};
 
@@ -162,7 +162,7 @@ fn most_of(id: &str) -> usize {
         // Three kinds, of each three groups by themselves and the others together.
         "goroutine-leak" | "goroutine-growth" => 12,
         // Variables, each by itself.
-        "global-holder" => 3,
+        "global-holder" | "channel-backlog" | "context-retained" => 3,
         _ => 1,
     }
 }
@@ -181,11 +181,16 @@ prop_compose! {
         go_minor in 19u32..30,
         reached in reached(),
         goroutine_groups in groups(),
+        outliving in groups(),
     ) -> Facts {
         let [count, dead, g_bytes, threads, host] = counts;
         let mut facts = Facts {
             rss_bytes, leaves, stats, rates, container, last_gc_age_ns, locked_bytes,
             lazy_free_bytes, reached, goroutine_groups,
+            outliving: outliving.map(|groups| {
+                let one = |group: GoroutineGroup| Outliving { requests: group.count, group };
+                groups.into_iter().map(one).collect()
+            }),
             goroutines: Goroutines { count, dead, g_bytes, stack_bytes: 0 },
             threads: Threads { count: threads, runtime_count: threads },
             host_memory_bytes: host,

@@ -4,12 +4,14 @@
 //! and is silent or has a [`Draft`] to offer, or several. A rule knows nothing of the others; where
 //! two would claim the same bytes, the earlier one gets them.
 
+mod backlog;
 #[cfg(test)]
 mod boundaries;
 mod buckets;
 mod cgo;
 mod churn;
 mod container;
+mod contexts;
 mod files;
 mod fragmentation;
 mod gc;
@@ -82,7 +84,9 @@ rules! {
     "mapped-file" => files::mapped_file,
     "cgo-growth" => cgo::malloc,
     "goroutine-leak" => leak::blocked,
+    "context-retained" => contexts::retained,
     "goroutine-growth" => growth::herds,
+    "channel-backlog" => backlog::queued,
     "global-holder" => holders::global_holder,
     "goroutine-graveyard" => graveyard::dead_goroutines,
     "gc-off" => gc::off,

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use letgo_account::Leaf;
 
+use crate::backlog::{Backlog, Doing};
 use crate::diagnose;
 use crate::facts::{Container, Facts, Goroutines, Profile, SizeClass, Thp};
-use crate::group::{Change, Verdict};
+use crate::group::{Change, GoroutineGroup, Outliving, Verdict};
 use crate::testing::{MIB, healthy, place, receivers, spans, with_graph, with_groups};
 
 /// All findings as text, plain and whole.
@@ -218,4 +219,68 @@ fn a_server_whose_goroutines_are_leaked() {
         locked,
         large
     ])));
+}
+
+/// Goroutines that keep requests, some old and some of this moment.
+#[test]
+fn a_server_whose_requests_are_kept() {
+    let kept = |count: u64, heap: u64| GoroutineGroup {
+        wait_reason: "sleep".into(),
+        location: place("main.refresh", "refresh.go", 12),
+        created_by: place("main.startRefresh", "refresh.go", 7),
+        heap_resident_bytes: heap,
+        heap_objects: count * 5,
+        ..receivers(Verdict::None, count)
+    };
+    let old = kept(400, 82 * MIB);
+    let mut young = kept(1, 66 * MIB);
+    (young.waiting_ns, young.waiting_least_ns) = (None, None);
+    young.wait_reason = "IO wait".into();
+    let mut facts = with_groups(vec![old.clone(), young.clone()]);
+    let outliving = |group: GoroutineGroup| Outliving {
+        requests: group.count,
+        group,
+    };
+    facts.outliving = Some(vec![outliving(young), outliving(old)]);
+    insta::assert_snapshot!(text(&facts));
+}
+
+/// A full queue with those who send, and those of many clients.
+#[test]
+fn a_server_whose_queues_are_full() {
+    let doing = |count: u64, does: &str, function: &str| Doing {
+        count,
+        does: does.into(),
+        location: place(function, "queue.go", 30),
+    };
+    let one = Backlog {
+        go_type: "chan *main.Job".into(),
+        channels: 1,
+        queued: 4_096,
+        room: 4_096,
+        full: 1,
+        variable: Some("main.jobs".into()),
+        resident_bytes: 96 * MIB,
+        objects: 12_001,
+        senders: vec![doing(12, "chan send", "main.produce")],
+        others: vec![
+            doing(2, "sleep", "main.work"),
+            doing(1, "IO wait", "main.flush"),
+            doing(1, "running", "main.a"),
+            doing(1, "select", "main.b"),
+        ],
+    };
+    let many = Backlog {
+        go_type: "chan main.Event".into(),
+        channels: 1_200,
+        queued: 19_200,
+        room: 38_400,
+        full: 7,
+        resident_bytes: 70 * MIB,
+        objects: 20_400,
+        ..Backlog::default()
+    };
+    let mut facts = with_graph(vec![spans(25_600, 8, 0)]);
+    facts.backlogs = Some(vec![one, many]);
+    insta::assert_snapshot!(text(&facts));
 }

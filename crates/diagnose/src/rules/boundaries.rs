@@ -3,8 +3,9 @@
 use letgo_account::{Leaf, ResidentBytes};
 
 use super::sentry::tests::sentry;
+use crate::backlog::Backlog;
 use crate::facts::Facts;
-use crate::group::{Change, GoroutineGroup, Verdict};
+use crate::group::{Change, GoroutineGroup, Outliving, Verdict};
 use crate::holder::Holder;
 use crate::testing::{
     MIB, container, edited, find, healthy, rates, receivers, spans, spiral, with_graph, with_groups,
@@ -217,7 +218,48 @@ fn boundaries_of_holders() -> Vec<Boundary> {
         }]),
         ..healthy()
     };
-    vec![("global-holder", held(64 * MIB), held(64 * MIB - 1))]
+    let queued = |bytes: u64| Facts {
+        backlogs: Some(vec![Backlog {
+            go_type: "chan *main.Job".into(),
+            channels: 1,
+            resident_bytes: bytes,
+            ..Backlog::default()
+        }]),
+        ..healthy()
+    };
+    vec![
+        ("global-holder", held(64 * MIB), held(64 * MIB - 1)),
+        ("channel-backlog", queued(64 * MIB), queued(64 * MIB - 1)),
+    ]
+}
+
+fn boundaries_of_contexts() -> Vec<Boundary> {
+    let kept = |count: u64, heap: u64, longest: u64, least: u64| {
+        let group = GoroutineGroup {
+            waiting_ns: Some(longest * SECOND),
+            waiting_least_ns: Some(least * SECOND),
+            heap_resident_bytes: heap,
+            change: Some(Change { came: 9, went: 0 }),
+            ..receivers(Verdict::None, count)
+        };
+        Facts {
+            outliving: Some(vec![Outliving {
+                group: group.clone(),
+                requests: count,
+            }]),
+            ..with_groups(vec![group])
+        }
+    };
+    let id = "context-retained";
+    vec![
+        (id, kept(10, 0, 600, 600), kept(9, 0, 600, 600)),
+        (id, kept(10, 0, 600, 0), kept(10, 0, 599, 0)),
+        (
+            id,
+            kept(1, 64 * MIB - 4096, 1, 0),
+            kept(1, 64 * MIB - 4097, 1, 0),
+        ),
+    ]
 }
 
 fn boundaries_of_goroutines() -> Vec<Boundary> {
@@ -298,6 +340,7 @@ fn each_rule_fires_at_its_boundary_and_not_before() {
         boundaries_of_cost(),
         boundaries_of_limits(),
         boundaries_of_holders(),
+        boundaries_of_contexts(),
         boundaries_of_goroutines(),
     ];
     let mut seen = std::collections::BTreeSet::new();

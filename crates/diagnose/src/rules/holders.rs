@@ -27,9 +27,20 @@ pub(crate) fn global_holder(case: &Case<'_>) -> Vec<Draft> {
     };
     let holders = facts.holders.iter().flatten().filter(large);
     holders
+        .filter(|holder| !is_queue(case, holder))
         .take(MOST)
         .map(|holder| draft(case, holder))
         .collect()
+}
+
+/// Whether it holds a queue and little else, which is told as such.
+fn is_queue(case: &Case<'_>, holder: &Holder) -> bool {
+    let queues = case.facts.backlogs.iter().flatten();
+    let mut told = queues.filter(|one| super::backlog::is_told(case, one));
+    told.any(|one| {
+        let beside = holder.resident_bytes.saturating_sub(one.resident_bytes);
+        one.variable.as_ref() == Some(&holder.name) && beside < case.thresholds.high_bytes
+    })
 }
 
 fn draft(case: &Case<'_>, holder: &Holder) -> Draft {

@@ -36,6 +36,8 @@ pub fn facts(program: &Program, reading: &Reading, around: &Surroundings) -> Fac
         reached: reading.account.reached.clone(),
         goroutines: goroutines(reading),
         goroutine_groups: None,
+        outliving: None,
+        backlogs: None,
         holders: None,
         threads: Threads {
             count: around.threads,
