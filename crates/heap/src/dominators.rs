@@ -127,31 +127,6 @@ impl<'a> Dominators<'a> {
         self.held(id).map(|held| held.retained)
     }
 
-    /// What each group of roots retains, by number, where an object counts for what `weigh` says and
-    /// not for what was asked for first. Looks at all objects.
-    pub fn groups_weighed(
-        &self,
-        reachable: &Reachable,
-        weigh: &dyn Fn(AddrRange) -> u64,
-    ) -> Vec<Count> {
-        let groups = Groups::default();
-        let source = HeapSource {
-            graph: self.graph,
-            reachable,
-            groups: &groups,
-        };
-        let mut sums = vec![Count::default(); self.groups as usize];
-        let mut under = Under::new(&self.holders);
-        source.each_place(&mut |id, _, range| {
-            let group = under.group(id).and_then(|group| sums.get_mut(group));
-            if let Some(sum) = group {
-                sum.objects += 1;
-                sum.bytes = sum.bytes.saturating_add(weigh(range));
-            }
-        });
-        sums
-    }
-
     /// The largest `most` of what a holder holds with nothing between, by retained bytes, and how
     /// many there are altogether. Looks at all objects.
     pub fn largest(&self, of: Holder, most: usize) -> (Vec<Held>, u64) {
@@ -222,51 +197,6 @@ impl<'a> Dominators<'a> {
             (_, 1) => Holder::Finalizers,
             (Some(group), _) => Holder::Group(group),
         }
-    }
-}
-
-/// Under which group of roots objects are.
-struct Under<'a> {
-    holders: &'a Holders,
-    /// By object: the id of what is right below the top, where it is known.
-    known: Vec<u32>,
-    path: Vec<u32>,
-}
-
-impl Under<'_> {
-    /// Nothing is known.
-    const UNKNOWN: u32 = u32::MAX;
-
-    fn new(holders: &Holders) -> Under<'_> {
-        Under {
-            holders,
-            known: vec![Under::UNKNOWN; holders.objects() as usize],
-            path: Vec::new(),
-        }
-    }
-
-    /// The number of an object's group; nothing where no group alone leads to it.
-    fn group(&mut self, id: u32) -> Option<usize> {
-        let mut at = id;
-        let found = loop {
-            // Groups and the top have no objects' ids.
-            let Some(known) = self.known.get(at as usize) else {
-                break at;
-            };
-            if *known != Under::UNKNOWN {
-                break *known;
-            }
-            self.path.push(at);
-            at = self.holders.above(at)?;
-        };
-        for id in self.path.drain(..) {
-            if let Some(known) = self.known.get_mut(id as usize) {
-                *known = found;
-            }
-        }
-        found
-            .checked_sub(self.holders.objects())
-            .map(|group| group as usize)
     }
 }
 

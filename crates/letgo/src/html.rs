@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::cli::{FailOn, HoldArgs, TargetArgs};
 use crate::exit::Exit;
 use crate::heap::no_graph;
-use crate::inspect::{Depth, Options, Subject, beside, draw, heap_report, html_report, room};
+use crate::inspect::{Depth, Options, Subject, beside, draw, heap_report, held, html_report, room};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -42,14 +42,18 @@ pub fn run(
         return Err(no_graph(&reading.why, &reading.coverage).into());
     }
     progress.step("finding out who holds what");
-    let (second, drawn) = beside(
+    let (second, (held, drawn)) = beside(
         || subject.second_look(&reading, why::WATCH, &progress),
-        || draw(subject.program(), &reading, room::limits()),
+        || {
+            let program = subject.program();
+            let held = held(program, &reading);
+            (held, draw(program, &reading, room::limits()))
+        },
     );
     if let Some(second) = second {
         reading.saw(second);
     }
-    let why = why::of_held(&subject, &mut reading, drawn.variables.clone(), &progress);
+    let why = why::of_held(&subject, &mut reading, held, &progress);
     let around = subject.around();
     let program = subject.program();
     let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, room::limits());

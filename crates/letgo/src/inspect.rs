@@ -3,6 +3,7 @@
 //! Joins what the crates below read of one process, and turns their errors into complaints. Does
 //! not judge (see `letgo_diagnose`) and does not write (see [`crate::output`]).
 
+mod backlogs;
 mod beside;
 mod choice;
 pub(crate) mod complaints;
@@ -52,13 +53,13 @@ pub(crate) use beside::beside;
 pub use diff::{Prints, Side, diff_report};
 pub use facts::facts;
 pub use filed::Filed;
-pub use goroutines::{goroutine_groups, goroutines_report};
+pub use goroutines::{Groups, goroutine_groups, goroutines_report};
 pub use heap::heap_report;
 pub use held_stacks::{HeldStack, held_stacks};
 pub use holders::Depth;
 pub use instances::type_report;
 pub use paths::{Wanted, path_report};
-pub use picture::{draw, html_report};
+pub use picture::{Drawn, draw, html_report};
 pub use program::Program;
 pub use reading::{Hold, Marked, Options, Reading};
 pub use report::why_report;
@@ -67,7 +68,7 @@ pub use snap::{Keep, Snapped, check as check_snapshot, write as write_snapshot};
 pub use sql::{Tables, described};
 pub use subject::Subject;
 pub use surroundings::Surroundings;
-pub use variables::variables;
+pub use variables::{Held, held};
 pub use view::View;
 
 use crate::complaint::Complaint;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use letgo_diagnose::{Facts, Holder};
+use letgo_diagnose::Facts;
 use letgo_report::WhyReport;
 
 use crate::cli::{WhyArgs, WhyOutput};
@@ -12,7 +12,7 @@ use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
 use crate::inspect::{
-    Hold, Options, Reading, Subject, beside, facts, goroutine_groups, variables, why_report,
+    Held, Hold, Options, Reading, Subject, beside, facts, goroutine_groups, held, why_report,
 };
 use crate::output;
 use crate::progress::Progress;
@@ -75,35 +75,39 @@ pub fn of(
     progress: &Progress,
 ) -> WhyReport {
     progress.step("finding out who holds what");
-    let (second, holders) = beside(
+    let (second, held) = beside(
         || subject.second_look(reading, watch?, progress),
-        || variables(subject.program(), reading),
+        || held(subject.program(), reading),
     );
     if let Some(second) = second {
         reading.saw(second);
     }
-    of_held(subject, reading, holders, progress)
+    of_held(subject, reading, held, progress)
 }
 
 /// The same, where it was watched and these variables hold most.
 pub fn of_held(
     subject: &Subject,
     reading: &mut Reading,
-    holders: Option<(Vec<Holder>, Duration)>,
+    held: Option<Held>,
     progress: &Progress,
 ) -> WhyReport {
-    if let (Some(marked), Some((_, took))) = (&mut reading.marked, &holders) {
-        marked.dominators = Some(*took);
+    if let (Some(marked), Some(held)) = (&mut reading.marked, &held) {
+        marked.dominators = Some(held.took);
     }
     progress.step("finding out what can still run");
     let memory = subject.as_it_is_now();
     let now = memory.as_ref().map(|memory| memory as _);
     let groups = goroutine_groups(subject.program(), reading, now);
+    let (groups, outliving) = groups.map(|own| (own.all, own.outliving)).unzip();
+    let (holders, backlogs) = held.map(|own| (own.variables, own.backlogs)).unzip();
     let around = subject.around();
     let program = subject.program();
     let facts = Facts {
         goroutine_groups: groups,
-        holders: holders.map(|(holders, _)| holders),
+        outliving,
+        holders,
+        backlogs,
         ..facts(program, reading, &around)
     };
     let findings = letgo_diagnose::diagnose(&facts);

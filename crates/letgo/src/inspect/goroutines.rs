@@ -7,6 +7,7 @@ mod findings;
 mod groups;
 mod growth;
 mod labels;
+mod outliving;
 mod places;
 
 use std::cmp::Reverse;
@@ -21,10 +22,11 @@ use super::report::taken;
 use super::{Program, Reading, Surroundings, complaints, target};
 use crate::complaint::Complaint;
 use crate::own;
-pub use findings::goroutine_groups;
+pub use findings::{Groups, goroutine_groups};
 use groups::{Group, group};
 use labels::label;
-use places::{Places, shorten};
+pub(super) use places::Places;
+use places::shorten;
 
 /// The goroutines of a reading. `now` is the memory of the program as it has gone on since: what
 /// moved there is not called leaked.

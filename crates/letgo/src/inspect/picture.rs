@@ -8,9 +8,6 @@ mod groups;
 mod space;
 mod tiles;
 
-use std::time::{Duration, Instant};
-
-use letgo_diagnose as rules;
 use letgo_heap::{Dominators, Limits};
 use letgo_report as out;
 use letgo_target::AddrRange;
@@ -18,39 +15,26 @@ use letgo_target::AddrRange;
 use super::kinds::Kinds;
 use super::owners::Owners;
 use super::roots::RootNames;
-use super::variables::{largest, weigh};
 use super::{Marked, Program, Reading, beside, room};
 
-/// What the page draws of who holds what, and what `why` says of it.
-#[derive(Debug)]
-pub struct Drawn {
-    tree: Result<Option<out::Tile>, letgo_heap::Error>,
-    /// As of [`variables`](super::variables()).
-    pub variables: Option<(Vec<rules::Holder>, Duration)>,
-}
+/// Who holds what, as the page draws it; nothing where there is no graph.
+pub type Drawn = Result<Option<out::Tile>, letgo_heap::Error>;
 
 /// Slot bytes.
 fn slot(range: AddrRange) -> u64 {
     range.len()
 }
 
-/// Finds, within `limits`, who holds what, once for all that the page says of it; and types, on a
-/// thread of their own.
+/// Finds, within `limits`, who holds what, and types on a thread of their own.
 pub fn draw(program: &Program, reading: &Reading, limits: Limits) -> Drawn {
     let Some(marked) = &reading.marked else {
-        return Drawn {
-            tree: Ok(None),
-            variables: None,
-        };
+        return Ok(None);
     };
     let ((), drawn) = beside(
         || drop(marked.typed(program)),
         || draw_marked(program, reading, marked, limits),
     );
-    drawn.unwrap_or_else(|error| Drawn {
-        tree: Err(error),
-        variables: None,
-    })
+    drawn.map(Some)
 }
 
 fn draw_marked(
@@ -58,24 +42,15 @@ fn draw_marked(
     reading: &Reading,
     marked: &Marked,
     limits: Limits,
-) -> Result<Drawn, letgo_heap::Error> {
-    let started = Instant::now();
+) -> Result<out::Tile, letgo_heap::Error> {
     let (graph, reachable) = (&marked.graph, &marked.reachable);
     let names = RootNames::new(program, &reading.census);
     let owners = Owners::of(graph.roots(), &reading.census, &names);
     let (options, groups) = (room::options(limits), Some(owners.of_root.as_slice()));
     let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;
-    let weighed = dominators.groups_weighed(reachable, &weigh(reading));
-    let retained = |number: u32| weighed.get(number as usize).copied();
-    let variables = largest(graph, &owners, &names, &retained);
-    let took = started.elapsed();
     // Waits for the types.
     let kinds = Kinds::new(program, marked);
-    let tree = tiles::tree(graph, reachable, &dominators, &owners, &kinds);
-    Ok(Drawn {
-        tree: Ok(Some(tree)),
-        variables: Some((variables, took)),
-    })
+    Ok(tiles::tree(graph, reachable, &dominators, &owners, &kinds))
 }
 
 /// The page of a reading whose other reports are these. Where who holds what could not be had, it
@@ -88,7 +63,7 @@ pub fn html_report(
     drawn: Drawn,
 ) -> out::HtmlReport {
     let mut why = why;
-    let tree = drawn.tree.unwrap_or_else(|error| {
+    let tree = drawn.unwrap_or_else(|error| {
         let coverage = &mut why.taken.coverage;
         coverage.complete = false;
         coverage.skipped.push(out::SkipReport {

@@ -1,4 +1,4 @@
-//! [`variables`]: the variables that hold most of a heap, as the rules want to know them.
+//! [`held`]: the variables and channels that hold most of a heap, as the rules want to know them.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -9,34 +9,44 @@ use letgo_diagnose as rules;
 use letgo_heap::{Count, Dominators, Graph, Holder, Root};
 use letgo_target::AddrRange;
 
+use super::backlogs::backlogs;
 use super::owners::{OwnerKind, Owners};
 use super::roots::RootNames;
-use super::{Marked, Program, Reading, room};
+use super::{Program, Reading, room};
 
 /// How many are handed on.
 const MOST: usize = 10;
 
-/// The variables that hold most alone, the largest first, and how long it took to find them;
-/// nothing where there is no graph, or no room or time for who holds what.
-pub fn variables(program: &Program, reading: &Reading) -> Option<(Vec<rules::Holder>, Duration)> {
-    let started = Instant::now();
-    let found = found(program, reading, reading.marked.as_ref()?)?;
-    Some((found, started.elapsed()))
+/// Who holds most.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The variables that hold most alone, the largest first.
+    pub variables: Vec<rules::Holder>,
+    /// Channels by type whose elements hold most, the largest first.
+    pub backlogs: Vec<rules::Backlog>,
+    /// How long it took to find them.
+    pub took: Duration,
 }
 
-fn found(program: &Program, reading: &Reading, marked: &Marked) -> Option<Vec<rules::Holder>> {
+/// Who holds most; nothing where there is no graph, or no room or time for who holds what.
+pub fn held(program: &Program, reading: &Reading) -> Option<Held> {
+    let started = Instant::now();
+    let marked = reading.marked.as_ref()?;
     let (graph, names) = (&marked.graph, RootNames::new(program, &reading.census));
     let owners = Owners::of(graph.roots(), &reading.census, &names);
     let (options, weigh) = (room::options(room::limits()), weigh(reading));
     let groups = Some(owners.of_root.as_slice());
     let dominators = Dominators::of(graph, &marked.reachable, &options, groups, &weigh).ok()?;
-    let retained = |number| dominators.retained(Holder::Group(number));
-    Some(largest(graph, &owners, &names, &retained))
+    Some(Held {
+        variables: largest(graph, &owners, &names, &dominators),
+        backlogs: backlogs(program, reading, marked, &dominators, &names),
+        took: started.elapsed(),
+    })
 }
 
 /// The bytes that an object counts for: those that are resident. Where there is no page table,
 /// address space is what counts.
-pub(super) fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
+fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
     // Objects are asked for by address, and runs are long.
     let last = Cell::new(AddrRange::default());
     move |range: AddrRange| {
@@ -55,11 +65,11 @@ pub(super) fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
 }
 
 /// The variables that retain most.
-pub(super) fn largest(
+fn largest(
     graph: &Graph,
     owners: &Owners,
     names: &RootNames<'_>,
-    retained: &dyn Fn(u32) -> Option<Count>,
+    dominators: &Dominators<'_>,
 ) -> Vec<rules::Holder> {
     let mut firsts: HashMap<u32, &Root> = HashMap::new();
     for (root, owner) in graph.roots().iter().zip(&owners.of_root) {
@@ -71,7 +81,7 @@ pub(super) fn largest(
         owner.kind == OwnerKind::Variable && !owner.name.starts_with("runtime.")
     });
     let mut held: Vec<(u32, Count)> = told
-        .filter_map(|(number, _)| Some((number, retained(number)?)))
+        .filter_map(|(number, _)| Some((number, dominators.retained(Holder::Group(number))?)))
         .collect();
     held.sort_by_key(|(number, retained)| (Reverse(retained.bytes), *number));
     held.truncate(MOST);

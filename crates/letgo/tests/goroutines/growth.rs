@@ -37,7 +37,7 @@ fn looked(patient: &Patient) -> Facts {
     let groups = goroutine_groups(&opened.program, &mut reading, None);
     let around = Surroundings::of(&opened.process);
     Facts {
-        goroutine_groups: groups,
+        goroutine_groups: groups.map(|own| own.all),
         ..facts(&opened.program, &reading, &around)
     }
 }

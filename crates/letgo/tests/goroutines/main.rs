@@ -5,11 +5,13 @@
 //! `leakoracle` makes them at random and shows a false verdict to be false. `LETGO_TIER=matrix`
 //! takes every release and kind, `LETGO_SOAK=full` stops the oracle thousands of times.
 
+mod backlog;
 mod growth;
 mod labels;
 mod leaks;
 mod ledger;
 mod oracle;
+mod outlive;
 mod partial;
 mod roll;
 mod server;

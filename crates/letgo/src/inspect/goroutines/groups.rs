@@ -85,7 +85,11 @@ pub(super) fn group<'a>(
 }
 
 impl<'a> Group<'a> {
-    fn new(first: &'a Goroutine, pcs: &'a [Addr], standing: Option<Standing>) -> Group<'a> {
+    pub(super) fn new(
+        first: &'a Goroutine,
+        pcs: &'a [Addr],
+        standing: Option<Standing>,
+    ) -> Group<'a> {
         Group {
             first,
             pcs,
@@ -99,7 +103,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn add(&mut self, one: &Goroutine, walk: Option<&Walk>) {
+    pub(super) fn add(&mut self, one: &Goroutine, walk: Option<&Walk>) {
         self.count += 1;
         self.stack_bytes = self.stack_bytes.saturating_add(one.stack.len());
         if let Some(walk) = walk {

@@ -32,14 +32,14 @@ const SERVING: [&str; 11] = [
 const MOST_FRAMES: usize = 128;
 
 /// Looks places up, each once.
-pub(super) struct Places<'a> {
+pub(in crate::inspect) struct Places<'a> {
     program: &'a Program,
     calls: Calls<'a>,
 }
 
 impl<'a> Places<'a> {
     /// Of a program whose moduledata keeps `gofunc` at that offset.
-    pub(super) fn new(program: &'a Program, gofunc: u32) -> Result<Places<'a>, Error> {
+    pub(in crate::inspect) fn new(program: &'a Program, gofunc: u32) -> Result<Places<'a>, Error> {
         Ok(Places {
             program,
             calls: Calls::new(&program.binary, gofunc)?,
@@ -52,7 +52,11 @@ impl<'a> Places<'a> {
 
     /// The calls of a stack, innermost first, and whether outer ones are missing. Of one that was
     /// not read, the function that it began with.
-    pub(super) fn stack(&mut self, pcs: &[Addr], start: Addr) -> (Vec<out::CallFrame>, bool) {
+    pub(in crate::inspect) fn stack(
+        &mut self,
+        pcs: &[Addr],
+        start: Addr,
+    ) -> (Vec<out::CallFrame>, bool) {
         let mut linked: Vec<Addr> = pcs.iter().map(|pc| self.linked(*pc)).collect();
         if linked.is_empty() {
             linked.push(self.linked(start));
@@ -78,7 +82,7 @@ impl<'a> Places<'a> {
 
     /// Where to look: the innermost call of the main module, else of any module, else one that
     /// does not wait on behalf of another.
-    pub(super) fn location(&self, frames: &[out::CallFrame]) -> Option<out::Location> {
+    pub(in crate::inspect) fn location(&self, frames: &[out::CallFrame]) -> Option<out::Location> {
         let first = |wanted: &dyn Fn(&str) -> bool| {
             let mut frames = frames.iter();
             frames.find(|frame| wanted(package(&frame.function)))

@@ -1,0 +1,101 @@
+//! Requests that have ended and whose contexts are kept: shapes of the patient `leakserver`, and
+//! what `letgo why` says of them.
+
+use std::path::Path;
+
+use letgo_testkit::{Case, Patient, Tier, cases, report_of, why};
+use serde_json::Value;
+
+use crate::{LETGO, may_read};
+
+const LARGE: u64 = 2 << 20;
+
+fn start(case: &Case, args: &[&str]) -> Patient {
+    let (patient, _) = crate::start("leakserver", case, args);
+    patient
+}
+
+/// What `letgo why` says of contexts that are kept.
+fn told(patient: &Patient) -> Option<Value> {
+    let output = why(Path::new(LETGO), patient.pid(), &[]).output().unwrap();
+    let report = report_of(&output).unwrap();
+    let findings = report.at("/findings").unwrap().as_array().unwrap();
+    let mut of = findings
+        .iter()
+        .filter(|one| one["id"] == "context-retained");
+    let first = of.next().cloned();
+    assert_eq!(of.next(), None);
+    first
+}
+
+/// One that is still to be answered waits for its client to go away, or works on.
+#[test]
+fn requests_that_are_worked_on_are_not_over() {
+    if !may_read("requests_that_are_worked_on_are_not_over") {
+        return;
+    }
+    for case in &cases(Tier::from_env()) {
+        for shape in ["slow", "left"] {
+            let patient = start(case, &[shape]);
+            assert_eq!(told(&patient), None, "{case} {shape}");
+        }
+    }
+}
+
+#[test]
+fn who_keeps_the_context_of_a_request_is_told_with_what_hangs_on_it() {
+    if !may_read("who_keeps_the_context_of_a_request_is_told_with_what_hangs_on_it") {
+        return;
+    }
+    for case in &cases(Tier::from_env()) {
+        let patient = start(case, &["refresh"]);
+        let requests = patient.truth().get("requests");
+        let finding = told(&patient).unwrap_or_else(|| panic!("{case}: nothing"));
+        assert_eq!(finding["count"], requests, "{case}: {finding}");
+        assert_eq!(finding["confidence"], "possible", "{case}: {finding}");
+        // It looks at the clock within another function.
+        let function = finding["location"]["function"].as_str().unwrap();
+        assert!(
+            ["main.refresh", "main.pause"].contains(&function),
+            "{finding}"
+        );
+        let bytes = finding["bytes"].as_u64().unwrap();
+        let least = requests * LARGE;
+        assert!(bytes >= least, "{case}: {finding}");
+        assert!(bytes <= least + requests * (64 << 10), "{case}: {finding}");
+        let text = finding["evidence"].to_string();
+        assert!(
+            text.contains("40 requests that have ended"),
+            "{case}: {text}"
+        );
+        assert!(
+            text.contains("Started by main.startRefresh"),
+            "{case}: {text}"
+        );
+        let fixed = start(case, &["-fixed", "refresh"]);
+        assert_eq!(told(&fixed), None, "{case}");
+    }
+}
+
+/// What a goroutine holds beside the context is told where it is known who started it.
+#[test]
+fn who_keeps_a_request_is_told_with_all_that_it_holds() {
+    if !may_read("who_keeps_a_request_is_told_with_all_that_it_holds") {
+        return;
+    }
+    for case in &cases(Tier::from_env()) {
+        let patient = start(case, &["audit"]);
+        let requests = patient.truth().get("requests");
+        let finding = told(&patient);
+        if case.version.starts_with("1.19") || case.version.starts_with("1.20") {
+            assert_eq!(finding, None, "{case}");
+            continue;
+        }
+        let finding = finding.unwrap_or_else(|| panic!("{case}: nothing"));
+        assert_eq!(finding["count"], requests, "{case}: {finding}");
+        let bytes = finding["bytes"].as_u64().unwrap();
+        assert!(bytes >= requests * LARGE, "{case}: {finding}");
+        let fixed = start(case, &["-fixed", "audit"]);
+        assert_eq!(told(&fixed), None, "{case}");
+    }
+}
