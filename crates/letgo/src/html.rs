@@ -3,6 +3,7 @@
 //! The same page for `letgo why` and `letgo heap`, whatever holders these would list.
 
 use anyhow::Result;
+use letgo_diagnose::Thresholds;
 
 use crate::cli::{FailOn, HoldArgs, TargetArgs};
 use crate::exit::Exit;
@@ -53,7 +54,8 @@ pub fn run(
     if let Some(second) = second {
         reading.saw(second);
     }
-    let why = why::of_held(&subject, &mut reading, held, &progress);
+    let plain = Thresholds::default();
+    let why = why::of_held(&subject, &mut reading, held, &plain, &progress);
     let around = subject.around();
     let program = subject.program();
     let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, room::limits());

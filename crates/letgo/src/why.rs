@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use letgo_diagnose::Facts;
+use letgo_diagnose::{Facts, Thresholds};
 use letgo_report::WhyReport;
 
 use crate::cli::{WhyArgs, WhyOutput};
@@ -31,6 +31,10 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
             let wrong = "the page shows the object graph, which --quick leaves out";
             return Err(Complaint::usage(wrong, "Leave one of the two out").into());
         }
+        if args.old.is_some() {
+            let wrong = "--old goes with text and JSON, and this is a page";
+            return Err(Complaint::usage(wrong, "Leave one of the two out").into());
+        }
         return html::run(&args.target, &args.hold, args.fail_on, terminal);
     }
     let options = Options {
@@ -48,23 +52,20 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
         let wrong = "--watch looks at what a process does, and this is a file";
         return Err(Complaint::usage(wrong, "Leave --watch out").into());
     }
-    let report = report(&mut subject, options, watch, &progress)?;
+    let mut reading = subject.read(options, &progress)?;
+    let report = of(&subject, &mut reading, watch, &thresholds(args), &progress);
     drop(progress);
     output::why(&report, args, terminal)
 }
 
-/// The whole report; what changes is told where it is watched for that long.
-///
-/// # Errors
-/// A [`Complaint`] where no report can be made.
-pub fn report(
-    subject: &mut Subject,
-    options: Options,
-    watch: Option<Duration>,
-    progress: &Progress,
-) -> Result<WhyReport, Complaint> {
-    let mut reading = subject.read(options, progress)?;
-    Ok(of(subject, &mut reading, watch, progress))
+/// From where on something stands out, as far as it was asked for.
+fn thresholds(args: &WhyArgs) -> Thresholds {
+    let plain = Thresholds::default();
+    let old = args.old.map(|old| u64::try_from(old.as_nanos()));
+    Thresholds {
+        goroutines_old_ns: old.map_or(plain.goroutines_old_ns, |old| old.unwrap_or(u64::MAX)),
+        ..plain
+    }
 }
 
 /// The report of a reading. Who holds what is found while what changes is watched.
@@ -72,6 +73,7 @@ pub fn of(
     subject: &Subject,
     reading: &mut Reading,
     watch: Option<Duration>,
+    thresholds: &Thresholds,
     progress: &Progress,
 ) -> WhyReport {
     progress.step("finding out who holds what");
@@ -82,7 +84,7 @@ pub fn of(
     if let Some(second) = second {
         reading.saw(second);
     }
-    of_held(subject, reading, held, progress)
+    of_held(subject, reading, held, thresholds, progress)
 }
 
 /// The same, where it was watched and these variables hold most.
@@ -90,6 +92,7 @@ pub fn of_held(
     subject: &Subject,
     reading: &mut Reading,
     held: Option<Held>,
+    thresholds: &Thresholds,
     progress: &Progress,
 ) -> WhyReport {
     if let (Some(marked), Some(held)) = (&mut reading.marked, &held) {
@@ -110,7 +113,7 @@ pub fn of_held(
         backlogs,
         ..facts(program, reading, &around)
     };
-    let findings = letgo_diagnose::diagnose(&facts);
+    let findings = letgo_diagnose::diagnose_with(&facts, thresholds);
     let process = subject.process();
     why_report(program, process, reading, &around, &facts, &findings)
 }

@@ -63,6 +63,16 @@ pub struct WhyArgs {
         to be told from a swing of the load. Nothing is held meanwhile, and no frozen copy is left"
     )]
     pub watch: Option<Duration>,
+    /// Call goroutines old that have waited for so long, as in 30s or 1h
+    #[arg(long, value_name = "TIME", value_parser = super::duration)]
+    #[arg(help_heading = "How it is read")]
+    #[arg(
+        long_help = "Call goroutines old that have waited for so long, as in 30s or 1h (10m if not \
+        said). Many that are old and become more are likely leaked, even where something could \
+        still wake them. Shorter than requests, retries and idle connections take, it calls these \
+        leaked as well"
+    )]
+    pub old: Option<Duration>,
     /// Show everything: each leaf with its source, size classes, settings, cost
     #[arg(long)]
     pub explain: bool,

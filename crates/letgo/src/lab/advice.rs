@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use letgo_diagnose::Thresholds;
 use letgo_linux::process::Use;
 use letgo_linux::system;
 use letgo_report::{Node, Unit, WhyReport};
@@ -118,7 +119,9 @@ fn once(bench: &Bench, version: &str, setting: &str) -> Result<Measured> {
     let after = patient.memory()?;
     let progress = Progress::new(&Terminal::plain());
     let mut subject = Subject::Live(Box::new(Opened::open(patient.pid())?));
-    let report = why::report(&mut subject, Options::default(), None, &progress)?;
+    let mut reading = subject.read(Options::default(), &progress)?;
+    let plain = Thresholds::default();
+    let report = why::of(&subject, &mut reading, None, &plain, &progress);
     std::thread::sleep(LATER);
     Ok(Measured {
         before,

@@ -2,6 +2,7 @@
 //! global map never drops, beside one whose subscribers come and go.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use letgo::progress::Progress;
 use letgo::terminal::Terminal;
 use letgo_diagnose::{Change, Confidence, Facts, GoroutineGroup, Thresholds, diagnose_with};
 use letgo_testkit::{MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, report_of, why};
+use serde_json::Value;
 
 use crate::{LETGO, may_read};
 
@@ -81,6 +83,45 @@ fn who_is_never_dropped_becomes_more_and_likely_leaks() {
         assert!(u128::from(window) >= WATCH.as_nanos(), "{version}");
         let likely = [("goroutine-leak", Confidence::Likely)];
         assert_eq!(said(&facts), likely, "{version}: {group:?}");
+    }
+}
+
+/// What the built binary says of subscribers, with these arguments.
+fn printed(patient: &Patient, args: &[&str]) -> Vec<(String, String)> {
+    let output = why(Path::new(LETGO), patient.pid(), args).output().unwrap();
+    let report = report_of(&output).unwrap();
+    let all = report.at("/findings").unwrap().as_array().unwrap();
+    let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+    let of = all
+        .iter()
+        .filter(|one| one["location"]["function"] == "main.subscriber");
+    of.map(|one| (text(one, "id"), text(one, "confidence")))
+        .collect()
+}
+
+/// Nobody waits for ten minutes here: from which age on is asked for.
+#[test]
+fn likely_is_said_from_the_age_that_is_asked_for() {
+    if !may_read("likely_is_said_from_the_age_that_is_asked_for") {
+        return;
+    }
+    let likely = |id: &str| vec![(id.to_owned(), "likely".to_owned())];
+    for version in [OLDEST_GO, MIDDLE_GO, NEWEST_GO] {
+        let patient = start(version, &[]);
+        let old = ["--watch", "2s", "--old", "1ms"];
+        assert_eq!(
+            printed(&patient, &old),
+            likely("goroutine-leak"),
+            "{version}"
+        );
+        let young = printed(&patient, &["--watch", "2s", "--old", "24h"]);
+        let leaks = young.iter().any(|(id, _)| id == "goroutine-leak");
+        assert!(!leaks, "{version}: {young:?}");
+        let fixed = start(version, &["-fixed"]);
+        assert!(
+            !printed(&fixed, &old).contains(&likely("goroutine-leak")[0]),
+            "{version}"
+        );
     }
 }
 
