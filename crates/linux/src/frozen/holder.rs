@@ -72,7 +72,7 @@ pub(super) fn run(
     tell_end: &Sender<Released>,
 ) {
     let mut holder = Holder::new(&job.process, job.most, job.until);
-    let haste = Haste::of_this_thread();
+    let haste = Haste::of_this_holder();
     let copied = copy(job, &mut holder);
     holder.let_go();
     drop(haste);

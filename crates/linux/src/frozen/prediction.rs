@@ -2,7 +2,7 @@
 //!
 //! The pause is the time that the kernel takes to copy the page table of anonymous memory, entry by
 //! entry, and the time to stop the threads. Both are longer where the target has to wait for a
-//! processor. How fast entries are copied and how long is waited is learnt from the reading of
+//! processor, as it does where no priority can be lent to it. How fast entries are copied and how long is waited is learnt from the reading of
 //! `smaps` that the prediction is made of (see [`super::pace`]). The memory is the copied page
 //! table, and a page for each one that the target writes to while the copy lives.
 //!
@@ -41,7 +41,7 @@ const NS_PER_THREAD: u64 = 15_000;
 /// To find a thread, make the call and come back.
 const NS_FIXED: u64 = 500_000;
 /// For each thread that others have on a processor: a thread that is woken waits for its turn,
-/// several times.
+/// several times; not one that is lent a priority.
 const TURNS: Duration = Duration::from_micros(1_200);
 /// More of them than so many do not matter: who has slept comes first.
 const CROWD: f64 = 4.0;
@@ -78,7 +78,10 @@ impl Prediction {
         pace: &Pace,
     ) -> Prediction {
         let threads = Duration::from_nanos(threads.saturating_mul(NS_PER_THREAD));
-        let turns = TURNS.mul_f64(pace.crowd.min(CROWD));
+        let turns = match pace.lent {
+            true => Duration::ZERO,
+            false => TURNS.mul_f64(pace.crowd.min(CROWD)),
+        };
         let ours = Duration::from_nanos(NS_FIXED).saturating_add(turns);
         let copying = copying(smaps, pace);
         Prediction {
@@ -270,8 +273,14 @@ mod tests {
             others: 1.0,
             ..pace
         };
+        let lent = Pace {
+            lent: true,
+            ..crowded
+        };
         let crowded = Prediction::new(&smaps(2 << 30, 0), 0, None, &crowded);
         assert_eq!(crowded.pause, Duration::from_nanos(122_900_000));
+        let lent = Prediction::new(&smaps(2 << 30, 0), 0, None, &lent);
+        assert_eq!(lent.pause, quiet.pause);
     }
 
     #[test]

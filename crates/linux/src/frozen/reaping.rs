@@ -109,7 +109,7 @@ fn hold_and_wait(
     inner: u32,
 ) -> (Option<Answer>, u64) {
     let until = Instant::now() + ATTEMPT;
-    let _haste = Haste::of_this_thread();
+    let _haste = Haste::of_this_holder();
     if ptrace::seize(tid).is_err() {
         return (None, 0);
     }

@@ -80,7 +80,7 @@ pub(super) fn run(
     tell_end: &Sender<StopReport>,
 ) {
     let mut holder = Holder::new(process, most, until);
-    let _haste = Haste::of_this_thread();
+    let _haste = Haste::of_this_holder();
     let stopped = holder.stop_all();
     let failed = stopped.is_err();
     let report = holder.report();
@@ -108,7 +108,7 @@ pub(super) fn during<T>(
     work: impl FnOnce(&[StoppedThread]) -> T,
 ) -> Result<(T, StopReport), Error> {
     let mut holder = Holder::new(process, most, until);
-    let _haste = Haste::of_this_thread();
+    let _haste = Haste::of_this_holder();
     step("stop.before");
     let mut stopped = holder.stop_all();
     if Instant::now() >= until {

@@ -1,6 +1,9 @@
 //! [`Haste`]: the calling thread before others of the machine, for as long as something waits for
 //! it.
 //!
+//! One that reads shares with others of the highest priority; one that holds comes before all that
+//! have no real-time priority: it sleeps nearly always, and does next to nothing when it does not.
+//!
 //! Only a thread of ours is changed, never one of a target: what is set there would stay set if we
 //! were killed. Threads that are started meanwhile have it too.
 //!
@@ -12,6 +15,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::gettid;
 
+use super::loan;
+
 /// The highest priority that is shared with others of its kind.
 const HIGHEST: libc::c_int = -20;
 
@@ -20,6 +25,8 @@ const HIGHEST: libc::c_int = -20;
 pub struct Haste {
     /// The thread and what it had; nothing where nothing was changed.
     before: Option<(u32, libc::c_int)>,
+    /// The thread, where it has a real-time priority by us.
+    first: Option<u32>,
 }
 
 impl Haste {
@@ -30,12 +37,28 @@ impl Haste {
         let before = before.filter(|_| set(tid, HIGHEST).is_ok());
         Haste {
             before: before.map(|before| (tid, before)),
+            first: None,
         }
+    }
+
+    /// For the calling thread, which holds another and must not be kept from letting it go.
+    pub(crate) fn of_this_holder() -> Haste {
+        let mut haste = Haste::of_this_thread();
+        let tid = gettid().as_raw().unsigned_abs();
+        // One that has a policy of its own keeps it.
+        // SAFETY: takes a number only.
+        let usual = unsafe { libc::sched_getscheduler(0) } == libc::SCHED_OTHER;
+        let first = usual && loan::policy(tid, libc::SCHED_FIFO, loan::PRIORITY).is_ok();
+        haste.first = first.then_some(tid);
+        haste
     }
 }
 
 impl Drop for Haste {
     fn drop(&mut self) {
+        if let Some(tid) = self.first {
+            let _ = loan::policy(tid, libc::SCHED_OTHER, 0);
+        }
         if let Some((tid, before)) = self.before {
             // To step back needs no privilege.
             let _ = set(tid, before);
@@ -70,5 +93,11 @@ mod tests {
         }
         drop(haste);
         assert_eq!(priority(tid), before);
+        // SAFETY: takes a number only.
+        let policy = || unsafe { libc::sched_getscheduler(0) };
+        let haste = Haste::of_this_holder();
+        assert!(haste.first.is_none() || policy() == libc::SCHED_FIFO);
+        drop(haste);
+        assert_eq!((policy(), priority(tid)), (libc::SCHED_OTHER, before));
     }
 }

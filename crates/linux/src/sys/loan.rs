@@ -33,7 +33,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::gettid;
 
 /// The least of its kind: all of these come before all others.
-const PRIORITY: libc::c_int = 1;
+pub(super) const PRIORITY: libc::c_int = 1;
 /// The last of the others, so that nothing is lent any more once it is put back to.
 const LAST: libc::c_int = 19;
 /// Nobody: no thread has this number.
@@ -100,7 +100,7 @@ fn ready(tid: u32) -> Result<(), Errno> {
     policy(tid, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, PRIORITY)
 }
 
-fn policy(tid: u32, policy: libc::c_int, priority: libc::c_int) -> Result<(), Errno> {
+pub(super) fn policy(tid: u32, policy: libc::c_int, priority: libc::c_int) -> Result<(), Errno> {
     let tid = libc::pid_t::try_from(tid).map_err(|_| Errno::ESRCH)?;
     // SAFETY: all numbers in it are valid; it has no others on this system.
     let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
