@@ -118,14 +118,15 @@ pub struct HoldArgs {
     pub frozen: bool,
     /// Stop all threads until objects are copied, for at most MS milliseconds
     #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "500", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=60_000))]
     #[arg(help_heading = "How it is read")]
     #[arg(
         long_help = "Stop all threads until page table, spans and objects are copied, for at \
-        most MS milliseconds (500 if not said). Nothing is made in the process, and the account \
-        is of one moment and sums to RSS exactly"
+        most MS milliseconds (if not said: four times what is predicted, at least 500 and at most \
+        10000). Nothing is made in the process, and the account is of one moment and sums to RSS \
+        exactly"
     )]
-    pub stop: Option<u64>,
+    pub stop: Option<Option<u64>>,
     /// The longest pause that is planned without --stop or --frozen
     #[arg(
         long,
@@ -146,7 +147,7 @@ impl HoldArgs {
     /// As readings want to know it.
     pub fn hold(&self) -> Hold {
         match self.stop {
-            Some(most) => Hold::Stop(Duration::from_millis(most)),
+            Some(most) => Hold::Stop(most.map(Duration::from_millis)),
             None if self.no_pause => Hold::Nothing,
             None if self.frozen => Hold::Freeze,
             None => Hold::Choose(Duration::from_millis(self.max_pause)),

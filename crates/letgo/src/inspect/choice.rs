@@ -3,7 +3,7 @@
 //! A frozen copy where nothing stands against it, else a stop, whichever is predicted to pause the
 //! process for no longer than is planned for; else it is read while it runs, and the report says
 //! why. A prediction is made of the kernel's figures and the runtime's counters: nothing is stopped
-//! for it.
+//! for it. A stop that was asked for without a time is allowed a multiple of what is predicted.
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,15 @@ const NS_FIXED: u64 = 2_000_000;
 const STOPPED: Duration = Duration::from_secs(60);
 /// A stop is allowed so many times of what it is predicted to take.
 const ALLOWANCE: u32 = 4;
+/// What one is allowed at least that was asked for without a time: on a busy machine waiting for a
+/// processor is the most of it.
+const STOP_LEAST: Duration = Duration::from_millis(500);
+/// And at most: 50 GiB of objects. Who stops a service for longer should say so.
+const STOP_MOST: Duration = Duration::from_secs(10);
+/// Times that are said are whole multiples of this.
+const ROUND: Duration = Duration::from_millis(100);
+/// The longest that may be asked for.
+const ASKED_MOST: Duration = Duration::from_secs(60);
 
 /// Views a process in the way that is best for it.
 ///
@@ -75,6 +84,34 @@ pub(super) fn choose(opened: &mut Opened, most: Duration) -> Result<View, Compla
     Ok(view)
 }
 
+/// Stops a process, for at most `most`; where that is not said, for what it should take.
+///
+/// # Errors
+/// A [`Complaint`] where it cannot be stopped or read.
+pub(super) fn stop(opened: &mut Opened, most: Option<Duration>) -> Result<View, Complaint> {
+    let began = Instant::now();
+    // The same walk over the page table as will be made while it stands still.
+    let smaps = opened.process.smaps();
+    smaps.map_err(|error| complaints::of_process(&error))?;
+    let predicted = predict_stop(opened, began.elapsed());
+    let mut view = View::stopped(opened, most.unwrap_or_else(|| allowed(predicted)))?;
+    view.pause_predicted = predicted;
+    Ok(view)
+}
+
+/// What a stop is allowed for which no time was said.
+fn allowed(predicted: Option<Duration>) -> Duration {
+    let predicted = predicted.unwrap_or_default().saturating_mul(ALLOWANCE);
+    predicted.clamp(STOP_LEAST, STOP_MOST)
+}
+
+/// What a stop should be allowed that was not done after `stood`.
+pub(super) fn enough(predicted: Option<Duration>, stood: Duration) -> Duration {
+    let predicted = predicted.unwrap_or_default().saturating_mul(ALLOWANCE);
+    let rounds = predicted.max(stood * 2).div_duration_f64(ROUND).ceil();
+    ROUND.mul_f64(rounds).min(ASKED_MOST)
+}
+
 fn too_long(what: &str, pause: Duration, most: Duration) -> String {
     format!(
         "{what} would pause it for about {} ms, and --max-pause is {} ms",
@@ -94,4 +131,27 @@ fn predict_stop(opened: &mut Opened, look: Duration) -> Option<Duration> {
     let ns = ours.into_iter().fold(0, u64::saturating_add);
     // Page table and smaps are read, beside each other.
     Some(Duration::from_nanos(ns) + look)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn a_stop_without_a_time_is_allowed_what_it_should_take() {
+        assert_eq!(allowed(None), MS(500));
+        assert_eq!(allowed(Some(MS(10))), MS(500));
+        assert_eq!(allowed(Some(MS(700))), MS(2800));
+        assert_eq!(allowed(Some(MS(60_000))), MS(10_000));
+    }
+
+    #[test]
+    fn enough_is_more_than_what_was_not() {
+        assert_eq!(enough(Some(MS(10)), MS(501)), MS(1100));
+        assert_eq!(enough(Some(MS(612)), MS(501)), MS(2500));
+        assert_eq!(enough(None, MS(1)), MS(100));
+        assert_eq!(enough(Some(Duration::MAX), MS(1)), MS(60_000));
+    }
 }

@@ -52,8 +52,9 @@ pub enum Hold {
     /// Nothing: it runs on.
     #[default]
     Nothing,
-    /// All threads are stopped, for at most this long.
-    Stop(Duration),
+    /// All threads are stopped, for at most this long; where that is not said, for as long as it
+    /// should take.
+    Stop(Option<Duration>),
     /// A frozen copy is made.
     Freeze,
     /// What is predicted to take the shorter pause, if that is no longer than this; else nothing.

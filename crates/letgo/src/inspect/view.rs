@@ -81,6 +81,8 @@ pub struct Pause {
     pub ns_max: u64,
     /// It was let go before all was read.
     pub expired: bool,
+    /// How long it should be allowed, where it was.
+    pub enough: Duration,
 }
 
 impl From<&StopReport> for Pause {
@@ -88,6 +90,7 @@ impl From<&StopReport> for Pause {
         Pause {
             ns_max: report.pause_ns_max,
             expired: report.expired,
+            enough: Duration::ZERO,
         }
     }
 }
@@ -168,7 +171,7 @@ impl View {
     fn held(opened: &mut Opened, hold: Hold) -> Result<View, Complaint> {
         match hold {
             Hold::Nothing => View::running(opened),
-            Hold::Stop(most) => View::stopped(opened, most),
+            Hold::Stop(most) => choice::stop(opened, most),
             Hold::Freeze => View::frozen(opened),
             Hold::Choose(most) => choice::choose(opened, most),
         }
@@ -310,7 +313,11 @@ impl View {
             Held::Threads(halted) => {
                 let pause = Pause::from(&halted.release());
                 self.ran_on = Some(Instant::now());
-                pause
+                let stood = Duration::from_nanos(pause.ns_max);
+                Pause {
+                    enough: choice::enough(self.pause_predicted, stood),
+                    ..pause
+                }
             }
             Held::Copy(frozen) => removed(*frozen),
         }
@@ -333,8 +340,11 @@ impl View {
         if pause.expired {
             coverage.skip(
                 "--stop",
-                "the time allowed ran out before everything was read; the rest is of the running \
-                 program",
+                format!(
+                    "the time allowed ran out before everything was read; the rest is of the \
+                     running program. --stop={} should be enough",
+                    pause.enough.as_millis()
+                ),
             );
         }
     }
@@ -345,7 +355,7 @@ fn removed(frozen: Frozen) -> Pause {
     let removed = frozen.release().pause_ns_max;
     Pause {
         ns_max: made.max(removed),
-        expired: false,
+        ..Pause::default()
     }
 }
 

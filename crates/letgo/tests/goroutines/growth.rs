@@ -30,7 +30,7 @@ fn start(version: &str, args: &[&str]) -> Patient {
 fn looked(patient: &Patient) -> Facts {
     let mut opened = Opened::open(patient.pid()).unwrap();
     let options = Options {
-        hold: Hold::Stop(Duration::from_secs(60)),
+        hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
         watch: Some(WATCH),
     };

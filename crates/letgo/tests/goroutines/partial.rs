@@ -59,7 +59,7 @@ fn where_something_is_missing_nobody_is_proven_and_the_report_says_so() {
     let (patient, _) = crate::start("leakserver", &newest(), &[]);
     let mut opened = Opened::open(patient.pid()).unwrap();
     let options = Options {
-        hold: Hold::Stop(Duration::from_secs(60)),
+        hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
         watch: None,
     };

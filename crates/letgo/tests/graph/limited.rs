@@ -24,7 +24,7 @@ fn dominators_beyond_their_budget_or_time_are_left_out_and_said() {
     let patient = Recipe::new("plain").arg("-mib=32").start().unwrap();
     let mut opened = Opened::open(patient.pid()).unwrap();
     let options = Options {
-        hold: Hold::Stop(Duration::from_secs(60)),
+        hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
         watch: None,
     };

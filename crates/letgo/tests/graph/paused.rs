@@ -106,3 +106,35 @@ fn no_pause_at_most_is_none_and_the_report_says_why() {
         assert!(head.contains("--max-pause"), "{verb}: {head}");
     }
 }
+
+#[test]
+fn a_stop_says_what_it_expects_and_what_would_have_been_enough() {
+    if !may_read("a_stop_says_what_it_expects_and_what_would_have_been_enough") {
+        return;
+    }
+    let patient = Recipe::new("plain").arg("-mib=64").start().unwrap();
+    let pid = patient.pid().to_string();
+    // Long enough on any machine, unless the time that is allowed does not follow what is expected.
+    let (report, code) = json("why", &[&pid, "--stop"]);
+    let taken = &report["taken"];
+    assert_eq!(taken["method"], "stopped", "{taken}");
+    assert!(taken["pause_ns_predicted"].as_u64().unwrap() > 2_000_000);
+    if code == 1 {
+        assert!(taken["coverage"]["skipped"].to_string().contains("--stop="));
+    }
+    // No machine reads 64 MiB in it; where it does not stop in time, there is no report at all.
+    let output = letgo(&["why", &pid, "--stop=1", "-o", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let said = String::from_utf8(output.stderr).unwrap();
+    match output.status.code().unwrap() {
+        1 => {
+            let skipped = report["taken"]["coverage"]["skipped"].to_string();
+            assert!(skipped.contains("ran out"), "{skipped}");
+            let (_, ms) = skipped.split_once("--stop=").unwrap();
+            let (ms, _) = ms.split_once(' ').unwrap();
+            assert!(ms.parse::<u64>().unwrap() >= 100, "{skipped}");
+        }
+        3 => assert!(said.contains("did not stop"), "{said}"),
+        other => panic!("exit {other}: {said}"),
+    }
+}
