@@ -89,10 +89,11 @@ fn filled(one: &Backlog) -> String {
 
 /// Who else may receive.
 fn at_hand(one: &Backlog) -> String {
+    let it = if one.channels == 1 { "it" } else { "one" };
     match named(&one.others) {
-        Some(others) => format!("Whoever receives is slower; at hand it has: {others}."),
+        Some(others) => format!("Others with {it} at hand, of whom some may receive: {others}."),
         None => {
-            "No other goroutine has it at hand: it may be that nobody receives any more.".to_owned()
+            format!("No other goroutine has {it} at hand: it may be that nobody receives any more.")
         }
     }
 }
@@ -190,7 +191,8 @@ mod tests {
             finding.evidence[1..],
             [
                 "It is not full; nobody waits to send.",
-                "Whoever receives is slower; at hand it has: 2 in main.work (work.go:30), sleep."
+                "Others with it at hand, of whom some may receive: 2 in main.work (work.go:30), \
+                 sleep."
             ]
         );
     }

@@ -8,8 +8,8 @@
 //! Those that can never run again are told by [`super::leak`].
 
 use crate::draft::{Case, Draft};
-use crate::finding::{Confidence, Severity};
-use crate::group::{Outliving, Verdict};
+use crate::finding::Confidence;
+use crate::group::{GoroutineGroup, Outliving, Verdict};
 use crate::herd::{self, Herd};
 use crate::words;
 
@@ -51,48 +51,46 @@ fn draft(case: &Case<'_>, one: &Outliving, confidence: Confidence) -> Draft {
         groups: vec![group],
     };
     let title = format!(
-        "{} {} requests that have ended, and {} {}",
+        "{} {} the {} of {} that {} ended, and {} {}",
         herd.counted(),
-        herd.one_or("keeps the context of", "keep the contexts of"),
+        herd.one_or("keeps", "keep"),
+        one_or(one.requests, "context", "contexts"),
+        words::counted(one.requests, "request"),
+        one_or(one.requests, "has", "have"),
         herd.one_or("holds", "hold"),
         herd.held()
     );
     let draft = Draft::new(confidence, title)
         .count(group.count)
-        .location(group.location.as_ref())
-        .most(match confidence {
-            Confidence::Possible => Severity::Medium,
-            _ => Severity::High,
-        });
+        .location(group.location.as_ref());
     let started = group.created_by.as_ref();
     let draft = herd
         .claim(case, draft)
-        .evidence(does(one))
+        .evidence(does(group))
         .maybe(started.map(|at| format!("Started by {}.", herd::place(at))))
         .evidence(herd.shares(case))
         .maybe(herd.came(case))
         .evidence(
-            "net/http cancels a request's context when its handler has returned; what hangs on it \
-             stays as long as these goroutines hold it.",
+            "net/http has cancelled these contexts, and no goroutine of the server works on the \
+             requests any more; what hangs on a context stays as long as it is held.",
         );
     remedies(case, draft)
 }
 
-/// `40 requests; select, for 5 min to 3 h.`
-fn does(one: &Outliving) -> String {
-    let group = &one.group;
+fn one_or<'w>(count: u64, one: &'w str, several: &'w str) -> &'w str {
+    if count == 1 { one } else { several }
+}
+
+/// `select, for 5 min to 3 h.`
+fn does(group: &GoroutineGroup) -> String {
     let reason = match group.wait_reason.as_str() {
         "" => group.status.as_str(),
         reason => reason,
     };
-    let since = herd::waited(group);
-    let since = since.map_or_else(String::new, |since| format!(", {since}"));
-    format!(
-        "{} that {} ended: their contexts are cancelled, and no goroutine of the server works on \
-         them any more. The goroutines: {reason}{since}.",
-        words::counted(one.requests, "request"),
-        if one.requests == 1 { "has" } else { "have" },
-    )
+    match herd::waited(group) {
+        Some(since) => format!("{reason}, {since}."),
+        None => format!("{reason}."),
+    }
 }
 
 fn remedies(case: &Case<'_>, draft: Draft) -> Draft {
@@ -122,7 +120,7 @@ mod tests {
     use crate::diagnose;
     use crate::facts::Facts;
     use crate::finding::Finding;
-    use crate::group::{Change, GoroutineGroup};
+    use crate::group::Change;
     use crate::testing::{MIB, find, place, receivers, with_groups};
 
     /// So many that have waited for 20 min to 3 days, and hold so much.
@@ -160,15 +158,13 @@ mod tests {
     fn old_ones_are_likely_to_be_forgotten() {
         let finding = told(outliving(40, 82 * MIB)).expect("retained");
         assert_eq!(finding.confidence, Confidence::Likely);
-        assert_eq!(finding.severity, Severity::High);
         assert_eq!(finding.bytes, 82 * MIB + 40 * 4096);
         assert_eq!(finding.location, place("main.refresh", "refresh.go", 12));
         assert_eq!(
             finding.title,
-            "40 goroutines keep the contexts of requests that have ended, and hold 82.2 MiB"
+            "40 goroutines keep the contexts of 40 requests that have ended, and hold 82.2 MiB"
         );
-        assert!(finding.evidence[0].starts_with("40 requests that have ended: their contexts"));
-        assert!(finding.evidence[0].ends_with("select, for 20 min to 3 days."));
+        assert_eq!(finding.evidence[0], "select, for 20 min to 3 days.");
     }
 
     #[test]
@@ -176,7 +172,6 @@ mod tests {
         assert_eq!(told(young(outliving(40, 60 * MIB))), None);
         let finding = told(young(outliving(40, 82 * MIB))).expect("retained");
         assert_eq!(finding.confidence, Confidence::Possible);
-        assert_eq!(finding.severity, Severity::Medium);
     }
 
     #[test]

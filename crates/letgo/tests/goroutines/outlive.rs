@@ -63,9 +63,9 @@ fn who_keeps_the_context_of_a_request_is_told_with_what_hangs_on_it() {
         let least = requests * LARGE;
         assert!(bytes >= least, "{case}: {finding}");
         assert!(bytes <= least + requests * (64 << 10), "{case}: {finding}");
-        let text = finding["evidence"].to_string();
+        let text = format!("{} {}", finding["title"], finding["evidence"]);
         assert!(
-            text.contains("40 requests that have ended"),
+            text.contains("contexts of 40 requests that have ended"),
             "{case}: {text}"
         );
         assert!(
