@@ -47,6 +47,16 @@ pub enum GoKind {
     UnsafePointer,
 }
 
+/// What the bytes of a [`GoKind::Number`] or [`GoKind::Uint8`] say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "Go's own kinds")]
+pub enum GoNumber {
+    Int,
+    Uint,
+    Float,
+    Complex,
+}
+
 /// What a type is made of, as far as pointers need it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum GoShape {

@@ -60,4 +60,6 @@ pub use objects::ObjectId;
 pub use paths::{Naming, Path, PathKind, Paths, Start, Step};
 pub use reachable::{ClassReach, Count, Reachable, SlotWord, SpanReach};
 pub use roots::{Registers, Root, RootKind, Walk};
-pub use typing::{Conflicts, TypeCount, TypeId, TypeKind, TypeSeeds, Typed};
+pub use typing::{
+    Conflicts, Key, Member, Members, Part, Place, TypeCount, TypeId, TypeKind, TypeSeeds, Typed,
+};

@@ -12,7 +12,9 @@
 mod ahead;
 mod claims;
 mod kinds;
+mod members;
 mod pass;
+mod places;
 mod seeds;
 mod shared;
 
@@ -25,8 +27,10 @@ use crate::{Graph, GraphOptions, ObjectId, Reachable, RootKind};
 use claims::Claim;
 use kinds::Lead;
 pub(crate) use kinds::{Kinds, NUMBER, What};
+pub use members::{Member, Members};
 pub use pass::Conflicts;
 use pass::Pass;
+pub use places::{Key, Part, Place};
 pub(crate) use seeds::{SeedHands, Seeds};
 
 /// Rounds of less sure claims: each may make others sure.

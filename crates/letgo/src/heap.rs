@@ -8,15 +8,14 @@ use std::io::{ErrorKind, IsTerminal, Read as _};
 use anyhow::Result;
 use letgo_query::{Database, Limits};
 use letgo_report::SqlReport;
-use letgo_target::ReadMemory;
 
 use crate::cli::{HeapArgs, HeapOutput};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
 use crate::inspect::{
-    self, Depth, Options, Program, Reading, Subject, Tables, heap_report, held_stacks, path_report,
-    room, type_report,
+    self, Contents, Depth, Options, Program, Reading, Subject, Tables, heap_report, held_stacks,
+    path_report, room, type_report,
 };
 use crate::output;
 use crate::own;
@@ -61,9 +60,13 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
         progress.step("finding out what leads there");
         let around = subject.around();
         let memory = subject.contents();
-        let memory = memory.as_ref().map(|memory| &**memory as &dyn ReadMemory);
+        let is_redacted = subject.is_redacted();
+        let contents = memory.as_deref().map(|memory| Contents {
+            memory,
+            is_redacted,
+        });
         let program = subject.program();
-        let report = path_report(program, &reading, &around, wanted, memory, room::limits())?;
+        let report = path_report(program, &reading, &around, wanted, contents, room::limits())?;
         drop(progress);
         return output::path(&report, args.output, terminal);
     }
@@ -71,10 +74,14 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     if let Some(name) = &args.type_name {
         let around = subject.around();
         let memory = subject.contents();
-        let memory = memory.as_ref().map(|memory| &**memory as &dyn ReadMemory);
+        let is_redacted = subject.is_redacted();
+        let contents = memory.as_deref().map(|memory| Contents {
+            memory,
+            is_redacted,
+        });
         let most = args.top as usize;
         let (program, limits) = (subject.program(), room::limits());
-        let report = type_report(program, &reading, &around, name, memory, most, limits)?;
+        let report = type_report(program, &reading, &around, name, contents, most, limits)?;
         drop(progress);
         return output::instances(&report, args.output, terminal);
     }

@@ -48,6 +48,29 @@ pub struct Instance {
     /// What is in it, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contents: Option<Contents>,
+    /// What is in its fields, where the type is known and they could be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldValue>,
+    /// Fields that are not listed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub fields_more: u64,
+}
+
+/// A field of an object, or an element, read as [`Contents`] are.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FieldValue {
+    /// Its name, with that of the structure that it is in: `mu.state`, `[3].conn`.
+    pub name: String,
+    /// Its type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
+    /// What is in it, as one would write it; absent where it could not be read, or is too large.
+    /// Text is escaped and cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Nothing was stored into it, or zero.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_zero: bool,
 }
 
 /// The first bytes of an object, read when the report was made: a program that runs has gone on.
@@ -60,4 +83,20 @@ pub struct Contents {
     pub hex: String,
     /// Bytes of the object that are not shown.
     pub more: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_none(value: &u64) -> bool {
+    *value == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

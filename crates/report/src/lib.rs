@@ -58,7 +58,7 @@ pub use heap::{
     TypesConflicts, TypesRest,
 };
 pub use html::{HtmlReport, MOST_NAME, Region, Segment, Space, Tile, html};
-pub use instances::{Contents, Instance, TypeReport};
+pub use instances::{Contents, FieldValue, Instance, TypeReport};
 pub use open::{
     Basis, Confidence, Ending, GoroutineStatus, HolderKind, Method, PlaceKind, RunState, Severity,
     Source, State, Unit, Unproven, Verdict,

@@ -106,7 +106,8 @@ pub struct Hop {
     /// How many bytes behind its start the pointer to the next one lies, where that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
-    /// The field that holds it, where the type is known.
+    /// The field that holds it, where the type is known: `.conns[3].buf`, `["alice"]` for the value
+    /// of a map's key, `captured 2` for a variable of a closure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }
@@ -150,6 +151,10 @@ pub struct PathStep {
     /// Some of these ways go through several of them behind each other.
     #[serde(default, skip_serializing_if = "is_false")]
     pub repeated: bool,
+    /// The field through which the shortest of these ways goes on, where the type is known; `[]`
+    /// stands for an element, and for a value of a map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }
 
 /// Ways that are not listed, summed.

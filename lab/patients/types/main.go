@@ -317,6 +317,7 @@ func closures() {
 		all = append(all, func() { sink += e.n[3] + len(e.name) })
 		if i == 30 {
 			tell("closure", 45, *(*unsafe.Pointer)(unsafe.Pointer(&all[i])))
+			tell("env", 45, unsafe.Pointer(e))
 		}
 	}
 	hold(all)

@@ -10,7 +10,9 @@ use super::descriptor::{
     FIELD_TYPE, FIELDS, HASH, HEAD, ITAB, ITAB_HASH, ITAB_INTER, ITAB_TYPE, KIND, KIND_MASK,
     LONGEST, MAP_ELEM, MAP_PART, NAME_EMBEDDED, NAME_FLAGS, NAMED, PTR_BYTES, SIZE, STR, TFLAG,
 };
-use super::{GoField, GoHead, GoKind, GoShape, GoType, MOST_FIELDS, MOST_NAME, TypeTable};
+use super::{
+    GoField, GoHead, GoKind, GoNumber, GoShape, GoType, MOST_FIELDS, MOST_NAME, TypeTable,
+};
 
 /// Largest type: the linker refuses larger ones.
 const MOST_SIZE: u64 = 1 << 47;
@@ -104,6 +106,19 @@ impl TypeTable {
             _ => GoShape::Plain,
         };
         Some(GoType { head, shape })
+    }
+
+    /// What the bytes of a number's type say; nothing for a type that is none.
+    ///
+    /// Source: src/internal/abi/type.go, `Kind`.
+    pub fn number(&self, addr: Addr) -> Option<GoNumber> {
+        Some(match byte(self.bytes(addr, HEAD)?, KIND) & KIND_MASK {
+            2..=6 => GoNumber::Int,
+            7..=12 => GoNumber::Uint,
+            13 | 14 => GoNumber::Float,
+            15 | 16 => GoNumber::Complex,
+            _ => return None,
+        })
     }
 
     fn fields(&self, of: &GoHead) -> Option<Vec<GoField>> {

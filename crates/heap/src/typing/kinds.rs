@@ -419,7 +419,7 @@ impl Kinds {
     }
 
     /// Whether a map keeps its slots in groups (1.24 and later) and not in buckets.
-    fn has_groups(&self, map: Addr) -> bool {
+    pub(super) fn has_groups(&self, map: Addr) -> bool {
         let Some(GoShape::Map { part, .. }) = self.table.get(map).map(|found| found.shape) else {
             return false;
         };

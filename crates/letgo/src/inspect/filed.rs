@@ -49,6 +49,11 @@ pub struct Filed {
 }
 
 impl Filed {
+    /// What is no pointer was left out of it.
+    pub fn is_redacted(&self) -> bool {
+        self.file.is_redacted()
+    }
+
     /// Whether a file begins as a snapshot does.
     pub fn is_one(path: &Path) -> bool {
         let mut start = [0; MAGIC.len()];

@@ -5,27 +5,32 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use letgo_heap::{Dominators, Holder, Limits, ObjectId};
+use letgo_heap::{Dominators, Holder, Limits, ObjectId, TypeKind, Typed};
 use letgo_report as out;
-use letgo_target::{AddrRange, ReadMemory, read_bytes};
+use letgo_target::{Addr, AddrRange, read_bytes};
 
+use super::fields;
 use super::holders::groups;
 use super::kinds::{Called, Kinds};
 use super::report::taken;
 use super::roots::RootNames;
-use super::{Marked, Program, Reading, Surroundings, target};
+use super::values::Values;
+use super::{Contents, Marked, Program, Reading, Surroundings, target};
 use crate::complaint::Complaint;
 use crate::inspect::room;
 use crate::own;
 
 /// Bytes of an object that are shown.
 const SHOWN: u64 = 32;
+/// Fields of an object that are shown, and characters of each.
+const MOST_FIELDS: usize = 64;
+const MOST_TEXT: usize = 48;
 
 /// What objects are sorted by: bytes that they retain, then the first; and how many they retain.
 type Size = (u64, Reverse<ObjectId>, u64);
 
-/// The objects of a type: all counted, and at most so many listed. `memory` is that of the program
-/// as it is now.
+/// The objects of a type: all counted, and at most so many listed. `contents` are those of the
+/// program as it is now.
 ///
 /// # Errors
 /// A [`Complaint`] where there is no graph, the limits were hit, or no object has the type.
@@ -34,7 +39,7 @@ pub fn type_report(
     reading: &Reading,
     around: &Surroundings,
     name: &str,
-    memory: Option<&dyn ReadMemory>,
+    contents: Option<Contents<'_>>,
     most: usize,
     limits: Limits,
 ) -> Result<out::TypeReport, Complaint> {
@@ -60,11 +65,16 @@ pub fn type_report(
     if alive.count + garbage.count == 0 {
         return Err(Complaint::no_report(
             format!("no object is known to be of the type {name}"),
-            "Where types are not known, the size of slots stands for them, as in '48 B'",
+            "Values in a slice are asked for as '[]TYPE'. Where types are not known, the size of \
+             slots stands for them, as in '48 B'",
         ));
     }
+    let typed = marked.typed(program);
+    let shown = contents.filter(|contents| !contents.is_redacted);
     let one = |Reverse((bytes, Reverse(object), objects)): Reverse<Size>| {
         let range = graph.range_of(object).unwrap_or_default();
+        let looked = shown.map(|shown| look(&typed, shown, object, range.start()));
+        let (fields, fields_more) = looked.unwrap_or_default();
         out::Instance {
             object: out::HeldObject {
                 address: range.start().to_string(),
@@ -73,7 +83,9 @@ pub fn type_report(
             },
             retained_bytes: bytes,
             retained_objects: objects,
-            contents: memory.and_then(|memory| contents(memory, range)),
+            contents: shown.and_then(|shown| first(shown, range)),
+            fields,
+            fields_more,
         }
     };
     let listed: Vec<out::Instance> = largest.into_iter().map(one).collect();
@@ -124,10 +136,60 @@ fn count(
     (sums, largest.into_sorted_vec())
 }
 
+/// What is in the fields of an object, and how many are left out.
+fn look(
+    typed: &Typed<'_>,
+    shown: Contents<'_>,
+    object: ObjectId,
+    start: Addr,
+) -> (Vec<out::FieldValue>, u64) {
+    let values = Values::new(typed, shown.memory);
+    let kind = typed.of(object).map(|id| typed.kind(id));
+    if let Some(kind @ (TypeKind::Map | TypeKind::Chan)) = kind {
+        return (header(&values, kind, start), 0);
+    }
+    let members = typed.members(object, MOST_FIELDS).unwrap_or_default();
+    let index = |number: u64| format!("[{number}]");
+    let field = |member: &letgo_heap::Member| {
+        let name = fields::words(&member.place, &index, &|_| None);
+        let value = values.value(member.typ, start.add(member.offset), MOST_TEXT);
+        out::FieldValue {
+            name: name.trim_start_matches('.').to_owned(),
+            type_name: Some(typed.ask(|types| types.name(member.typ))),
+            is_zero: value.as_ref().is_some_and(|value| is_zero(value)),
+            value,
+        }
+    };
+    (members.listed.iter().map(field).collect(), members.more)
+}
+
+/// What the header of a map or of a channel counts.
+fn header(values: &Values<'_>, kind: TypeKind, start: Addr) -> Vec<out::FieldValue> {
+    let names: &[&str] = match kind {
+        TypeKind::Map => &["entries"],
+        _ => &["queued", "room"],
+    };
+    let count = |(number, name): (u64, &&str)| {
+        let count = values.word(start, number);
+        out::FieldValue {
+            name: (*name).to_owned(),
+            type_name: None,
+            is_zero: count == Some(0),
+            value: count.map(|count| count.to_string()),
+        }
+    };
+    (0..).zip(names).map(count).collect()
+}
+
+/// Whether a value is that of a variable that nothing was stored into.
+fn is_zero(value: &str) -> bool {
+    matches!(value, "0" | "false" | "nil" | "\"\"" | "all zero")
+}
+
 /// The first bytes of an object.
-fn contents(memory: &dyn ReadMemory, range: AddrRange) -> Option<out::Contents> {
+fn first(shown: Contents<'_>, range: AddrRange) -> Option<out::Contents> {
     let len = range.len().min(SHOWN);
-    let bytes = read_bytes(memory, range.start(), len, SHOWN).ok()?;
+    let bytes = read_bytes(shown.memory, range.start(), len, SHOWN).ok()?;
     Some(out::Contents {
         text: text(&bytes),
         hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),

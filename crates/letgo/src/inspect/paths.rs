@@ -2,20 +2,22 @@
 //!
 //! The ways are found by `letgo_heap` on the graph alone; this names them. Where in an object the
 //! pointer to the next one lies is looked up in the program's memory as it is now, and left out
-//! where that does not show it any more.
+//! where that does not show it any more; which field that is (see `fields`) is known where the type
+//! of the object is.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use letgo_heap::{GraphOptions, Limits, Naming, ObjectId, Path, Paths, Start};
 use letgo_report as out;
-use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes};
+use letgo_target::{Addr, AddrRange, read_bytes};
 
+use super::fields::Fields;
 use super::kinds::{Called, Kinds};
 use super::report::taken;
 use super::roots::RootNames;
 use super::whereabouts::whereabouts;
-use super::{Marked, Program, Reading, Surroundings, target};
+use super::{Contents, Marked, Program, Reading, Surroundings, target};
 use crate::complaint::Complaint;
 use crate::own;
 
@@ -35,7 +37,7 @@ pub enum Wanted {
     Type(String),
 }
 
-/// Why what is wanted is alive. `memory` is that of the program as it is now.
+/// Why what is wanted is alive. `contents` are those of the program as it is now.
 ///
 /// # Errors
 /// A [`Complaint`] where there is no graph, the limits were hit, or no object has the type.
@@ -44,7 +46,7 @@ pub fn path_report(
     reading: &Reading,
     around: &Surroundings,
     wanted: &Wanted,
-    memory: Option<&dyn ReadMemory>,
+    contents: Option<Contents<'_>>,
     limits: Limits,
 ) -> Result<out::PathReport, Complaint> {
     let Some(marked) = &reading.marked else {
@@ -53,11 +55,14 @@ pub fn path_report(
             "Leave --no-pause out",
         ));
     };
+    let typed = marked.typed(program);
+    let shown = contents.filter(|contents| !contents.is_redacted);
     let telling = Telling {
         names: RootNames::new(program, &reading.census),
         kinds: Kinds::new(program, marked),
         marked,
-        memory,
+        contents,
+        fields: Fields::new(&typed, shown.map(|contents| contents.memory)),
         groups: RefCell::default(),
         numbers: RefCell::default(),
     };
@@ -113,7 +118,8 @@ struct Telling<'a> {
     marked: &'a Marked,
     names: RootNames<'a>,
     kinds: Kinds<'a>,
-    memory: Option<&'a dyn ReadMemory>,
+    contents: Option<Contents<'a>>,
+    fields: Fields<'a>,
     /// Names of roots, and their numbers.
     groups: RefCell<Vec<out::PathRoot>>,
     numbers: RefCell<HashMap<out::PathRoot, u32>>,
@@ -243,10 +249,12 @@ impl Telling<'_> {
                 continue;
             }
             let next = path.objects.get(at + 1);
+            let offset = next.and_then(|next| self.offset(*object, *next));
+            let start = self.range(*object).start();
             hops.push(out::Hop {
                 object: self.held(*object),
-                offset: next.and_then(|next| self.offset(*object, *next)),
-                field: None,
+                offset,
+                field: offset.and_then(|offset| self.fields.at(*object, start, offset)),
             });
         }
         out::PathWay {
@@ -261,19 +269,44 @@ impl Telling<'_> {
     fn offset(&self, from: ObjectId, to: ObjectId) -> Option<u64> {
         let (from, to) = (self.range(from), self.range(to));
         let len = from.len().min(MOST_LOOK);
-        let bytes = read_bytes(self.memory?, from.start(), len, MOST_LOOK).ok()?;
+        let bytes = read_bytes(self.contents?.memory, from.start(), len, MOST_LOOK).ok()?;
         let (words, _) = bytes.as_chunks::<8>();
         let leads = |word: &[u8; 8]| to.contains(Addr(u64::from_le_bytes(*word)));
         words.iter().position(leads).map(|at| at as u64 * 8)
     }
 
+    /// The field that each step goes on through, on the shortest of these ways.
+    fn fields_of(&self, kind: &letgo_heap::PathKind) -> Vec<Option<String>> {
+        let mut fields = Vec::new();
+        let mut last = None;
+        for (at, object) in kind.shortest.objects.iter().enumerate() {
+            let next = kind.shortest.objects.get(at + 1);
+            let offset = next.and_then(|next| self.offset(*object, *next));
+            let field = offset.and_then(|offset| self.fields.alike(*object, offset));
+            // Objects of one kind behind each other are one step, which the last of them leaves.
+            let own = self.kinds.number(*object);
+            if last == Some(own) {
+                fields.pop();
+            }
+            fields.push(field);
+            last = Some(own);
+        }
+        // Of a way so long that not all of its steps are told apart, none is matched.
+        match fields.len() == kind.steps.len() {
+            true => fields,
+            false => Vec::new(),
+        }
+    }
+
     fn kind(&self, kind: &letgo_heap::PathKind) -> out::PathKind {
-        let step = |step: &letgo_heap::Step| {
+        let fields = self.fields_of(kind);
+        let step = |(at, step): (usize, &letgo_heap::Step)| {
             let kind = step.kind.and_then(|number| self.kinds.kind(number));
             out::PathStep {
                 type_name: kind.as_ref().and_then(|kind| kind.type_name.clone()),
                 slot_bytes: kind.map(|kind| kind.slot_bytes),
                 repeated: step.repeated,
+                field: fields.get(at).cloned().flatten(),
             }
         };
         let objects = &kind.shortest.objects;
@@ -288,7 +321,7 @@ impl Telling<'_> {
                     kind: out::HolderKind::Several,
                     name: None,
                 }),
-            steps: kind.steps.iter().map(step).collect(),
+            steps: kind.steps.iter().enumerate().map(step).collect(),
             ways: kind.ways,
             slot_bytes: kind.bytes,
             hops: objects.len() as u64,

@@ -13,6 +13,15 @@ use crate::complaint::Complaint;
 use crate::progress::Progress;
 use crate::select::{self, ThisHost};
 
+/// What objects hold, to be shown.
+#[derive(Clone, Copy)]
+pub struct Contents<'a> {
+    /// The memory: of a process as it has gone on since it was read.
+    pub memory: &'a dyn ReadMemory,
+    /// What is no pointer was left out of it, and nothing of it may be shown as a value.
+    pub is_redacted: bool,
+}
+
 /// What is read.
 #[derive(Debug)]
 pub enum Subject {
@@ -78,6 +87,14 @@ impl Subject {
             Subject::Live(opened) => Some(Box::new(opened.memory().ok()?)),
             Subject::Core(core) => Some(core.view().memory),
             Subject::Snapshot(filed) => Some(filed.view().memory),
+        }
+    }
+
+    /// What is no pointer was left out.
+    pub fn is_redacted(&self) -> bool {
+        match self {
+            Subject::Snapshot(filed) => filed.is_redacted(),
+            Subject::Live(_) | Subject::Core(_) => false,
         }
     }
 

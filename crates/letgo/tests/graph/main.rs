@@ -9,6 +9,7 @@ mod compiler;
 mod crashed;
 mod damaged;
 mod equal;
+mod fields;
 mod limited;
 mod marked;
 mod memory;

@@ -4,7 +4,10 @@ use super::head;
 use super::heap::heading;
 use super::table::{Side, Table, plain};
 use crate::page::{Ink, Line, Look, Page};
-use crate::{Amount, Contents, TypeReport, units};
+use crate::{Amount, Contents, FieldValue, Instance, TypeReport, units};
+
+/// Fields of an object that are listed.
+const MOST_FIELDS: usize = 16;
 
 /// Draws the report.
 pub fn instances(report: &TypeReport, look: Look) -> String {
@@ -32,6 +35,10 @@ pub fn instances(report: &TypeReport, look: Look) -> String {
         return page.finish();
     }
     heading(&mut page, "Those that retain most");
+    if report.largest.iter().any(|one| !one.fields.is_empty()) {
+        with_fields(&mut page, report);
+        return page.finish();
+    }
     let mut table = Table::new(&[
         ("retains", Side::Right),
         ("objects", Side::Right),
@@ -61,6 +68,48 @@ pub fn instances(report: &TypeReport, look: Look) -> String {
     }
     table.write(&mut page, 2);
     page.finish()
+}
+
+/// Each object with what is in its fields.
+fn with_fields(page: &mut Page, report: &TypeReport) {
+    for one in &report.largest {
+        let mut line = Line::new().pad_to(2).add(Ink::Bold, &one.object.address);
+        let retained = match one.retained_objects {
+            1 => units::bytes(one.retained_bytes),
+            count => format!(
+                "{}, retains {} in {}",
+                units::bytes(one.object.slot_bytes),
+                units::bytes(one.retained_bytes),
+                units::counted(count, "object")
+            ),
+        };
+        line.push(Ink::Plain, format!("  {retained}"));
+        page.line(line);
+        page.wrapped(6, Ink::Plain, &said(one));
+    }
+    if report.more > 0 {
+        page.wrapped(2, Ink::Dim, &units::counted(report.more, "more object"));
+    }
+}
+
+/// The fields of an object that something was stored into.
+fn said(one: &Instance) -> String {
+    let is_told = |field: &&FieldValue| !field.is_zero && field.value.is_some();
+    let told = one.fields.iter().filter(is_told);
+    let field = |field: &FieldValue| {
+        let value = field.value.as_deref().unwrap_or_default();
+        format!("{}: {value}", field.name)
+    };
+    let mut parts: Vec<String> = told.take(MOST_FIELDS).map(field).collect();
+    let rest = one.fields.iter().filter(|field| !field.is_zero).count() - parts.len();
+    match rest as u64 + one.fields_more {
+        0 if parts.is_empty() => "nothing but zeros".into(),
+        0 => parts.join(", "),
+        more => {
+            parts.push(format!("{} more", units::count(more)));
+            parts.join(", ")
+        }
+    }
 }
 
 /// Contents on a line.

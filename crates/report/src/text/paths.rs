@@ -3,7 +3,7 @@
 use super::head;
 use super::heap::{heading, root_name};
 use super::table::{Side, Table, plain};
-use crate::page::{Ink, Line, Look, Page};
+use crate::page::{Ink, Line, Look, Page, harmless, wrap};
 use crate::{
     HolderKind, Hop, PathKind, PathReport, PathRoot, PathStep, PathWay, Place, PlaceKind, units,
 };
@@ -12,6 +12,9 @@ use crate::{
 const HALF: usize = 8;
 /// Kinds of ways that are listed.
 const MOST_KINDS: usize = 10;
+/// Lines that a way takes, and columns beside it.
+const MOST_LINES: usize = 8;
+const BESIDE: usize = 36;
 
 /// Draws the report.
 pub fn path(report: &PathReport, look: Look) -> String {
@@ -156,17 +159,22 @@ fn kinds(page: &mut Page, report: &PathReport) {
         ("way", Side::Left),
     ]);
     table.elastic(&[3]);
+    let room = page.width().saturating_sub(BESIDE);
     let mut row = |ways: u64, bytes: u64, hops: String, way: (Ink, String)| {
         let bytes = match one {
             true => String::new(),
             false => units::bytes(bytes),
         };
+        let mut lines = wrap(&harmless(&way.1), room).into_iter().take(MOST_LINES);
         table.row(vec![
             plain(units::count(ways)),
             plain(bytes),
             plain(hops),
-            way,
+            (way.0, lines.next().unwrap_or_default()),
         ]);
+        for line in lines {
+            table.row(vec![plain(""), plain(""), plain(""), (way.0, line)]);
+        }
     };
     let listed = report.kinds.iter().take(MOST_KINDS);
     for kind in listed {
@@ -187,27 +195,61 @@ fn kinds(page: &mut Page, report: &PathReport) {
 /// A kind of ways: its roots, then what it leads through.
 fn words(kind: &PathKind) -> String {
     let mut parts = vec![root(&kind.root)];
-    parts.extend(kind.steps.iter().map(step));
+    // The last map on the way: its parts are told with it.
+    let mut map: Option<&str> = None;
+    for own in &kind.steps {
+        let name = own.type_name.as_deref();
+        let part = map.zip(name).and_then(|(map, name)| name.strip_prefix(map));
+        if part.is_some_and(|part| part.starts_with(' ')) {
+            if let (Some(last), Some(field)) = (parts.last_mut(), value_of(own)) {
+                *last += field;
+            }
+            continue;
+        }
+        map = name.filter(|name| name.starts_with("map["));
+        parts.push(step(own, map.is_some()));
+    }
     parts.join(" > ")
+}
+
+/// What a part of a map says of the way: which value or key, and what within.
+fn value_of(step: &PathStep) -> Option<&str> {
+    let is_slots = |name: &String| name.ends_with(" groups") || name.ends_with(" buckets");
+    let slots = step.type_name.as_ref().is_some_and(is_slots);
+    step.field.as_deref().filter(|_| slots)
 }
 
 fn root(root: &PathRoot) -> String {
     match (&root.kind, &root.name) {
         (HolderKind::Data | HolderKind::Bss, Some(name)) => name.clone(),
         (HolderKind::Data | HolderKind::Bss, None) => "a variable".into(),
-        (HolderKind::Stack, Some(name)) => format!("goroutines of {name}"),
-        (HolderKind::StackWord, Some(name)) => format!("a word on a stack of {name}"),
+        (HolderKind::Stack, Some(name)) => format!("goroutines of {}", short(name)),
+        (HolderKind::StackWord, Some(name)) => format!("a word on a stack of {}", short(name)),
         (kind, Some(name)) => format!("{} {name}", kind.as_str().replace('-', " ")),
         (kind, None) => kind.as_str().replace('-', " "),
     }
 }
 
-fn step(step: &PathStep) -> String {
-    let name = match (&step.type_name, step.slot_bytes) {
+/// A function without the path of its package.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn step(step: &PathStep, is_map: bool) -> String {
+    let mut name = match (&step.type_name, step.slot_bytes) {
         (Some(name), _) => name.clone(),
         (None, Some(bytes)) => units::bytes(bytes),
         (None, None) => return "...".into(),
     };
+    // What the runtime keeps of a map leads to its parts alone.
+    if let Some(field) = step.field.as_ref().filter(|_| !is_map) {
+        let gap = if field.starts_with(['.', '[']) {
+            ""
+        } else {
+            " "
+        };
+        name.extend([gap, field]);
+    }
     match step.repeated {
         true => name + " (list)",
         false => name,
