@@ -138,6 +138,36 @@ fn growth_is_that_of_the_program_and_reused_addresses_are_not_unchanged() {
     sums_hold(&report);
 }
 
+/// An address that was given to an object of another type with the very same bytes.
+#[test]
+fn the_same_bytes_of_another_type_are_not_unchanged() {
+    if !may_read("the_same_bytes_of_another_type_are_not_unchanged") {
+        return;
+    }
+    let mut patient = Recipe::new("grows").start().unwrap();
+    let pid = patient.pid().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.snap");
+    snap(&pid, &file, &["--contents"]);
+    let said = patient.command("retype").unwrap();
+    let retyped: u64 = said
+        .iter()
+        .find_map(|line| line.figures.text("retyped")?.parse().ok())
+        .unwrap();
+    assert!(retyped > COUNT / 4, "{retyped} of {COUNT}");
+    let report = diff(&[file.to_str().unwrap(), &pid]);
+    let unchanged = &report["unchanged"];
+    let of = |name: &str| {
+        let types = unchanged["by_type"].as_array().unwrap();
+        let found = types.iter().find(|one| one["name"] == name);
+        found.map_or(0, |one| one["unchanged"]["count"].as_u64().unwrap())
+    };
+    assert_eq!(of("main.coin"), COUNT, "{unchanged:#}");
+    assert_eq!(of("main.token"), 0, "{unchanged:#}");
+    assert!(unchanged["changed"]["count"].as_u64() >= Some(retyped));
+    sums_hold(&report);
+}
+
 /// What is true of every report.
 fn sums_hold(report: &Value) {
     let reachable = &report["totals"]["reachable"];

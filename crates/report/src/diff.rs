@@ -234,9 +234,9 @@ pub struct Unchanged {
     /// They are at least so many GCs old; absent where the two are not of one process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_gc_cycles: Option<u64>,
-    /// At the same place with the same contents.
+    /// At the same place with the same contents, and of the same type where types are known.
     pub unchanged: Still,
-    /// At the same place with other contents.
+    /// At the same place with other contents, or of another type.
     pub changed: Still,
     /// At a place where no object of that size was reachable before.
     pub new: Still,

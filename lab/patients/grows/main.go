@@ -4,6 +4,8 @@
 //	grow   -more entries to a list, as many buffers to another, and waiting goroutines
 //	reuse  drops the cells, collects, and makes as many with other contents: says how many of them
 //	       lie where one had been
+//	retype drops the coins, collects, and makes as many tokens, which have the same size and the same
+//	       contents: says how many of them lie where a coin had been
 package main
 
 import (
@@ -29,6 +31,24 @@ type cell struct {
 	generation uint64
 	pad        [80]byte
 }
+
+// coin and token are alike but for their type.
+type coin struct {
+	value uint64
+	pad   [96]byte
+}
+
+type token struct {
+	value uint64
+	pad   [96]byte
+}
+
+var (
+	coins  []*coin
+	tokens []*token
+	// kept lie between the coins, as pins do between the cells.
+	kept []*coin
+)
 
 var (
 	entries *entry
@@ -82,6 +102,26 @@ func reuse(count int, generation uint64) int {
 	return again
 }
 
+func retype() int {
+	before := map[uintptr]bool{}
+	for _, one := range coins {
+		before[uintptr(unsafe.Pointer(one))] = true
+	}
+	count := len(coins)
+	coins = nil
+	runtime.GC()
+	runtime.GC()
+	again := 0
+	for i := 0; i < count; i++ {
+		one := &token{value: 7}
+		tokens = append(tokens, one)
+		if before[uintptr(unsafe.Pointer(one))] {
+			again++
+		}
+	}
+	return again
+}
+
 func main() {
 	count := flag.Int("n", 4000, "entries, and cells")
 	more := flag.Int("more", 3000, "entries that a grow adds, and buffers")
@@ -95,6 +135,11 @@ func main() {
 		fill(1, generation)
 		pins = &cell{next: pins}
 	}
+	for i := 0; i < *count; i++ {
+		coins = append(coins, &coin{value: 7})
+		kept = append(kept, &coin{value: 7})
+	}
+	p.On("retype", func() { p.Truth("retyped", retype()) })
 	p.On("grow", func() { grow(*more, 25) })
 	p.On("reuse", func() {
 		generation++

@@ -10,6 +10,7 @@
 mod prints;
 mod unchanged;
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
@@ -18,7 +19,7 @@ use letgo_account::Leaf;
 use letgo_heap::{Count, Dominators, Graph, Holder, Limits, ObjectId, Reachable};
 use letgo_report as out;
 use letgo_report::{AmountDelta, Delta};
-use letgo_target::AddrRange;
+use letgo_target::{Addr, AddrRange};
 
 use super::kinds::Kinds;
 use super::owners::{Owner, OwnerKind, Owners};
@@ -129,7 +130,7 @@ impl Side {
         let now = memory.as_ref().map(|memory| memory as _);
         let goroutines = goroutines_report(program, &mut reading, &around, now)?;
         let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, limits);
-        let prints = reading.prints.take();
+        let mut prints = reading.prints.take();
         let identity = Identity::of(program, &around, reading.at);
         let same = |side: &&mut Side| side.identity.is_same_process(&identity);
         let earlier = before.filter(same).and_then(|side| side.prints.take());
@@ -141,6 +142,10 @@ impl Side {
             Ok(Some(holding)) => {
                 held = holding.sums();
                 types = holding.types();
+                if let Some(prints) = &mut prints {
+                    let numbers = RefCell::default();
+                    prints.learn(&|start| holding.type_number(start, &numbers));
+                }
                 if let (Some(before), Some(after)) = (&earlier, &prints) {
                     told = Some(unchanged::tell(&holding, before, after));
                 }
@@ -255,6 +260,19 @@ impl Holding<'_> {
             *sum = (sum.0 + 1, sum.1.saturating_add(bytes));
         }
         self.by_type(sums, |to, by| *to = more(*to, by))
+    }
+
+    /// A number made of the name of an object's type, the same in each reading; `known` has those of
+    /// kinds that were asked for before.
+    fn type_number(&self, start: Addr, known: &RefCell<HashMap<u32, u32>>) -> u32 {
+        let Some(object) = self.graph.object_at(start) else {
+            return prints::NO_TYPE;
+        };
+        let kind = self.kinds.number(object);
+        *known.borrow_mut().entry(kind).or_insert_with(|| {
+            let name = self.kinds.kind(kind).and_then(|kind| kind.type_name);
+            name.map_or(prints::NO_TYPE, |name| prints::number_of(&name))
+        })
     }
 
     /// Sums over kinds by the name of a type, those without one together; nothing where none has.

@@ -5,6 +5,8 @@
 //! known before the target is let go. A page that nobody ever touched reads as zeros; one that was
 //! swapped out, or left out of a file, is not known, and neither are the slots on it.
 //!
+//! Types are learnt later, when what is reachable is known.
+//!
 //! Invariant: equal contents have equal prints, however they were read.
 
 use std::hash::Hasher;
@@ -29,6 +31,20 @@ pub struct Prints {
     /// By address.
     spans: Vec<SpanPrints>,
     hashes: Vec<u64>,
+    /// By slot, as a number made of the type's name; empty before they are learnt.
+    types: Vec<u32>,
+}
+
+/// No type is known.
+pub(super) const NO_TYPE: u32 = 0;
+
+/// A slot then and now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pair {
+    pub(super) own: u64,
+    pub(super) was: u64,
+    /// It is known of both what they are, and that is not the same.
+    pub(super) other_type: bool,
 }
 
 /// A span's slots.
@@ -91,9 +107,29 @@ impl Prints {
         }
     }
 
-    /// Every slot that holds a reachable object, with its print: where it starts, its size, and the
-    /// print of the slot of the same size at the same place in `before`.
-    pub(super) fn beside(&self, before: &Prints, each: &mut dyn FnMut(AddrRange, u64, u64)) {
+    /// Learns the types of reachable objects: `number` says one of each type, by its name, so that
+    /// it is the same in another reading.
+    pub(super) fn learn(&mut self, number: &dyn Fn(Addr) -> u32) {
+        let mut types = vec![NO_TYPE; self.hashes.len()];
+        for span in &self.spans {
+            for slot in 0..span.nelems {
+                if self.print(span, slot) == ABSENT {
+                    continue;
+                }
+                let start = span
+                    .base
+                    .add(u64::from(slot).saturating_mul(span.elem_size));
+                if let Some(own) = types.get_mut(span.first + slot as usize) {
+                    *own = number(start);
+                }
+            }
+        }
+        self.types = types;
+    }
+
+    /// Every slot that holds a reachable object: where it starts and its size, and what it is
+    /// beside the slot of the same size at the same place in `before`.
+    pub(super) fn beside(&self, before: &Prints, each: &mut dyn FnMut(AddrRange, Pair)) {
         for span in &self.spans {
             let other = before.at(span);
             for slot in 0..span.nelems {
@@ -104,7 +140,18 @@ impl Prints {
                 let offset = u64::from(slot).saturating_mul(span.elem_size);
                 let range = AddrRange::sized(span.base.add(offset), span.elem_size);
                 let was = other.map_or(ABSENT, |other| before.print(&other, slot));
-                each(range, own, was);
+                let old = other.map_or(NO_TYPE, |other| before.type_of(&other, slot));
+                let new = self.type_of(span, slot);
+                let known = old != NO_TYPE && new != NO_TYPE;
+                let other_type = known && old != new;
+                each(
+                    range,
+                    Pair {
+                        own,
+                        was,
+                        other_type,
+                    },
+                );
             }
         }
     }
@@ -114,6 +161,11 @@ impl Prints {
         let at = self.spans.binary_search_by_key(&span.base, |own| own.base);
         let found = self.spans.get(at.ok()?)?;
         (found.elem_size == span.elem_size).then_some(*found)
+    }
+
+    fn type_of(&self, span: &SpanPrints, slot: u32) -> u32 {
+        let known = self.types.get(span.first + slot as usize);
+        known.copied().unwrap_or(NO_TYPE)
     }
 
     fn print(&self, span: &SpanPrints, slot: u32) -> u64 {
@@ -191,6 +243,12 @@ impl Source<'_> {
     }
 }
 
+/// A number for the name of a type.
+pub(super) fn number_of(name: &str) -> u32 {
+    let hash = XxHash3_64::oneshot(name.as_bytes());
+    u32::try_from(hash >> 32).map_or(1, |number| number.max(1))
+}
+
 /// The print of what `write` writes.
 fn print_of(write: &mut dyn FnMut(&mut XxHash3_64)) -> u64 {
     let mut hash = XxHash3_64::with_seed(0);
@@ -264,10 +322,35 @@ mod tests {
         let before = Prints::read(&census(2048, 2), &Half, &residency).unwrap();
         let after = Prints::read(&census(1024, 4), &Half, &residency).unwrap();
         let mut seen = Vec::new();
-        after.beside(&before, &mut |range, _, was| seen.push((range.len(), was)));
+        after.beside(&before, &mut |range, pair| {
+            seen.push((range.len(), pair.was))
+        });
         assert_eq!(seen, [(1024, ABSENT); 4]);
         let mut same = Vec::new();
-        before.beside(&before, &mut |_, own, was| same.push(own == was));
+        before.beside(&before, &mut |_, pair| same.push(pair.own == pair.was));
         assert_eq!(same, [true; 2]);
+    }
+
+    #[test]
+    fn the_same_contents_of_another_type_are_told_where_both_are_known() {
+        let residency = residency(PageKind::Anon);
+        let read = || Prints::read(&census(2048, 2), &Half, &residency).unwrap();
+        let (mut before, mut after) = (read(), read());
+        let others = |before: &Prints, after: &Prints| {
+            let mut others = Vec::new();
+            after.beside(before, &mut |_, pair| {
+                assert_eq!(pair.own, pair.was);
+                others.push(pair.other_type);
+            });
+            others
+        };
+        before.learn(&|_| 7);
+        assert_eq!(
+            others(&before, &after),
+            [false, false],
+            "one side knows none"
+        );
+        after.learn(&|start| if start == Addr(0x1000) { 8 } else { NO_TYPE });
+        assert_eq!(others(&before, &after), [true, false]);
     }
 }

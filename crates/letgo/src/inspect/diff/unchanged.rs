@@ -1,8 +1,9 @@
 //! What is at the same place with the same contents as before, and who holds it.
 //!
-//! By contents alone: this tells that nobody wrote, not that nobody read. An address that was given
-//! to another object in between is told by other contents; one that was given to an object with the
-//! very same contents cannot be, and does not matter for what could be dropped.
+//! By size, contents and type: this tells that nobody wrote, not that nobody read. An address that
+//! was given to another object in between is told by its size, by other contents, or by another type
+//! where the types of both are known; one that was given to an object of the same type with the very
+//! same contents cannot be, and does not matter for what could be dropped.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +11,7 @@ use letgo_heap::{Holder, ObjectId};
 use letgo_report as out;
 use letgo_report::{Still, StillOf};
 
-use super::prints::{ABSENT, Prints, UNKNOWN};
+use super::prints::{ABSENT, Pair, Prints, UNKNOWN};
 use super::{Holding, Side, finalizing, key, several};
 use crate::inspect::owners::{Owner, OwnerKind};
 
@@ -46,8 +47,8 @@ pub(super) fn tell(holding: &Holding<'_>, before: &Prints, after: &Prints) -> To
     let mut tops = Tops::new(holding);
     let mut by_top: HashMap<Top, Part> = HashMap::new();
     let mut by_kind: HashMap<u32, Part> = HashMap::new();
-    after.beside(before, &mut |range, own, was| {
-        let is_unchanged = told.add(range.len(), own, was);
+    after.beside(before, &mut |range, pair| {
+        let is_unchanged = told.add(range.len(), pair);
         let Some(object) = holding.graph.object_at(range.start()) else {
             return;
         };
@@ -73,20 +74,23 @@ pub(super) fn tell(holding: &Holding<'_>, before: &Prints, after: &Prints) -> To
 
 impl Told {
     /// Counts an object of so many bytes; whether it is unchanged.
-    fn add(&mut self, bytes: u64, own: u64, was: u64) -> bool {
+    fn add(&mut self, bytes: u64, pair: Pair) -> bool {
+        let Pair { own, was, .. } = pair;
+        let is_same = own == was && own != UNKNOWN && !pair.other_type;
         let same = self.by_slot.entry(bytes).or_default();
         same.1 = same.1.saturating_add(bytes);
         let sum = match (own, was) {
             (_, ABSENT) => &mut self.new,
+            _ if pair.other_type => &mut self.changed,
             (UNKNOWN, _) | (_, UNKNOWN) => &mut self.unknown,
-            _ if own == was => {
+            _ if is_same => {
                 same.0.add(bytes);
                 &mut self.unchanged
             }
             _ => &mut self.changed,
         };
         sum.add(bytes);
-        own == was && own != UNKNOWN
+        is_same
     }
 }
 
