@@ -39,6 +39,10 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
         terminal.print(&sql::help())?;
         return Ok(Exit::Whole);
     }
+    if !args.target.is_said() {
+        let next = "Name a process or a file; --sql help alone needs none";
+        return Err(Complaint::usage("a question is asked of a program", next).into());
+    }
     if args.output == HeapOutput::Html {
         return html::run(&args.target, &args.hold, None, terminal);
     }

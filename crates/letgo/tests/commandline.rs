@@ -282,3 +282,16 @@ fn a_full_disk_is_an_error() {
     assert_eq!(output.status.code(), Some(3));
     assert!(!output.stderr.is_empty());
 }
+
+#[test]
+fn which_tables_there_are_is_told_without_a_target() {
+    let tables = stdout(&["heap", "--sql", "help"]);
+    assert!(
+        tables.contains("objects") && tables.contains("goroutines"),
+        "{tables}"
+    );
+    let wrong = refused(&["heap", "--sql", "select 1"]);
+    assert!(wrong.starts_with("exit 2\n"), "{wrong}");
+    let wrong = refused(&["heap"]);
+    assert!(wrong.starts_with("exit 2\n"), "{wrong}");
+}

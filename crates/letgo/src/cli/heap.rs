@@ -25,7 +25,7 @@ Examples:
   letgo heap 4242 -o html > heap.html   a page with pictures, in one file
   letgo heap 4242 --path 0xc000123440   why that object is alive
   letgo heap 4242 --type main.Session   its objects: the largest, their contents
-  letgo heap 4242 --sql help            tables and columns
+  letgo heap --sql help                 tables and columns
   letgo heap 4242 --sql 'select class, count(*), sum(slot_bytes)
                          from objects group by 1'
   letgo heap 4242 -o pprof > heap.pb.gz; go tool pprof -http=: heap.pb.gz
@@ -40,6 +40,8 @@ Exit status:
 letgo heap [OPTIONS] TARGET
        letgo heap [OPTIONS] --name NAME | --cgroup PATH
        letgo heap [OPTIONS] --pod NS/NAME [--container NAME]")]
+// Which tables there are is told of no program.
+#[command(mut_arg("target", |target| target.required_unless_present("sql")))]
 pub struct HeapArgs {
     /// What is read.
     #[command(flatten)]

@@ -84,6 +84,11 @@ pub struct By {
 }
 
 impl TargetArgs {
+    /// Whether anything is meant at all.
+    pub fn is_said(&self) -> bool {
+        self.target.is_some() || self.by != By::default()
+    }
+
     /// The process, where no file is meant.
     pub fn selection(&self) -> Selection {
         Selection {
