@@ -87,6 +87,12 @@ fn largest(
     held.truncate(MOST);
     let holders = held.into_iter().filter_map(|(number, retained)| {
         let named = names.name(firsts.get(&number)?);
+        // Without a name, one is known by who stores into it.
+        let of_runtime = |place: &letgo_report::Location| place.function.starts_with("runtime.");
+        let stored = !named.stored_by.is_empty();
+        if named.name.is_none() && stored && named.stored_by.iter().all(of_runtime) {
+            return None;
+        }
         Some(rules::Holder {
             is_named: named.name.is_some(),
             name: named.name.or(named.place).unwrap_or_default(),
