@@ -189,6 +189,10 @@ fn its_pictures_have_the_bytes_of_the_reports() {
     check_space(&data["space"], &data["why"]["rss"]);
     if let Some(dom) = opened("its_pictures_have_the_bytes_of_the_reports", &page) {
         assert!(dom.contains("main.still") && dom.contains("<canvas"));
+        // Its last words: the script came to its end.
+        assert!(dom.contains("<p>This file is complete in itself"));
+        let types = dom.split("id=\"type-table\"").nth(1).unwrap();
+        assert!(types.contains("main.entry"));
     }
 }
 
