@@ -11,6 +11,7 @@ use letgo_goruntime::RuntimeStats;
 use serde::{Deserialize, Serialize};
 
 use crate::backlog::Backlog;
+use crate::containers::Containers;
 use crate::group::{GoroutineGroup, Outliving};
 use crate::holder::Holder;
 
@@ -55,6 +56,8 @@ pub struct Facts {
     pub backlogs: Option<Vec<Backlog>>,
     /// The variables that hold most alone, the largest first; `None` where nobody looked.
     pub holders: Option<Vec<Holder>>,
+    /// What maps and slices have beyond what they need; `None` where nobody looked.
+    pub containers: Option<Containers>,
     /// OS threads.
     pub threads: Threads,
     /// Buckets of the memory, block and mutex profiles.

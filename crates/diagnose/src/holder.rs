@@ -4,6 +4,7 @@
 //! empty, never zero.
 
 use crate::finding::Location;
+use crate::words;
 
 /// A variable of the program, and what it alone holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,10 +21,63 @@ pub struct Holder {
     pub objects: u64,
     /// The functions that store into it.
     pub stored_by: Vec<Location>,
+    /// How much is in it, where it is a container.
+    pub elements: Option<Elements>,
+    /// What it was some time before, where somebody looked twice.
+    pub before: Option<Before>,
+}
+
+/// How much is in a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elements {
+    /// What is counted.
+    pub of: Counted,
+    /// How many.
+    pub count: u64,
+}
+
+/// What is counted of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Of a map.
+    Entries,
+    /// Of a slice.
+    Elements,
+    /// Of a string.
+    Bytes,
+    /// Of a channel.
+    Messages,
+}
+
+impl Elements {
+    /// `1,200,300 entries`
+    pub(crate) fn words(self) -> String {
+        let (one, many) = match self.of {
+            Counted::Entries => ("entry", "entries"),
+            Counted::Elements => ("element", "elements"),
+            Counted::Bytes => ("byte", "bytes"),
+            Counted::Messages => ("message", "messages"),
+        };
+        let noun = if self.count == 1 { one } else { many };
+        format!("{} {noun}", words::count(self.count))
+    }
+}
+
+/// What a holder was at an earlier look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// How long before.
+    pub window_ns: u64,
+    /// Resident bytes that it held alone.
+    pub resident_bytes: u64,
+    /// Objects that these were.
+    pub objects: u64,
+    /// How much was in it.
+    pub elements: Option<Elements>,
 }
 
 impl Holder {
-    /// `main.cache, a map[string]*main.Session`; `the variable at bss+0x1e40`.
+    /// `main.cache, a map[string]*main.Session,`; `the variable at bss+0x1e40`.
     pub(crate) fn words(&self) -> String {
         let name = match self.is_named {
             true => self.name.clone(),

@@ -11,6 +11,7 @@
 
 mod assign;
 mod backlog;
+mod containers;
 mod draft;
 mod facts;
 mod finding;
@@ -32,13 +33,14 @@ mod wording;
 mod words;
 
 pub use backlog::{Backlog, Doing};
+pub use containers::{ContainerGroup, Containers, Slack};
 pub use facts::{
     Container, DebugVars, Environment, Facts, Goroutines, LeafBytes, Malloc, Mapping, Measure,
     Profile, Rates, SizeClass, State, Target, Thp, Threads,
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
 pub use group::{Change, GoroutineGroup, Outliving, Verdict};
-pub use holder::Holder;
+pub use holder::{Before, Counted, Elements, Holder};
 pub use settings::{Setting, settings};
 pub use thresholds::Thresholds;
 

@@ -11,6 +11,7 @@ mod buckets;
 mod cgo;
 mod churn;
 mod container;
+mod containers;
 mod contexts;
 mod files;
 mod fragmentation;
@@ -18,6 +19,7 @@ mod gc;
 #[cfg(test)]
 mod goroutines;
 mod graveyard;
+mod growing;
 mod growth;
 mod headroom;
 mod holders;
@@ -87,6 +89,10 @@ rules! {
     "context-retained" => contexts::retained,
     "goroutine-growth" => growth::herds,
     "channel-backlog" => backlog::queued,
+    "map-never-shrinks" => containers::sparse_maps,
+    "slice-pinning" => containers::pinned,
+    "buffer-slack" => containers::roomy,
+    "growing-holder" => growing::holders,
     "global-holder" => holders::global_holder,
     "goroutine-graveyard" => graveyard::dead_goroutines,
     "gc-off" => gc::off,

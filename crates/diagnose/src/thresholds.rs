@@ -75,6 +75,9 @@ pub struct Thresholds {
     /// By how many swings those who came are more than those who went, for it to be growth: by
     /// chance it is so in one of 700 looks.
     pub goroutines_swings: f64,
+    /// Share by which what a variable holds must have grown between two looks, beside
+    /// `least_bytes`: what is held swings by a few percent while work comes and goes.
+    pub holder_grew: f64,
     /// Resident bytes of a stack that is deep. A request handler's has 4 to 16 KiB.
     pub stack_deep: u64,
     /// Dead goroutines from which a graveyard is looked at: 4 to 5 MB of `g`.
@@ -114,6 +117,7 @@ impl Default for Thresholds {
             goroutines_old_ns: 600_000_000_000,
             goroutines_grew: 0.01,
             goroutines_swings: 3.0,
+            holder_grew: 0.05,
             stack_deep: 64 << 10,
             dead_least: 10_000,
             dead_per_goroutine: 10,

@@ -4,9 +4,10 @@ use letgo_account::{Leaf, ResidentBytes};
 
 use super::sentry::tests::sentry;
 use crate::backlog::Backlog;
+use crate::containers::{ContainerGroup, Containers, Slack};
 use crate::facts::Facts;
 use crate::group::{Change, GoroutineGroup, Outliving, Verdict};
-use crate::holder::Holder;
+use crate::holder::{Before, Holder};
 use crate::testing::{
     MIB, container, edited, find, healthy, rates, receivers, spans, spiral, with_graph, with_groups,
 };
@@ -227,9 +228,31 @@ fn boundaries_of_holders() -> Vec<Boundary> {
         }]),
         ..healthy()
     };
+    let grown = |before: u64, bytes: u64| {
+        let mut facts = held(bytes);
+        for holder in facts.holders.iter_mut().flatten() {
+            holder.before = Some(Before {
+                window_ns: SECOND,
+                resident_bytes: before,
+                objects: 1,
+                elements: None,
+            });
+        }
+        facts
+    };
     vec![
         ("global-holder", held(64 * MIB), held(64 * MIB - 1)),
         ("channel-backlog", queued(64 * MIB), queued(64 * MIB - 1)),
+        (
+            "growing-holder",
+            grown(MIB, 9 * MIB),
+            grown(MIB, 9 * MIB - 1),
+        ),
+        (
+            "growing-holder",
+            grown(200 * MIB, 210 * MIB),
+            grown(200 * MIB, 210 * MIB - 1),
+        ),
     ]
 }
 
@@ -259,6 +282,39 @@ fn boundaries_of_contexts() -> Vec<Boundary> {
             kept(1, 64 * MIB - 4096, 1, 0),
             kept(1, 64 * MIB - 4097, 1, 0),
         ),
+    ]
+}
+
+fn boundaries_of_containers() -> Vec<Boundary> {
+    let with = |edit: &dyn Fn(&mut ContainerGroup)| {
+        let mut group = ContainerGroup::default();
+        edit(&mut group);
+        Facts {
+            containers: Some(Containers {
+                groups: vec![group],
+                is_cut: true,
+            }),
+            ..healthy()
+        }
+    };
+    let slack = |bytes: u64| Slack {
+        count: 2,
+        bytes,
+        ..Slack::default()
+    };
+    let least = 16 * MIB;
+    assert!(healthy().rss_bytes <= 320 * MIB);
+    let both = |set: &dyn Fn(&mut ContainerGroup, Slack)| {
+        let at = |bytes: u64| with(&|group| set(group, slack(bytes)));
+        (at(least), at(least - 1))
+    };
+    let maps = both(&|group, slack| group.sparse = slack);
+    let pins = both(&|group, slack| group.pinned = slack);
+    let room = both(&|group, slack| group.roomy = slack);
+    vec![
+        ("map-never-shrinks", maps.0, maps.1),
+        ("slice-pinning", pins.0, pins.1),
+        ("buffer-slack", room.0, room.1),
     ]
 }
 
@@ -341,6 +397,7 @@ fn each_rule_fires_at_its_boundary_and_not_before() {
         boundaries_of_limits(),
         boundaries_of_holders(),
         boundaries_of_contexts(),
+        boundaries_of_containers(),
         boundaries_of_goroutines(),
     ];
     let mut seen = std::collections::BTreeSet::new();

@@ -61,6 +61,11 @@ fn draft(case: &Case<'_>, holder: &Holder) -> Draft {
             case.whole(),
             words::counted(holder.objects, "object"),
         ))
+        .maybe(
+            holder
+                .elements
+                .map(|own| format!("It has {}.", own.words())),
+        )
         .maybe(stores(&holder.stored_by));
     draft
         .remedy(
@@ -97,6 +102,7 @@ mod tests {
             stored_by: place("main.(*Store).Put", "store.go", 41)
                 .into_iter()
                 .collect(),
+            ..Holder::default()
         }
     }
 
