@@ -184,6 +184,22 @@ pub struct HeldObject {
     /// Its type, as [`HeapType::name`], where that is known.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_name: Option<String>,
+    /// How much is in it, where it is the header of a map or a channel and could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elements: Option<Elements>,
+}
+
+/// How much is in a container, as it was when the report was made.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Elements {
+    /// What it is: `map`, `slice`, `string`, `chan`.
+    pub of: String,
+    /// Entries of a map, elements of a slice, bytes of a string, what was sent to a channel and not
+    /// received yet: what `len` says.
+    pub count: u64,
+    /// How many there is memory for: slots of a map, what `cap` says of a slice or a channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
 }
 
 /// What leads into the heap. Only what is known of it is there.
@@ -210,6 +226,9 @@ pub struct HolderRoot {
     /// functions that do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stored_by: Vec<Location>,
+    /// How much is in the variable, where it is a container and could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elements: Option<Elements>,
 }
 
 /// What is not listed, summed.

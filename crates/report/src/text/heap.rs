@@ -3,7 +3,7 @@
 use super::head;
 use super::table::{Cell, Side, Table, plain};
 use crate::page::{Ink, Line, Look, Page, bar};
-use crate::{Amount, HeapClass, HeapReport, Holder, HolderKind, HolderRoot, Rest, units};
+use crate::{Amount, Elements, HeapClass, HeapReport, Holder, HolderKind, HolderRoot, Rest, units};
 
 /// Size classes that are listed; the rest is one row.
 const MOST_CLASSES: usize = 12;
@@ -188,17 +188,46 @@ fn rest_row(rest: &Rest, noun: &str, stem: &str, of: Of) -> Vec<Cell> {
 fn name(holder: &Holder) -> String {
     let Some(root) = &holder.root else {
         return match &holder.object.type_name {
-            Some(name) => format!("{name} at {}", holder.object.address),
+            Some(name) => {
+                let inside = inside(holder.object.elements.as_ref());
+                format!("{name}{inside} at {}", holder.object.address)
+            }
             None => format!("object {}", holder.object.address),
         };
     };
+    let elements = root.elements.as_ref();
     let root = match holder.roots_more {
         0 => root_name(root),
         others => format!("{}, and {}", root_name(root), more(others, "root")),
     };
+    // A map is counted beside its type, whichever of the two says it.
+    let own = holder.object.elements.as_ref();
+    let inside = inside(own.or(elements));
     match &holder.object.type_name {
-        Some(name) => format!("{root}: {name}"),
-        None => root,
+        Some(name) => format!("{root}: {name}{inside}"),
+        None => format!("{root}{inside}"),
+    }
+}
+
+/// `, 1,200,300 entries`; `, 40 elements and room for 1,024`.
+pub(super) fn inside(elements: Option<&Elements>) -> String {
+    let Some(elements) = elements else {
+        return String::new();
+    };
+    let (one, many) = match elements.of.as_str() {
+        "map" => ("entry", "entries"),
+        "string" => ("byte", "bytes"),
+        "chan" => ("message", "messages"),
+        _ => ("element", "elements"),
+    };
+    let noun = if elements.count == 1 { one } else { many };
+    let count = units::count(elements.count);
+    match elements.capacity {
+        // What grows is half empty at times.
+        Some(capacity) if capacity / 4 >= elements.count && capacity > 8 => {
+            format!(", {count} {noun} and room for {}", units::count(capacity))
+        }
+        _ => format!(", {count} {noun}"),
     }
 }
 
@@ -400,6 +429,7 @@ mod tests {
             function: None,
             type_name: Some("map[string]*main.Session".into()),
             stored_by: vec![place("main.(*Store).Put")],
+            elements: None,
         };
         assert_eq!(
             root_name(&root),
@@ -415,5 +445,29 @@ mod tests {
             "main.sessions map[string]*main.Session, bss+0x1e40"
         );
         assert_eq!(stored_by(&root), None);
+    }
+
+    #[test]
+    fn a_container_says_how_much_is_in_it() {
+        let words = |of: &str, count, capacity| {
+            inside(Some(&Elements {
+                of: of.into(),
+                count,
+                capacity,
+            }))
+        };
+        assert_eq!(
+            words("map", 1_200_300, Some(2_097_152)),
+            ", 1,200,300 entries"
+        );
+        assert_eq!(words("map", 1, Some(8)), ", 1 entry");
+        assert_eq!(
+            words("map", 3000, Some(524_288)),
+            ", 3,000 entries and room for 524,288"
+        );
+        assert_eq!(words("slice", 7, Some(8)), ", 7 elements");
+        assert_eq!(words("string", 5000, None), ", 5,000 bytes");
+        assert_eq!(words("chan", 7, Some(16)), ", 7 messages");
+        assert_eq!(inside(None), "");
     }
 }
