@@ -135,6 +135,8 @@ impl Graph {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stretch {
     pub(crate) object: ObjectId,
+    /// The object's slot.
+    pub(crate) slot: AddrRange,
     /// Where its first element is.
     pub(crate) at: Addr,
     /// Elements, and how many there is room for; of a string bytes, twice the same.
@@ -164,8 +166,9 @@ impl Looker<'_> {
     pub(crate) fn slice(&self, header: &[u8], size: u64) -> Option<Stretch> {
         let [at, len, cap] = [0, 8, 16].map(|at| word(header, at));
         let bytes = cap.checked_mul(size).filter(|_| size > 0 && len <= cap)?;
-        self.stretch(at, bytes).map(|object| Stretch {
+        self.stretch(at, bytes).map(|(object, slot)| Stretch {
             object,
+            slot,
             at: Addr(at),
             len,
             cap,
@@ -176,8 +179,9 @@ impl Looker<'_> {
     /// The string with this header, the same.
     pub(crate) fn text(&self, header: &[u8]) -> Option<Stretch> {
         let [at, len] = [0, 8].map(|at| word(header, at));
-        self.stretch(at, len).map(|object| Stretch {
+        self.stretch(at, len).map(|(object, slot)| Stretch {
             object,
+            slot,
             at: Addr(at),
             len,
             cap: len,
@@ -185,11 +189,23 @@ impl Looker<'_> {
         })
     }
 
-    /// The object that has so many bytes from an address on.
-    fn stretch(&self, at: u64, bytes: u64) -> Option<ObjectId> {
-        let object = self.graph.object_at(Addr(at)).filter(|_| bytes > 0)?;
+    /// The object that has so many bytes from an address on, and its slot.
+    fn stretch(&self, at: u64, bytes: u64) -> Option<(ObjectId, AddrRange)> {
+        let found = self.object(at).filter(|_| bytes > 0)?;
         let end = at.checked_add(bytes)?;
-        (end <= self.graph.range_of(object)?.end().0).then_some(object)
+        (end <= found.1.end().0).then_some(found)
+    }
+
+    /// The object that an address lies in, and its slot.
+    pub(crate) fn object(&self, at: u64) -> Option<(ObjectId, AddrRange)> {
+        let objects = &self.graph.objects;
+        let found = objects.slot_at(at)?;
+        if !objects.in_use.has(found.number) {
+            return None;
+        }
+        let size = objects.spans.get(found.place.span as usize)?.elem_size;
+        let start = Addr(at.checked_sub(found.offset)?);
+        Some((ObjectId(found.number), AddrRange::sized(start, size)))
     }
 
     /// What is in the channel at an address.

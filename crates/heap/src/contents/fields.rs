@@ -57,11 +57,21 @@ pub(crate) struct Field {
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     known: FxHashMap<Addr, Arc<[Field]>>,
+    /// Bytes of a value, and whether it has pointers.
+    sizes: FxHashMap<Addr, Option<(u64, bool)>>,
     /// `sync.poolLocal`, once it was looked for.
     local: Option<Option<Addr>>,
 }
 
 impl Fields {
+    /// Bytes of a value of a type, and whether it has pointers.
+    pub(crate) fn size(&mut self, table: &TypeTable, typ: Addr) -> Option<(u64, bool)> {
+        *self.sizes.entry(typ).or_insert_with(|| {
+            let head = table.head(typ)?;
+            Some((head.size, head.ptr_bytes > 0))
+        })
+    }
+
     /// Those of a type, by offset.
     pub(crate) fn of(&mut self, table: &TypeTable, typ: Addr) -> Arc<[Field]> {
         if let Some(known) = self.known.get(&typ) {

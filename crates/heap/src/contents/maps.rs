@@ -48,7 +48,9 @@ const DIRECTORY: usize = 16;
 const DIRECTORY_LEN: usize = 24;
 const DEPTH: usize = 32;
 /// Most tables' places of a directory that are read.
-const MOST_PLACES: u64 = 1 << 22;
+const MOST_PLACES: u64 = 1 << 20;
+/// Tables that are read at a time: each may be in an os page of its own.
+const LOT: usize = 1 << 12;
 /// Bytes of a table; `used`, `capacity` in the first of its words; `groups.data`.
 const TABLE: u64 = 32;
 const GROUPS: usize = 16;
@@ -211,29 +213,30 @@ impl Looker<'_> {
 
     /// Slots of tables and where their groups are; nothing where these are not the map's own.
     fn of_tables(&self, tables: &[Addr], entries: u64) -> Option<(u64, Places)> {
-        let asked = tables.iter().map(|at| (*at, TABLE));
-        let gathered = gather(self.memory, asked).ok()?;
         let (mut used, mut slots) = (0u64, 0u64);
         let mut places = Vec::with_capacity(tables.len());
-        for at in tables {
-            let table = gathered.get(*at, index(TABLE))?;
-            let counts = word(table, 0);
-            let (own, capacity) = (counts & 0xffff, counts >> 16 & 0xffff);
-            let sane = own <= capacity && capacity <= MOST_CAPACITY && capacity >= SLOTS;
-            if !sane || !capacity.is_power_of_two() {
-                return None;
+        for lot in tables.chunks(LOT) {
+            let asked = lot.iter().map(|at| (*at, TABLE));
+            let gathered = gather(self.memory, asked).ok()?;
+            for at in lot {
+                let table = gathered.get(*at, index(TABLE))?;
+                let counts = word(table, 0);
+                let (own, capacity) = (counts & 0xffff, counts >> 16 & 0xffff);
+                let sane = own <= capacity && (SLOTS..=MOST_CAPACITY).contains(&capacity);
+                if !sane || !capacity.is_power_of_two() {
+                    return None;
+                }
+                used += own;
+                slots += capacity;
+                places.push((Addr(word(table, GROUPS)), capacity / SLOTS));
             }
-            used += own;
-            slots += capacity;
-            places.push((Addr(word(table, GROUPS)), capacity / SLOTS));
         }
         (used == entries).then_some((slots, places))
     }
 
     /// Bytes of the object that so many buckets or groups are in, as weighed.
     fn part_bytes(&self, at: Addr, count: u64, part: GoHead) -> Option<u64> {
-        let object = self.graph.object_at(at)?;
-        let range = self.graph.range_of(object)?;
+        let (_, range) = self.object(at.0)?;
         let end = at.0.checked_add(count.checked_mul(part.size)?)?;
         (end <= range.end().0).then(|| (self.weigh)(range))
     }

@@ -60,7 +60,7 @@ pub(super) struct Covers {
 
 impl Covers {
     /// Takes a header.
-    pub(super) fn add(&mut self, graph: &Graph, stretch: Stretch, group: u32) {
+    pub(super) fn add(&mut self, stretch: Stretch, group: u32) {
         let size = stretch.size.max(1);
         let start = stretch.at.0;
         let end = start.saturating_add(stretch.cap.saturating_mul(size));
@@ -70,8 +70,7 @@ impl Covers {
             known.end = known.end.max(end);
             return;
         }
-        let range = graph.range_of(stretch.object).unwrap_or_default();
-        if range.len() >= LEAST_BYTES && self.known.len() < MOST {
+        if stretch.slot.len() >= LEAST_BYTES && self.known.len() < MOST {
             let cover = Cover {
                 headers: 1,
                 start,

@@ -26,23 +26,25 @@ use crate::bits::{index, word};
 use crate::{Dominators, Graph, Holder, ObjectId};
 
 /// Bytes that an object must retain to be looked into.
-const LEAST_BYTES: u64 = 1 << 10;
+const LEAST_BYTES: u64 = 2 << 10;
 /// Bytes that are read of the target.
 const MOST_BYTES: u64 = 64 << 20;
 /// Headers that are looked at.
-const MOST_HEADERS: u64 = 1 << 19;
+const MOST_HEADERS: u64 = 1 << 18;
 /// Elements of one array that are looked at.
-const MOST_ELEMENTS: u64 = 1 << 17;
+const MOST_ELEMENTS: u64 = 1 << 16;
 /// Groups that are told apart.
 const MOST_GROUPS: usize = 1 << 12;
 /// Bytes that are read at a time, and of how many objects.
 const LOT_BYTES: u64 = 1 << 18;
 const LOT: usize = 512;
-/// Bytes of the pages that one small value is in.
+/// Bytes that are gathered of os pages, not read by themselves.
 const PAGE: u64 = 4096;
 /// Slots for each entry from which a map is sparse, and elements that a slice has room for, for each
 /// that it has. Right after it grew a map has one entry for 2.5 slots, and a slice is half full.
 const SPARSE: u64 = 4;
+/// Bytes that one small value counts for: it is in an os page of which others have a part.
+const SMALL: u64 = 1 << 10;
 /// Longest path that is told apart.
 const MOST_STEPS: u32 = 12;
 
@@ -268,7 +270,7 @@ impl<'a> Walk<'a> {
                 break;
             };
             if let Some(task) = self.tasks.get(number) {
-                bytes += (task.size * task.count).max(PAGE);
+                bytes += (task.size * task.count).max(SMALL);
                 lot.push(*task);
             }
         }
@@ -363,7 +365,7 @@ impl<'a> Walk<'a> {
             Header::Text => {
                 if let Some(text) = self.looker.text(words) {
                     self.name(group, || "string".into());
-                    self.covers.add(self.looker.graph, text, group);
+                    self.covers.add(text, group);
                 }
             }
             Header::Map(of) => self.map(group, Addr(word(words, 0)), of),
@@ -387,17 +389,17 @@ impl<'a> Walk<'a> {
     }
 
     fn slice(&mut self, group: u32, words: &[u8], elem: Addr) {
-        let Some(head) = self.table().head(elem) else {
+        let Some((size, has_pointers)) = self.fields.size(self.looker.table, elem) else {
             return;
         };
-        let Some(slice) = self.looker.slice(words, head.size) else {
+        let Some(slice) = self.looker.slice(words, size) else {
             return;
         };
         let table = self.table();
         self.name(group, || format!("[]{}", table.name(elem)));
-        self.covers.add(self.looker.graph, slice, group);
+        self.covers.add(slice, group);
         self.room(group, slice);
-        if head.ptr_bytes > 0 {
+        if has_pointers {
             let elems = self.step(group, "[]", Header::Pointer(elem));
             self.row(elems, slice.at, elem, slice.len);
         }
@@ -406,9 +408,7 @@ impl<'a> Walk<'a> {
     /// What a slice has beyond its length, where its array is its own from the start and no longer
     /// than it says: of a part of something larger the rest is somebody else's.
     fn room(&mut self, group: u32, slice: Stretch) {
-        let Some(range) = self.looker.graph.range_of(slice.object) else {
-            return;
-        };
+        let range = slice.slot;
         let (len, cap) = (slice.len * slice.size, slice.cap * slice.size);
         let is_whole = slice.at.since(range.start()) <= 8 && cap >= range.len() / 8 * 7;
         if slice.len > slice.cap / SPARSE || !is_whole || !self.covers.is_first(slice.object) {
@@ -481,26 +481,25 @@ impl<'a> Walk<'a> {
 
     /// Takes values in a row on the list, where they retain enough and nobody has yet.
     fn row(&mut self, group: u32, at: Addr, typ: Addr, count: u64) {
-        let Some(head) = self.table().head(typ).filter(|head| head.ptr_bytes > 0) else {
+        let Some((size, true)) = self.fields.size(self.looker.table, typ) else {
             return;
         };
-        let Some(object) = self.looker.graph.object_at(at).filter(|_| count > 0) else {
+        let Some((object, range)) = self.looker.object(at.0).filter(|_| count > 0) else {
             return;
         };
-        let retained = self.retained(object);
-        if retained < LEAST_BYTES {
+        let room = range.end().0.saturating_sub(at.0) / size.max(1);
+        if room < count {
             return;
         }
-        let range = self.looker.graph.range_of(object).unwrap_or_default();
-        let room = range.end().0.saturating_sub(at.0) / head.size.max(1);
-        if room < count || !self.seen.insert(object) {
+        let retained = self.retained(object);
+        if retained < LEAST_BYTES || !self.seen.insert(object) {
             return;
         }
         self.is_cut |= count > MOST_ELEMENTS;
         let task = Task {
             at,
             typ,
-            size: head.size,
+            size,
             count: count.min(MOST_ELEMENTS),
             group,
         };
