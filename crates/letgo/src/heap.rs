@@ -8,6 +8,7 @@ use std::io::{ErrorKind, IsTerminal, Read as _};
 use anyhow::Result;
 use letgo_query::{Database, Limits};
 use letgo_report::SqlReport;
+use letgo_target::ReadMemory;
 
 use crate::cli::{HeapArgs, HeapOutput};
 use crate::complaint::Complaint;
@@ -106,7 +107,10 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     // What the graph took is gone from what is left.
     let limits = room::limits();
     let around = subject.around();
-    let report = heap_report(subject.program(), &mut reading, &around, depth, limits);
+    let memory = subject.counts();
+    let memory = memory.as_ref().map(|memory| &**memory as &dyn ReadMemory);
+    let program = subject.program();
+    let report = heap_report(program, &mut reading, &around, depth, memory, limits);
     drop(progress);
     output::heap(&report, args.output, terminal)
 }

@@ -3,12 +3,11 @@
 //! The same page for `letgo why` and `letgo heap`, whatever holders these would list.
 
 use anyhow::Result;
-use letgo_diagnose::Thresholds;
 
 use crate::cli::{FailOn, HoldArgs, TargetArgs};
 use crate::exit::Exit;
 use crate::heap::no_graph;
-use crate::inspect::{Depth, Options, Subject, beside, draw, heap_report, held, html_report, room};
+use crate::inspect::{Depth, Options, Subject, beside, draw, heap_report, html_report, room};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -47,18 +46,24 @@ pub fn run(
         || subject.second_look(&reading, why::WATCH, &progress),
         || {
             let program = subject.program();
-            let held = held(program, &reading);
+            let held = why::held_now(&subject, &reading);
             (held, draw(program, &reading, room::limits()))
         },
     );
     if let Some(second) = second {
         reading.saw(second);
     }
-    let plain = Thresholds::default();
-    let why = why::of_held(&subject, &mut reading, held, &plain, &progress);
+    let why = why::of_held(&subject, &mut reading, held, &progress);
     let around = subject.around();
     let program = subject.program();
-    let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, room::limits());
+    let heap = heap_report(
+        program,
+        &mut reading,
+        &around,
+        NO_HOLDERS,
+        None,
+        room::limits(),
+    );
     let report = html_report(program, &reading, why, heap, drawn);
     drop(progress);
     terminal.print(&letgo_report::html(&report)?)?;

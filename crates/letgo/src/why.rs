@@ -6,13 +6,15 @@ use std::time::Duration;
 use anyhow::Result;
 use letgo_diagnose::{Facts, Thresholds};
 use letgo_report::WhyReport;
+use letgo_target::ReadMemory;
 
 use crate::cli::{WhyArgs, WhyOutput};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
 use crate::inspect::{
-    Held, Hold, Options, Reading, Subject, beside, facts, goroutine_groups, held, why_report,
+    Groups, Held, Hold, Options, Reading, Subject, beside, facts, goroutine_groups, grown, held,
+    why_report,
 };
 use crate::output;
 use crate::progress::Progress;
@@ -53,7 +55,18 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
         return Err(Complaint::usage(wrong, "Leave --watch out").into());
     }
     let mut reading = subject.read(options, &progress)?;
-    let report = of(&subject, &mut reading, watch, &thresholds(args), &progress);
+    let held = held_beside(&subject, &mut reading, watch, &progress);
+    let groups = groups(&subject, &mut reading, &progress);
+    let held = match held {
+        Some(held) if args.watch.is_some() => Some(again(
+            &mut subject,
+            options,
+            (&mut reading, held),
+            &progress,
+        )),
+        held => held,
+    };
+    let report = told(&subject, &reading, groups, held, &thresholds(args));
     drop(progress);
     output::why(&report, args, terminal)
 }
@@ -68,51 +81,119 @@ fn thresholds(args: &WhyArgs) -> Thresholds {
     }
 }
 
-/// The report of a reading. Who holds what is found while what changes is watched.
+/// The report of a reading, which watched for that long what changes.
 pub fn of(
     subject: &Subject,
     reading: &mut Reading,
     watch: Option<Duration>,
-    thresholds: &Thresholds,
     progress: &Progress,
 ) -> WhyReport {
-    progress.step("finding out who holds what");
-    let (second, held) = beside(
-        || subject.second_look(reading, watch?, progress),
-        || held(subject.program(), reading),
-    );
-    if let Some(second) = second {
-        reading.saw(second);
-    }
-    of_held(subject, reading, held, thresholds, progress)
+    let held = held_beside(subject, reading, watch, progress);
+    of_held(subject, reading, held, progress)
 }
 
-/// The same, where it was watched and these variables hold most.
+/// The same, where it was watched and these hold most.
 pub fn of_held(
     subject: &Subject,
     reading: &mut Reading,
     held: Option<Held>,
-    thresholds: &Thresholds,
     progress: &Progress,
 ) -> WhyReport {
-    if let (Some(marked), Some(held)) = (&mut reading.marked, &held) {
-        marked.dominators = Some(held.took);
+    let groups = groups(subject, reading, progress);
+    told(subject, reading, groups, held, &Thresholds::default())
+}
+
+/// Who holds what, by a reading.
+pub fn held_now(subject: &Subject, reading: &Reading) -> Option<Held> {
+    let counts = subject.counts();
+    let counts = counts.as_ref().map(|memory| &**memory as &dyn ReadMemory);
+    held(subject.program(), reading, counts)
+}
+
+/// The same, found while it is watched what changes.
+fn held_beside(
+    subject: &Subject,
+    reading: &mut Reading,
+    watch: Option<Duration>,
+    progress: &Progress,
+) -> Option<Held> {
+    progress.step("finding out who holds what");
+    let (second, held) = beside(
+        || subject.second_look(reading, watch?, progress),
+        || held_now(subject, reading),
+    );
+    if let Some(second) = second {
+        reading.saw(second);
     }
+    held
+}
+
+/// Takes a second reading of who holds what. Where that cannot be had the report says so.
+fn again(
+    subject: &mut Subject,
+    options: Options,
+    (reading, held): (&mut Reading, Held),
+    progress: &Progress,
+) -> Held {
+    let later = subject.read(options, progress);
+    let why = match later {
+        Ok(later) => {
+            let window = later.at.duration_since(reading.at).unwrap_or_default();
+            let window_ns = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+            progress.step("finding out who holds what");
+            match held_now(subject, &later) {
+                Some(now) => {
+                    return Held {
+                        variables: grown(&held.variables, now.variables, window_ns),
+                        ..held
+                    };
+                }
+                None => no_graph(&later),
+            }
+        }
+        Err(complaint) => complaint.wrong,
+    };
+    reading.coverage.skip("which holders grow", why);
+    held
+}
+
+/// Why a second reading has no holders.
+fn no_graph(reading: &Reading) -> String {
+    let graph = |skip: &&letgo_target::Skip| skip.what == "the object graph";
+    let skipped = reading.coverage.skipped.iter().find(graph);
+    let why = skipped.map(|skip| skip.why.clone());
+    let why = why.or_else(|| reading.why.clone());
+    why.unwrap_or_else(|| "the second look has no object graph, or there is no room for it".into())
+}
+
+/// What goroutines do, and which can never run again.
+fn groups(subject: &Subject, reading: &mut Reading, progress: &Progress) -> Option<Groups> {
     progress.step("finding out what can still run");
     let memory = subject.as_it_is_now();
     let now = memory.as_ref().map(|memory| memory as _);
-    let groups = goroutine_groups(subject.program(), reading, now);
-    let (groups, outliving) = groups.map(|own| (own.all, own.outliving)).unzip();
-    let (holders, backlogs) = held.map(|own| (own.variables, own.backlogs)).unzip();
+    goroutine_groups(subject.program(), reading, now)
+}
+
+fn told(
+    subject: &Subject,
+    reading: &Reading,
+    groups: Option<Groups>,
+    held: Option<Held>,
+    thresholds: &Thresholds,
+) -> WhyReport {
     let around = subject.around();
     let program = subject.program();
-    let facts = Facts {
+    let (groups, outliving) = groups.map(|own| (own.all, own.outliving)).unzip();
+    let mut facts = Facts {
         goroutine_groups: groups,
         outliving,
-        holders,
-        backlogs,
         ..facts(program, reading, &around)
     };
+    if let Some(held) = held {
+        facts.holders = Some(held.variables);
+        facts.backlogs = Some(held.backlogs);
+        facts.containers = held.containers;
+    }
     let findings = letgo_diagnose::diagnose_with(&facts, thresholds);
     let process = subject.process();
     why_report(program, process, reading, &around, &facts, &findings)

@@ -129,7 +129,7 @@ impl Side {
         let memory = subject.as_it_is_now();
         let now = memory.as_ref().map(|memory| memory as _);
         let goroutines = goroutines_report(program, &mut reading, &around, now)?;
-        let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, limits);
+        let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, None, limits);
         let mut prints = reading.prints.take();
         let identity = Identity::of(program, &around, reading.at);
         let same = |side: &&mut Side| side.identity.is_same_process(&identity);

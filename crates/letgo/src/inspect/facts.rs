@@ -39,6 +39,7 @@ pub fn facts(program: &Program, reading: &Reading, around: &Surroundings) -> Fac
         outliving: None,
         backlogs: None,
         holders: None,
+        containers: None,
         threads: Threads {
             count: around.threads,
             runtime_count: census.threads.len() as u64,

@@ -134,7 +134,6 @@ impl Filed {
         labels.of = labelled.collect();
         labels
     }
-
     /// Its memory.
     pub fn view(&self) -> View {
         let facts = self.file.facts();

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use letgo_account::{Held, ReachClass, Reached};
 use letgo_heap::Limits;
 use letgo_report as out;
-use letgo_target::ResidentBytes;
+use letgo_target::{ReadMemory, ResidentBytes};
 
 use super::beside::beside;
+use super::contents::Inside;
 use super::holders::{Depth, holders};
 use super::report::taken;
 use super::roots::RootNames;
@@ -18,12 +19,14 @@ use super::{Marked, Program, Reading, Surroundings, target, types};
 use crate::own;
 
 /// What is in a heap and who holds it, found within `limits`, where any holder is asked for. Where
-/// dominators cannot be had, no holder is listed and the coverage says why.
+/// dominators cannot be had, no holder is listed and the coverage says why. `memory` is that of the
+/// program as it is now: how much is in containers.
 pub fn heap_report(
     program: &Program,
     reading: &mut Reading,
     around: &Surroundings,
     depth: Depth,
+    memory: Option<&dyn ReadMemory>,
     limits: Limits,
 ) -> out::HeapReport {
     let mut listed = (Vec::new(), None);
@@ -31,7 +34,7 @@ pub fn heap_report(
     if let Some(mut marked) = reading.marked.take() {
         let found = beside(
             || types::types(program, &marked),
-            || who_holds(program, reading, &marked, depth, limits),
+            || who_holds(program, reading, (&marked, memory), depth, limits),
         );
         types = found.0;
         let mut dominators = None;
@@ -76,7 +79,7 @@ type Holders = (
 fn who_holds(
     program: &Program,
     reading: &Reading,
-    marked: &Marked,
+    (marked, memory): (&Marked, Option<&dyn ReadMemory>),
     depth: Depth,
     limits: Limits,
 ) -> Option<Holders> {
@@ -88,7 +91,12 @@ fn who_holds(
     let graph = (&marked.graph, &marked.reachable);
     // Waits for the types, once who holds what is known.
     let types = |object| marked.type_name(program, object).map(str::to_owned);
-    let found = holders(graph, &names, &types, depth, limits);
+    let inside = memory.map(|memory| Inside {
+        program,
+        marked,
+        memory,
+    });
+    let found = holders(graph, &names, &types, inside, depth, limits);
     Some((found, started.elapsed()))
 }
 

@@ -10,6 +10,7 @@ use letgo_heap::{Count, Dominators, Graph, Held, Holder, Limits, ObjectId, Reach
 use letgo_report as out;
 use letgo_target::AddrRange;
 
+use super::contents::Inside;
 use super::roots::RootNames;
 use crate::inspect::room;
 
@@ -30,6 +31,8 @@ pub(super) struct Holders<'a> {
     names: &'a RootNames<'a>,
     /// The name of an object's type.
     types: &'a dyn Fn(ObjectId) -> Option<String>,
+    /// What says how much is in containers, where that can be read.
+    inside: Option<Inside<'a>>,
     dominators: Dominators<'a>,
     /// The largest of what each of those that are listed holds, and how many there are.
     children: HashMap<Holder, (Vec<Held>, u64)>,
@@ -49,6 +52,7 @@ pub(super) fn holders(
     (graph, reachable): (&Graph, &Reachable),
     names: &RootNames<'_>,
     types: &dyn Fn(ObjectId) -> Option<String>,
+    inside: Option<Inside<'_>>,
     depth: Depth,
     limits: Limits,
 ) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
@@ -65,6 +69,7 @@ pub(super) fn holders(
         graph,
         names,
         types,
+        inside,
         dominators,
         children: HashMap::new(),
         roots,
@@ -134,6 +139,7 @@ fn several() -> out::HolderRoot {
         function: None,
         type_name: None,
         stored_by: Vec::new(),
+        elements: None,
     }
 }
 
@@ -149,7 +155,7 @@ impl Holders<'_> {
         };
         let (children, children_rest) = self.children(held, level, range);
         Some(out::Holder {
-            root: (level == 0).then(|| root.map_or_else(several, |root| self.names.name(root))),
+            root: (level == 0).then(|| root.map_or_else(several, |root| self.root(root))),
             roots_more: if level == 0 {
                 roots.saturating_sub(1)
             } else {
@@ -159,6 +165,7 @@ impl Holders<'_> {
                 address: range.start().to_string(),
                 slot_bytes: range.len(),
                 type_name: (self.types)(object),
+                elements: self.inside.and_then(|inside| inside.of_object(object)),
             },
             retained_bytes: held.retained.bytes,
             retained_objects: held.retained.objects,
@@ -167,6 +174,13 @@ impl Holders<'_> {
             children,
             children_rest,
         })
+    }
+
+    fn root(&self, root: &Root) -> out::HolderRoot {
+        out::HolderRoot {
+            elements: self.inside.and_then(|inside| inside.of_root(root)),
+            ..self.names.name(root)
+        }
     }
 
     /// Finds what is listed of each of `objects`, a level at a time: each looks at all objects.

@@ -80,6 +80,7 @@ pub fn type_report(
                 address: range.start().to_string(),
                 slot_bytes: range.len(),
                 type_name: kinds.type_of(object).map(str::to_owned),
+                elements: None,
             },
             retained_bytes: bytes,
             retained_objects: objects,

@@ -207,6 +207,7 @@ impl Telling<'_> {
                 goroutine: None,
                 function: None,
                 type_name: None,
+                elements: None,
                 stored_by: Vec::new(),
             },
         }
@@ -222,6 +223,7 @@ impl Telling<'_> {
             address: range.start().to_string(),
             slot_bytes: range.len(),
             type_name: self.kinds.type_of(object).map(str::to_owned),
+            elements: None,
         }
     }
 

@@ -69,6 +69,7 @@ impl<'a> RootNames<'a> {
         let stored = part.and_then(|_| self.stored());
         let binary = &self.program.binary;
         HolderRoot {
+            elements: None,
             type_name: stored.and_then(|stored| stored.type_at(binary, linked)),
             stored_by: stored.map_or_else(Vec::new, |_| stored_by(binary, linked)),
             kind: kind(root.kind),

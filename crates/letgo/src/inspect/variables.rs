@@ -1,4 +1,5 @@
-//! [`held`]: the variables and channels that hold most of a heap, as the rules want to know them.
+//! [`held`]: the variables and channels that hold most of a heap, as the rules want to know them, and
+//! what their containers have beyond what they need.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -6,30 +7,36 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use letgo_diagnose as rules;
-use letgo_heap::{Count, Dominators, Graph, Holder, Root};
-use letgo_target::AddrRange;
+use letgo_heap::{Count, Dominators, Holder, Root};
+use letgo_report::HolderRoot;
+use letgo_target::{AddrRange, ReadMemory};
 
 use super::backlogs::backlogs;
+use super::contents::Inside;
 use super::owners::{OwnerKind, Owners};
 use super::roots::RootNames;
+use super::slack::{Look, containers};
 use super::{Program, Reading, room};
 
 /// How many are handed on.
-const MOST: usize = 10;
+const MOST: usize = 32;
 
-/// Who holds most.
-#[derive(Clone, Debug, Default)]
+/// Who holds most, and what of it nobody needs.
+#[derive(Debug, Default)]
 pub struct Held {
     /// The variables that hold most alone, the largest first.
     pub variables: Vec<rules::Holder>,
     /// Channels by type whose elements hold most, the largest first.
     pub backlogs: Vec<rules::Backlog>,
+    /// Containers with slack, where counts could be read.
+    pub containers: Option<rules::Containers>,
     /// How long it took to find them.
     pub took: Duration,
 }
 
 /// Who holds most; nothing where there is no graph, or no room or time for who holds what.
-pub fn held(program: &Program, reading: &Reading) -> Option<Held> {
+/// `memory` is that of the program as it is now: how much is in containers.
+pub fn held(program: &Program, reading: &Reading, memory: Option<&dyn ReadMemory>) -> Option<Held> {
     let started = Instant::now();
     let marked = reading.marked.as_ref()?;
     let (graph, names) = (&marked.graph, RootNames::new(program, &reading.census));
@@ -37,9 +44,31 @@ pub fn held(program: &Program, reading: &Reading) -> Option<Held> {
     let (options, weigh) = (room::options(room::limits()), weigh(reading));
     let groups = Some(owners.of_root.as_slice());
     let dominators = Dominators::of(graph, &marked.reachable, &options, groups, &weigh).ok()?;
+    let inside = memory.map(|memory| Inside {
+        program,
+        marked,
+        memory,
+    });
+    let containers = memory.map(|memory| {
+        let look = Look {
+            program,
+            marked,
+            names: &names,
+            memory,
+        };
+        containers(&look, &weigh, &dominators)
+    });
+    let firsts = firsts(graph.roots(), &owners);
+    let variables = largest(&owners, &dominators).into_iter();
+    let variables = variables.filter_map(|(number, retained)| {
+        let root = firsts.get(&number)?;
+        let elements = inside.and_then(|inside| inside.of_root(root));
+        Some(holder(names.name(root), retained, elements.as_ref()))
+    });
     Some(Held {
-        variables: largest(graph, &owners, &names, &dominators),
+        variables: variables.collect(),
         backlogs: backlogs(program, reading, marked, &dominators, &names),
+        containers,
         took: started.elapsed(),
     })
 }
@@ -64,17 +93,17 @@ fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
     }
 }
 
-/// The variables that retain most.
-fn largest(
-    graph: &Graph,
-    owners: &Owners,
-    names: &RootNames<'_>,
-    dominators: &Dominators<'_>,
-) -> Vec<rules::Holder> {
-    let mut firsts: HashMap<u32, &Root> = HashMap::new();
-    for (root, owner) in graph.roots().iter().zip(&owners.of_root) {
+/// The first root of each owner.
+fn firsts<'a>(roots: &'a [Root], owners: &Owners) -> HashMap<u32, &'a Root> {
+    let mut firsts = HashMap::new();
+    for (root, owner) in roots.iter().zip(&owners.of_root) {
         firsts.entry(*owner).or_insert(root);
     }
+    firsts
+}
+
+/// The variables that hold most, by number.
+fn largest(owners: &Owners, dominators: &Dominators<'_>) -> Vec<(u32, Count)> {
     let numbered = (0u32..).zip(&owners.all);
     // Dead goroutines and the like: other rules know them.
     let told = numbered.filter(|(_, owner)| {
@@ -85,27 +114,35 @@ fn largest(
         .collect();
     held.sort_by_key(|(number, retained)| (Reverse(retained.bytes), *number));
     held.truncate(MOST);
-    let holders = held.into_iter().filter_map(|(number, retained)| {
-        let named = names.name(firsts.get(&number)?);
-        // Without a name, one is known by who stores into it.
-        let of_runtime = |place: &letgo_report::Location| place.function.starts_with("runtime.");
-        let stored = !named.stored_by.is_empty();
-        if named.name.is_none() && stored && named.stored_by.iter().all(of_runtime) {
-            return None;
-        }
-        Some(rules::Holder {
-            is_named: named.name.is_some(),
-            name: named.name.or(named.place).unwrap_or_default(),
-            go_type: named.type_name,
-            resident_bytes: retained.bytes,
-            objects: retained.objects,
-            stored_by: named.stored_by.into_iter().map(location).collect(),
-        })
-    });
-    holders.collect()
+    held
 }
 
-fn location(place: letgo_report::Location) -> rules::Location {
+fn holder(
+    named: HolderRoot,
+    retained: Count,
+    elements: Option<&letgo_report::Elements>,
+) -> rules::Holder {
+    rules::Holder {
+        is_named: named.name.is_some(),
+        name: named.name.or(named.place).unwrap_or_default(),
+        go_type: named.type_name,
+        resident_bytes: retained.bytes,
+        objects: retained.objects,
+        stored_by: named.stored_by.into_iter().map(location).collect(),
+        elements: elements.map(|own| rules::Elements {
+            of: match own.of.as_str() {
+                "map" => rules::Counted::Entries,
+                "string" => rules::Counted::Bytes,
+                "chan" => rules::Counted::Messages,
+                _ => rules::Counted::Elements,
+            },
+            count: own.count,
+        }),
+        before: None,
+    }
+}
+
+pub(super) fn location(place: letgo_report::Location) -> rules::Location {
     rules::Location {
         function: place.function,
         file: place.file,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use letgo_diagnose::Thresholds;
 use letgo_linux::process::Use;
 use letgo_linux::system;
 use letgo_report::{Node, Unit, WhyReport};
@@ -120,8 +119,7 @@ fn once(bench: &Bench, version: &str, setting: &str) -> Result<Measured> {
     let progress = Progress::new(&Terminal::plain());
     let mut subject = Subject::Live(Box::new(Opened::open(patient.pid())?));
     let mut reading = subject.read(Options::default(), &progress)?;
-    let plain = Thresholds::default();
-    let report = why::of(&subject, &mut reading, None, &plain, &progress);
+    let report = why::of(&subject, &mut reading, None, &progress);
     std::thread::sleep(LATER);
     Ok(Measured {
         before,

@@ -41,7 +41,7 @@ fn dominators_beyond_their_budget_or_time_are_left_out_and_said() {
     for (limits, why) in [(usual, None), (budget, Some("1000")), (time, Some("time"))] {
         let mut reading = Reading::take(&mut opened, options, &progress).unwrap();
         let around = Surroundings::of(&opened.process);
-        let report = heap_report(&opened.program, &mut reading, &around, DEPTH, limits);
+        let report = heap_report(&opened.program, &mut reading, &around, DEPTH, None, limits);
         let mut said = report.taken.coverage.skipped.iter();
         let said = said.find(|skip| skip.what == "who holds what");
         let graph = report.taken.graph.as_ref().unwrap();
