@@ -34,8 +34,9 @@ use nix::unistd::gettid;
 
 /// The least of its kind: all of these come before all others.
 pub(super) const PRIORITY: libc::c_int = 1;
-/// The last of the others, so that nothing is lent any more once it is put back to.
-const LAST: libc::c_int = 19;
+/// What others usually have: nothing of worth is lent any more by who is put back to it, and who
+/// waits so for a processor to end by gets one soon.
+const USUAL: libc::c_int = 0;
 /// Nobody: no thread has this number.
 const NOBODY: u32 = 0;
 
@@ -95,8 +96,9 @@ pub(crate) fn can_lend() -> bool {
 }
 
 fn ready(tid: u32) -> Result<(), Errno> {
+    // One of a letgo that runs behind others may not, and stays there.
     // SAFETY: takes numbers only.
-    Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, tid, LAST) })?;
+    let _ = Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, tid, USUAL) });
     policy(tid, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, PRIORITY)
 }
 
