@@ -21,13 +21,7 @@ fn told(patient: &Patient) -> (Option<Value>, bool) {
     let output = why(Path::new(LETGO), patient.pid(), &[]).output().unwrap();
     let report = report_of(&output).unwrap();
     let findings = report.at("/findings").unwrap().as_array().unwrap();
-    let of = |id: &str| {
-        findings
-            .iter()
-            .filter(|one| one["id"] == id)
-            .cloned()
-            .next()
-    };
+    let of = |id: &str| findings.iter().find(|one| one["id"] == id).cloned();
     (of("channel-backlog"), of("global-holder").is_some())
 }
 
