@@ -61,35 +61,10 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     if let Some(question) = question {
         return ask(subject, reading, &question, args.output, progress);
     }
-    if let Some(wanted) = &args.path {
-        progress.step("finding out what leads there");
-        let around = subject.around();
-        let memory = subject.contents();
-        let is_redacted = subject.is_redacted();
-        let contents = memory.as_deref().map(|memory| Contents {
-            memory,
-            is_redacted,
-        });
-        let program = subject.program();
-        let report = path_report(program, &reading, &around, wanted, contents, room::limits())?;
-        drop(progress);
-        return output::path(&report, args.output, terminal);
+    if args.path.is_some() || args.type_name.is_some() {
+        return of_some(args, &subject, &reading, progress, terminal);
     }
     progress.step("finding out who holds what");
-    if let Some(name) = &args.type_name {
-        let around = subject.around();
-        let memory = subject.contents();
-        let is_redacted = subject.is_redacted();
-        let contents = memory.as_deref().map(|memory| Contents {
-            memory,
-            is_redacted,
-        });
-        let most = args.top as usize;
-        let (program, limits) = (subject.program(), room::limits());
-        let report = type_report(program, &reading, &around, name, contents, most, limits)?;
-        drop(progress);
-        return output::instances(&report, args.output, terminal);
-    }
     if matches!(args.output, HeapOutput::Pprof | HeapOutput::Folded) {
         let written = stacks_of(subject.program(), &reading, args.output)?;
         drop(progress);
@@ -113,6 +88,35 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     let report = heap_report(program, &mut reading, &around, depth, memory, limits);
     drop(progress);
     output::heap(&report, args.output, terminal)
+}
+
+/// Tells of one object, or of those of a type.
+fn of_some(
+    args: &HeapArgs,
+    subject: &Subject,
+    reading: &Reading,
+    progress: Progress,
+    terminal: &Terminal,
+) -> Result<Exit> {
+    let (program, around, limits) = (subject.program(), subject.around(), room::limits());
+    let memory = subject.contents();
+    let is_redacted = subject.is_redacted();
+    let contents = memory.as_deref().map(|memory| Contents {
+        memory,
+        is_redacted,
+    });
+    if let Some(wanted) = &args.path {
+        progress.step("finding out what leads there");
+        let report = path_report(program, reading, &around, wanted, contents, limits)?;
+        drop(progress);
+        return output::path(&report, args.output, terminal);
+    }
+    progress.step("finding out who holds what");
+    let (name, most) = (args.type_name.as_deref(), args.top as usize);
+    let name = name.unwrap_or_default();
+    let report = type_report(program, reading, &around, name, contents, most, limits)?;
+    drop(progress);
+    output::instances(&report, args.output, terminal)
 }
 
 /// Whether what is asked for goes together.

@@ -262,8 +262,8 @@ impl Holding<'_> {
         self.by_type(sums, |to, by| *to = more(*to, by))
     }
 
-    /// A number made of the name of an object's type, the same in each reading; `known` has those of
-    /// kinds that were asked for before.
+    /// A number made of the name of an object's type, the same in each reading; `known` has those
+    /// of kinds that were asked for before.
     fn type_number(&self, start: Addr, known: &RefCell<HashMap<u32, u32>>) -> u32 {
         let Some(object) = self.graph.object_at(start) else {
             return prints::NO_TYPE;

@@ -1,7 +1,7 @@
 //! [`Fields`]: what lies where in objects, in words: `.sessions`, `["alice"]`, `[3].conn`.
 //!
-//! A key of a map is read where there is memory to read, and is *map value* where not. Indices count
-//! from the start of the object, which is that of the slice unless that was cut.
+//! A key of a map is read where there is memory to read, and is *map value* where not. Indices
+//! count from the start of the object, which is that of the slice unless that was cut.
 
 use letgo_heap::{Key, ObjectId, Part, Place, Typed};
 use letgo_target::{Addr, ReadMemory};

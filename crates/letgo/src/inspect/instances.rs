@@ -90,7 +90,6 @@ pub fn type_report(
         }
     };
     let listed: Vec<out::Instance> = largest.into_iter().map(one).collect();
-    let beside = alive.count.saturating_sub(listed.len() as u64);
     Ok(out::TypeReport {
         schema: out::TypeReport::SCHEMA.into(),
         letgo: own::cost(),
@@ -99,8 +98,8 @@ pub fn type_report(
         type_name: name.to_owned(),
         reachable: alive,
         garbage,
+        more: alive.count.saturating_sub(listed.len() as u64),
         largest: listed,
-        more: beside,
     })
 }
 

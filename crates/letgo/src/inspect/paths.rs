@@ -50,19 +50,17 @@ pub fn path_report(
     limits: Limits,
 ) -> Result<out::PathReport, Complaint> {
     let Some(marked) = &reading.marked else {
-        return Err(Complaint::no_report(
-            "the object graph was not read",
-            "Leave --no-pause out",
-        ));
+        let wrong = "the object graph was not read";
+        return Err(Complaint::no_report(wrong, "Leave --no-pause out"));
     };
     let typed = marked.typed(program);
-    let shown = contents.filter(|contents| !contents.is_redacted);
+    let shown = contents.and_then(Contents::shown);
     let telling = Telling {
         names: RootNames::new(program, &reading.census),
         kinds: Kinds::new(program, marked),
         marked,
         contents,
-        fields: Fields::new(&typed, shown.map(|contents| contents.memory)),
+        fields: Fields::new(&typed, shown),
         groups: RefCell::default(),
         numbers: RefCell::default(),
     };

@@ -22,6 +22,13 @@ pub struct Contents<'a> {
     pub is_redacted: bool,
 }
 
+impl<'a> Contents<'a> {
+    /// The memory, where values in it may be shown.
+    pub fn shown(self) -> Option<&'a dyn ReadMemory> {
+        (!self.is_redacted).then_some(self.memory)
+    }
+}
+
 /// What is read.
 #[derive(Debug)]
 pub enum Subject {

@@ -1,9 +1,9 @@
 //! What is at the same place with the same contents as before, and who holds it.
 //!
 //! By size, contents and type: this tells that nobody wrote, not that nobody read. An address that
-//! was given to another object in between is told by its size, by other contents, or by another type
-//! where the types of both are known; one that was given to an object of the same type with the very
-//! same contents cannot be, and does not matter for what could be dropped.
+//! was given to another object in between is told by its size, by other contents, or by another
+//! type where the types of both are known; one that was given to an object of the same type with
+//! the very same contents cannot be, and does not matter for what could be dropped.
 
 use std::collections::{BTreeMap, HashMap};
 
