@@ -2,9 +2,10 @@
 //!
 //! The pause is the time that the kernel takes to copy the page table of anonymous memory, entry by
 //! entry, and the time to stop the threads. Both are longer where the target has to wait for a
-//! processor, as it does where no priority can be lent to it. How fast entries are copied and how long is waited is learnt from the reading of
-//! `smaps` that the prediction is made of (see [`super::pace`]). The memory is the copied page
-//! table, and a page for each one that the target writes to while the copy lives.
+//! processor, as it does where no priority can be lent to it. How fast entries are copied and how
+//! long is waited is learnt from the reading of `smaps` that the prediction is made of (see
+//! [`super::pace`]). The memory is the copied page table, and a page for each one that the target
+//! writes to while the copy lives.
 //!
 //! Nothing is stopped or changed for it.
 //!

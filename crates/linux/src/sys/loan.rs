@@ -1,4 +1,4 @@
-//! [`Lender`]: a priority of ours lent to a thread of a target, for as long as we live and no longer.
+//! [`Lender`]: a priority of ours lent to a thread of a target, for as long as we live at most.
 //!
 //! Who waits for a lock with priority inheritance lends its own priority to who holds it, and the
 //! kernel takes it back when the wait ends, of whatever it ends: our death is one of these. The
@@ -12,8 +12,8 @@
 //! Without the privilege (`CAP_SYS_NICE`, or `RLIMIT_RTPRIO`) nothing is lent. Before Linux 5.14
 //! neither: there such a wait would end by a clock that may be set back.
 //!
-//! Source: futex(2) `FUTEX_LOCK_PI2`; kernel/futex/pi.c `attach_to_pi_owner`, kernel/locking/rtmutex.c
-//! `rt_mutex_adjust_pi`; kernel/sched/core.c `sched_fork`.
+//! Source: futex(2) `FUTEX_LOCK_PI2`; kernel/futex/pi.c `attach_to_pi_owner`,
+//! kernel/locking/rtmutex.c `rt_mutex_adjust_pi`; kernel/sched/core.c `sched_fork`.
 
 #![allow(
     unsafe_code,
