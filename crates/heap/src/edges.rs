@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(edges.of(130), [1, 2, 3]);
         assert_eq!(edges.of(131), [3]);
         for number in [0, 2, 4, 63, 65, 199, 200, u32::MAX] {
-            assert_eq!(edges.of(number), [], "{number}");
+            assert!(edges.of(number).is_empty(), "{number}");
         }
         let nodes = [3, 64, 130, 131].map(|number| edges.node(number).unwrap());
         assert_eq!(nodes, [0, 1, 2, 3]);

@@ -168,15 +168,6 @@ fn check(made: &Made) {
         let bytes: u64 = own.iter().map(|id| Made::size(*id)).sum();
         assert_eq!(retained.bytes, bytes, "{id}: {made:?}");
     }
-    let mut under = Under::new(&holders);
-    for id in (0..made.objects).rev() {
-        // Of groups, that of finalizers is the last but the top.
-        let group = |group: &u32| dominates((made.objects + group) as usize, id as usize);
-        let group = (0..made.len() as u32 - made.objects - 1).find(group);
-        let group = group.filter(|_| all[id as usize]);
-        let top = made.len() as u32 - 1 - made.objects;
-        assert_eq!(under.group(id), Some(group.unwrap_or(top) as usize));
-    }
     let children =
         (0..made.len() as u32).map(|id| holders.all().filter(|(_, above)| *above == id).count());
     assert_eq!(children.sum::<usize>(), made.len() - 1);

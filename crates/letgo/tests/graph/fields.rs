@@ -65,7 +65,7 @@ fn ways_go_through_the_fields_that_the_program_has() {
     }
     for version in [OLDEST_GO, MIDDLE_GO, NEWEST_GO] {
         for kind in [Kind::plain(), Kind::stripped_pie()] {
-            let patient = patient(version, kind);
+            let patient = patient(version, kind.clone());
             let pid = patient.pid().to_string();
             // One reading for all.
             let dir = tempfile::tempdir().unwrap();
