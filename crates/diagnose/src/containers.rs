@@ -1,7 +1,7 @@
 //! [`Containers`]: memory of maps and slices that nothing in them needs, as plain data.
 //!
-//! Who looked is the caller; what was not looked at is in no sum. Sizes are bytes that are resident,
-//! where that is known.
+//! Who looked is the caller; what was not looked at is in no sum. Sizes are bytes that are
+//! resident, where that is known.
 
 use crate::finding::Location;
 
