@@ -30,8 +30,8 @@ pub fn draw(program: &Program, reading: &Reading, limits: Limits) -> Drawn {
     let Some(marked) = &reading.marked else {
         return Ok(None);
     };
-    let ((), drawn) = beside(
-        || drop(marked.typed(program)),
+    let (_, drawn) = beside(
+        || marked.typed(program),
         || draw_marked(program, reading, marked, limits),
     );
     drawn.map(Some)
