@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::traffic::Traffic;
 use crate::{OLDEST_WRITTEN, State, assert_restored, controls, may_write, patient};
 
-/// So often the threads may not stop in time, in one run.
+/// What letgo says where the machine leaves the program no time.
+const BUSY: [&str; 2] = ["did not stop within", "runs and does not end"];
+/// So often it may, in one run.
 const REFUSED_MOST: u32 = 2000;
 
 /// How often: releases, tunes.
@@ -19,15 +21,16 @@ fn times() -> (u32, u32) {
     }
 }
 
-/// As [`State::run`], again where the machine was too busy for the threads to stop in time: then
-/// nothing was done, and that is said.
+/// As [`State::run`], again where the machine was too busy for the threads to stop in time or for a
+/// GC to end: then nothing was done, and that is said.
 fn run(state: &State, verb: &str, pid: u32, args: &[&str], refused: &mut u32) -> (Value, i32) {
     loop {
         let output = state.output(verb, pid, args);
         let said = String::from_utf8_lossy(&output.stderr);
         // It may be broken at any of its words.
         let words: Vec<&str> = said.split_whitespace().collect();
-        if !words.join(" ").contains("did not stop within") {
+        let words = words.join(" ");
+        if !BUSY.iter().any(|why| words.contains(why)) {
             let code = output.status.code().unwrap();
             let json = serde_json::from_slice(&output.stdout);
             return (json.unwrap_or_else(|_| panic!("exit {code}: {said}")), code);
@@ -75,7 +78,7 @@ fn a_server_under_load_answers_every_request() {
         }
         eprintln!(
             "go{version}: {releases} releases, {tunes} tunes, {answered} requests answered; \
-             {refused} times the threads did not stop in time"
+             {refused} times the machine was too busy"
         );
         let left: Vec<_> = std::fs::read_dir(state.path()).unwrap().collect();
         assert!(left.len() <= 3, "{left:?}");
