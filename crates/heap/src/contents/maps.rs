@@ -255,11 +255,11 @@ fn small(bytes: u64, part: GoHead) -> MapParts {
 
 /// Buckets of a map that is made for so many entries.
 fn needed_buckets(entries: u64) -> u64 {
-    let mut buckets = 1u64;
-    while entries > SLOTS && entries > buckets.saturating_mul(LOAD_HALVES) / 2 {
-        buckets = buckets.saturating_mul(2);
+    if entries <= SLOTS {
+        return 1;
     }
-    buckets
+    let buckets = entries.saturating_mul(2).div_ceil(LOAD_HALVES);
+    buckets.checked_next_power_of_two().unwrap_or(u64::MAX)
 }
 
 /// Groups of a map that is made for so many entries: seven of eight slots may be in use.

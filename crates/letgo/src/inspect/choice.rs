@@ -108,8 +108,9 @@ fn allowed(predicted: Option<Duration>) -> Duration {
 /// What a stop should be allowed that was not done after `stood`.
 pub(super) fn enough(predicted: Option<Duration>, stood: Duration) -> Duration {
     let predicted = predicted.unwrap_or_default().saturating_mul(ALLOWANCE);
-    let rounds = predicted.max(stood * 2).div_duration_f64(ROUND).ceil();
-    ROUND.mul_f64(rounds).min(ASKED_MOST)
+    let least = predicted.max(stood.saturating_mul(2)).min(ASKED_MOST);
+    let rounds = least.as_nanos().div_ceil(ROUND.as_nanos());
+    ROUND.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
 }
 
 fn too_long(what: &str, pause: Duration, most: Duration) -> String {

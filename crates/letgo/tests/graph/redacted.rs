@@ -122,6 +122,12 @@ fn beside(file: &Path, other: &Path) -> Vec<String> {
     found
 }
 
+/// Without how much is in containers: counts are no pointers, and are left out.
+fn uncounted(mut differ: Vec<String>) -> Vec<String> {
+    differ.retain(|place| !place.contains("/elements: null and "));
+    differ
+}
+
 /// Objects in every way that the runtime knows of: what leads from one to the other is still there.
 #[test]
 fn a_redacted_snapshot_has_every_kind_of_pointer() {
@@ -138,7 +144,7 @@ fn a_redacted_snapshot_has_every_kind_of_pointer() {
         snap(&[&pid, "--stop=60000"], &plain);
         snap(&[&pid, "--stop=60000", "--redact"], &redacted);
         // Words that tell types (of interfaces, of closures) are no pointers, and are left out.
-        let mut differ = beside(&redacted, &plain);
+        let mut differ = uncounted(beside(&redacted, &plain));
         differ.retain(|place| !place.contains("/type") && !place.contains("/untyped"));
         assert_eq!(differ, [""; 0], "{version}");
     }
@@ -167,7 +173,8 @@ fn a_redacted_snapshot_has_the_shapes_and_no_contents() {
         assert_eq!(places_in(&plain), without, "{case}");
         assert_eq!(places_in(&redacted), BTreeSet::new(), "{case} --redact");
 
-        assert_eq!(beside(&redacted, &plain), [""; 0], "{case} --redact");
+        let differ = uncounted(beside(&redacted, &plain));
+        assert_eq!(differ, [""; 0], "{case} --redact");
         assert_eq!(beside(&contents, &plain), [""; 0], "{case} --contents");
         eprintln!("{case}: nothing is left of the text");
     }
