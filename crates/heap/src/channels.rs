@@ -1,9 +1,9 @@
 //! [`Channel`]: channels with something in their buffers, found while objects are read.
 //!
 //! A channel is an `hchan`; where its elements hold pointers, its buffer is an object of its own.
-//! An object is taken for one by its words, which are in hand only while objects are read: as large
-//! as an `hchan`, with a buffer that is an object, no fuller than it has room, of elements of a type
-//! that has just their size.
+//! An object is taken for one by its words, which are in hand only while objects are read: as
+//! large as an `hchan`, with a buffer that is an object, no fuller than it has room, of elements of
+//! a type that has just their size.
 //!
 //! Does not find channels of elements without pointers: their buffers hold nothing but themselves.
 //!

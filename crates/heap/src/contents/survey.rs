@@ -41,7 +41,8 @@ const LOT: usize = 512;
 /// Bytes that are gathered of os pages, not read by themselves.
 const PAGE: u64 = 4096;
 /// Slots for each entry from which a map is sparse, and elements that a slice has room for, for
-/// each that it has. Right after it grew a map has one entry for 2.5 slots, and a slice is half full.
+/// each that it has. Right after it grew a map has one entry for 2.5 slots, and a slice is half
+/// full.
 const SPARSE: u64 = 4;
 /// Bytes that one small value counts for: it is in an os page of which others have a part.
 const SMALL: u64 = 1 << 10;

@@ -221,13 +221,11 @@ impl Reading {
         let labels = runtime.labels(&*view.memory, &census.goroutines);
         let mut coverage = census.coverage.clone();
         let mut marked = None;
-        match view.check() {
-            Err(why) => coverage.skip("the object graph", why),
-            Ok(()) if graph => {
-                progress.step("copying objects and roots");
-                marked = copy(program, &runtime, &view, &census, &first, &mut coverage);
-            }
-            Ok(()) => {}
+        if let Err(why) = view.check() {
+            coverage.skip("the object graph", why);
+        } else if graph {
+            progress.step("copying objects and roots");
+            marked = copy(program, &runtime, &view, &census, &first, &mut coverage);
         }
         let wanted = contents && marked.is_some();
         let mut prints = wanted.then(|| prints(&view, &census, progress)).flatten();
@@ -242,9 +240,7 @@ impl Reading {
         };
         let (account, pause, again) =
             read.finish(&mut view, &mut marked, &mut coverage, progress)?;
-        if let (Some(prints), Some(marked)) = (&mut prints, &marked) {
-            prints.only(&marked.reachable);
-        }
+        keep_reachable(&mut prints, marked.as_ref());
         coverage.merge(account.coverage.clone());
         note_others(&program.others, &mut coverage);
         Ok(Reading {
@@ -373,6 +369,13 @@ fn prints(view: &View, census: &Census, progress: &Progress) -> Option<Prints> {
     }
     progress.step("reading what objects hold");
     Prints::read(census, &*view.memory, &view.residency)
+}
+
+/// Leaves out what nothing leads to.
+fn keep_reachable(prints: &mut Option<Prints>, marked: Option<&Marked>) {
+    if let (Some(prints), Some(marked)) = (prints, marked) {
+        prints.only(&marked.reachable);
+    }
 }
 
 /// The counters.

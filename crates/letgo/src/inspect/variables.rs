@@ -1,5 +1,5 @@
-//! [`held`]: the variables and channels that hold most of a heap, as the rules want to know them, and
-//! what their containers have beyond what they need.
+//! [`held`]: the variables and channels that hold most of a heap, as the rules want to know them,
+//! and what their containers have beyond what they need.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
