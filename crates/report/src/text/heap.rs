@@ -195,17 +195,35 @@ fn name(holder: &Holder) -> String {
             None => format!("object {}", holder.object.address),
         };
     };
-    let elements = root.elements.as_ref();
-    let root = match holder.roots_more {
-        0 => root_name(root),
-        others => format!("{}, and {}", root_name(root), more(others, "root")),
-    };
     // A map is counted beside its type, whichever of the two says it.
-    let own = holder.object.elements.as_ref();
-    let inside = inside(own.or(elements));
-    match &holder.object.type_name {
-        Some(name) => format!("{root}: {name}{inside}"),
-        None => format!("{root}{inside}"),
+    let elements = holder.object.elements.as_ref().or(root.elements.as_ref());
+    let mut name = format!("{}{}", holder_name(root), inside(elements));
+    if holder.roots_more > 0 {
+        name.push_str(&format!(", and {}", more(holder.roots_more, "root")));
+    }
+    match holder
+        .object
+        .type_name
+        .as_ref()
+        .filter(|own| !says(root, own))
+    {
+        Some(own) => format!("{name}: {own}"),
+        None => name,
+    }
+}
+
+/// Whether the type of a variable says already that such an object is what it leads to.
+fn says(root: &HolderRoot, object_type: &str) -> bool {
+    let variable = root.type_name.as_deref();
+    variable.is_some_and(|own| own.strip_prefix('*').unwrap_or(own) == object_type)
+}
+
+/// What leads to a holder; of a variable that has a name its place is left out.
+fn holder_name(root: &HolderRoot) -> String {
+    match (&root.kind, &root.name, &root.type_name) {
+        (HolderKind::Data | HolderKind::Bss, Some(name), Some(kind)) => format!("{name} {kind}"),
+        (HolderKind::Data | HolderKind::Bss, Some(name), None) => name.clone(),
+        _ => root_name(root),
     }
 }
 
@@ -445,6 +463,33 @@ mod tests {
             "main.sessions map[string]*main.Session, bss+0x1e40"
         );
         assert_eq!(stored_by(&root), None);
+    }
+
+    #[test]
+    fn a_variable_is_told_by_name_type_and_what_is_in_it() {
+        let text = |variable: &str, object: &str| {
+            let mut holder: Holder = serde_json::from_value(serde_json::json!({
+                "root": {"kind": "bss", "place": "bss+0x1e40", "name": "main.all"},
+                "roots_more": 1,
+                "object": {"address": "0xc000114000", "slot_bytes": 48},
+                "retained_bytes": 48, "retained_objects": 1, "share": 0.1,
+            }))
+            .unwrap();
+            holder.object.type_name = Some(object.into());
+            let root = holder.root.as_mut().unwrap();
+            root.type_name = Some(variable.into());
+            root.elements = Some(Elements {
+                of: "slice".into(),
+                count: 7,
+                capacity: Some(8),
+            });
+            name(&holder)
+        };
+        let said = "main.all []int, 7 elements, and 1 more root";
+        assert_eq!(text("[]int", "[]int"), said);
+        assert_eq!(text("[]int", "main.arena"), format!("{said}: main.arena"));
+        let said = "main.all *main.T, 7 elements, and 1 more root";
+        assert_eq!(text("*main.T", "main.T"), said);
     }
 
     #[test]
