@@ -172,12 +172,10 @@ fn branch(table: &mut Table<'_>, of: Of, holder: &Holder, stem: &str, below: &st
 }
 
 fn rest_row(rest: &Rest, noun: &str, stem: &str, of: Of) -> Vec<Cell> {
+    let share = rest.retained_bytes as f64 / of.reachable_bytes.max(1) as f64;
     vec![
         (Ink::Dim, units::bytes(rest.retained_bytes)),
-        (
-            Ink::Dim,
-            units::percent(rest.retained_bytes, of.reachable_bytes),
-        ),
+        (Ink::Dim, units::fraction(share)),
         (Ink::Dim, units::count(rest.retained_objects)),
         plain(""),
         (Ink::Dim, format!("{stem}{}", more(rest.count, noun))),
