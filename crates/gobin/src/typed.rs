@@ -19,6 +19,8 @@ mod flow;
 mod scan;
 mod value;
 
+use std::collections::BTreeSet;
+
 use letgo_target::{Addr, AddrRange, SliceMemory, read_bytes};
 
 use crate::types::Types;
@@ -122,14 +124,19 @@ impl GlobalTypes {
 
     /// Takes what another source says, which knows better.
     fn prefer(&mut self, better: GlobalTypes) {
-        // A variable that is known is known in all its words.
-        let known: Vec<AddrRange> = better.variables.iter().map(|one| one.range).collect();
+        // A variable whose type is known is known in all its words. Programs of up to Go 1.21 that C
+        // code is linked into have no addresses of types in their DWARF: only words are known then.
+        let described = better.variables.iter();
+        let described = described.filter(|one| one.descriptor.is_some());
+        let known: Vec<AddrRange> = described.map(|one| one.range).collect();
+        let said: BTreeSet<Addr> = better.pointees.iter().map(|own| own.0).collect();
         let covered = |word: Addr| {
             let next = known.partition_point(|range| range.start() <= word);
             let own = next.checked_sub(1).and_then(|index| known.get(index));
             own.is_some_and(|range| range.contains(word))
         };
-        self.pointees.retain(|own| !covered(own.0));
+        self.pointees
+            .retain(|own| !covered(own.0) && !said.contains(&own.0));
         self.pointees.extend(better.pointees);
         self.pointees.sort();
         self.variables = better.variables;
