@@ -124,8 +124,8 @@ impl GlobalTypes {
 
     /// Takes what another source says, which knows better.
     fn prefer(&mut self, better: GlobalTypes) {
-        // A variable whose type is known is known in all its words. Programs of up to Go 1.21 that C
-        // code is linked into have no addresses of types in their DWARF: only words are known then.
+        // A variable whose type is known is known in all its words. Programs of up to Go 1.21 that
+        // C's linker made have no addresses of types in their DWARF: only words are known then.
         let described = better.variables.iter();
         let described = described.filter(|one| one.descriptor.is_some());
         let known: Vec<AddrRange> = described.map(|one| one.range).collect();
