@@ -140,11 +140,31 @@ fn led(pid: u32) -> usize {
     statuses.filter(|(_, status)| led(status)).count()
 }
 
+/// Threads of a process that come before all usual ones.
+fn lent(pid: u32) -> usize {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return 0;
+    };
+    let stats = tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    let is_lent = |stat: &String| {
+        let words = stat
+            .rsplit_once(')')
+            .map(|(_, words)| words.split_whitespace());
+        let priority = words.and_then(|mut words| words.nth(15)?.parse::<i64>().ok());
+        priority.is_some_and(|priority| priority < 0)
+    };
+    stats.filter(is_lent).count()
+}
+
 /// Nothing is left of any copy, and the program does what it is told.
 fn is_unharmed(patient: &mut Patient, what: &str) {
     let pid = patient.pid();
     assert_eq!(copies_of(pid), [], "{what}");
     until(what, || led(pid) == 0);
+    // What was lent to its threads has ended, whoever was killed.
+    until(what, || lent(pid) == 0);
     let stats = stats(patient);
     assert_eq!(stats.get("failed"), 0, "{what}");
     assert_eq!(stats.get("corrupt"), 0, "{what}");

@@ -114,15 +114,20 @@ fn a_stop_says_what_it_expects_and_what_would_have_been_enough() {
     }
     let patient = Recipe::new("plain").arg("-mib=64").start().unwrap();
     let pid = patient.pid().to_string();
-    // Long enough on any machine, unless the time that is allowed does not follow what is expected.
     let (report, code) = json("why", &[&pid, "--stop"]);
     let taken = &report["taken"];
     assert_eq!(taken["method"], "stopped", "{taken}");
-    assert!(taken["pause_ns_predicted"].as_u64().unwrap() > 2_000_000);
+    let predicted = |taken: &Value| taken["pause_ns_predicted"].as_u64().unwrap();
+    let large = Recipe::new("plain").arg("-mib=512").start().unwrap();
+    let (more, _) = json("why", &[&large.pid().to_string(), "--stop"]);
+    assert!(
+        predicted(&more["taken"]) > predicted(taken),
+        "{taken} {more}"
+    );
     if code == 1 {
         assert!(taken["coverage"]["skipped"].to_string().contains("--stop="));
     }
-    // No machine reads 64 MiB in it; where it does not stop in time, there is no report at all.
+    // Few machines read 64 MiB in it; where it does not stop in time, there is no report at all.
     let output = letgo(&["why", &pid, "--stop=1", "-o", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -135,6 +140,7 @@ fn a_stop_says_what_it_expects_and_what_would_have_been_enough() {
             assert!(ms.parse::<u64>().unwrap() >= 100, "{skipped}");
         }
         3 => assert!(said.contains("did not stop"), "{said}"),
+        0 => {}
         other => panic!("exit {other}: {said}"),
     }
 }

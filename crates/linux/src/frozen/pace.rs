@@ -21,7 +21,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::Process;
-use crate::sys::loan::can_lend;
+use crate::sys::loan::Lender;
 
 /// Threads of the target whose state is looked at.
 const ASKED: usize = 64;
@@ -60,7 +60,7 @@ impl Pace {
             waited,
             crowd: others / processors,
             others: if all > 0.0 { others / all } else { 0.0 },
-            lent: can_lend(),
+            lent: Lender::to(process).is_some(),
         };
         (answer, pace)
     }

@@ -114,7 +114,7 @@ fn hold_and_wait(
         return (None, 0);
     }
     step("frozen.reap.stop");
-    let lender = Lender::new();
+    let lender = Lender::to(process);
     let began = Instant::now();
     if let Some(lender) = &lender {
         lender.lend(tid, CALL);

@@ -26,6 +26,8 @@ pub struct Limits {
     pub open_files: Option<Limit>,
     /// `RLIMIT_MEMLOCK`: bytes locked into memory.
     pub locked: Option<Limit>,
+    /// `RLIMIT_RTTIME`: microseconds of processor time without a sleep at a real-time priority.
+    pub realtime: Option<Limit>,
 }
 
 impl Limits {
@@ -39,6 +41,7 @@ impl Limits {
             processes: find("Max processes"),
             open_files: find("Max open files"),
             locked: find("Max locked memory"),
+            realtime: find("Max realtime timeout"),
         }
     }
 }
@@ -68,6 +71,7 @@ Max data size             unlimited            unlimited            bytes
 Max stack size            8388608              unlimited            bytes     
 Max processes             96364                96364                processes 
 Max address space         -3                   unlimited            bytes     
+Max realtime timeout      100000               unlimited            us        
 ";
 
     #[test]
@@ -81,5 +85,6 @@ Max address space         -3                   unlimited            bytes
         assert_eq!(limits.stack, Some(stack));
         assert_eq!(limits.address_space, None, "a negative number is nonsense");
         assert_eq!(limits.locked, None);
+        assert_eq!(limits.realtime.and_then(|own| own.soft), Some(100_000));
     }
 }

@@ -174,7 +174,9 @@ impl<'a> Holder<'a> {
 
     pub(crate) fn stop_all(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        self.lenders = (0..LENDERS).map_while(|_| Lender::new()).collect();
+        self.lenders = (0..LENDERS)
+            .map_while(|_| Lender::to(self.process))
+            .collect();
         self.seize_new()?;
         self.seize_ns = nanoseconds(started.elapsed());
         for _ in 0..LIST_LIMIT {
@@ -386,7 +388,7 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Gives the processor away at first, then sleeps, the longer the longer nothing came: the target's
+/// Gives the processor away at first, to others of its own priority, then sleeps, the longer the longer nothing came: the target's
 /// threads need it to stop, and a long fork is not to be woken into.
 pub(crate) fn pause(idle: u32) {
     match idle.checked_sub(SPINS) {

@@ -48,7 +48,10 @@ impl Haste {
         // One that has a policy of its own keeps it.
         // SAFETY: takes a number only.
         let usual = unsafe { libc::sched_getscheduler(0) } == libc::SCHED_OTHER;
-        let first = usual && loan::policy(tid, libc::SCHED_FIFO, loan::PRIORITY).is_ok();
+        // Where nothing can be lent, those that it waits for would come behind it.
+        let first = usual
+            && loan::is_known()
+            && loan::policy(tid, libc::SCHED_FIFO, loan::PRIORITY).is_ok();
         haste.first = first.then_some(tid);
         haste
     }

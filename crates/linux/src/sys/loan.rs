@@ -10,7 +10,9 @@
 //! led through it.
 //!
 //! Without the privilege (`CAP_SYS_NICE`, or `RLIMIT_RTPRIO`) nothing is lent. Before Linux 5.14
-//! neither: there such a wait would end by a clock that may be set back.
+//! neither: there such a wait would end by a clock that may be set back. Nor to a process that is
+//! allowed only so much time at such a priority (`RLIMIT_RTTIME`): what is lent counts, and may end
+//! it.
 //!
 //! Source: futex(2) `FUTEX_LOCK_PI2`; kernel/futex/pi.c `attach_to_pi_owner`,
 //! kernel/locking/rtmutex.c `rt_mutex_adjust_pi`; kernel/sched/core.c `sched_fork`.
@@ -32,6 +34,8 @@ use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::gettid;
 
+use crate::Process;
+
 /// The least of its kind: all of these come before all others.
 pub(super) const PRIORITY: libc::c_int = 1;
 /// What others usually have: nothing of worth is lent any more by who is put back to it, and who
@@ -49,8 +53,14 @@ pub(crate) struct Lender {
 }
 
 impl Lender {
-    /// Nothing where we may not, or the kernel cannot.
-    pub(crate) fn new() -> Option<Lender> {
+    /// One for threads of a process; nothing where we may not, the kernel cannot, or it might harm.
+    pub(crate) fn to(process: &Process) -> Option<Lender> {
+        let limits = process.limits().ok()?;
+        let is_free = limits.realtime.is_none_or(|limit| limit.soft.is_none());
+        is_free.then(Lender::new).flatten()
+    }
+
+    fn new() -> Option<Lender> {
         let over = Arc::new(AtomicBool::new(false));
         let (lend, asked) = channel();
         let (tell, told) = channel();
@@ -58,7 +68,7 @@ impl Lender {
         let lender = thread::Builder::new().name("letgo-lender".to_owned());
         let body = move || {
             let tid = gettid().as_raw().unsigned_abs();
-            let ready = ready(tid).is_ok() && lock(&AtomicU32::new(0), Duration::ZERO).is_ok();
+            let ready = is_known() && ready(tid).is_ok();
             let _ = tell.send(ready.then_some(tid));
             if ready {
                 run(&asked, &seen);
@@ -86,13 +96,14 @@ impl Drop for Lender {
     /// At once: who waits without a priority of its own lends none. The thread ends a little later.
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
-        let _ = policy(self.tid, libc::SCHED_OTHER, 0);
+        // To clear the flag would need a privilege that a limit does not give.
+        let _ = policy(self.tid, libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK, 0);
     }
 }
 
-/// Whether a priority can be lent here.
-pub(crate) fn can_lend() -> bool {
-    Lender::new().is_some()
+/// Whether the kernel has locks by which priorities are lent.
+pub(super) fn is_known() -> bool {
+    lock(&AtomicU32::new(NOBODY), Duration::ZERO).is_ok()
 }
 
 fn ready(tid: u32) -> Result<(), Errno> {
@@ -192,7 +203,8 @@ mod tests {
         assert!(becomes(child.id(), -2));
         lender.rest();
         assert!(becomes(child.id(), before));
-        lender.lend(child.id(), each);
+        // Its wait will not have ended by itself.
+        lender.lend(child.id(), Duration::from_secs(60));
         assert!(becomes(child.id(), -2));
         drop(lender);
         assert!(becomes(child.id(), before));
