@@ -23,8 +23,8 @@ pub struct Holder {
     pub stored_by: Vec<Location>,
     /// How much is in it, where it is a container.
     pub elements: Option<Elements>,
-    /// What it was some time before, where somebody looked twice.
-    pub before: Option<Before>,
+    /// What it was some time later, where somebody looked twice.
+    pub later: Option<Later>,
 }
 
 /// How much is in a container.
@@ -63,11 +63,13 @@ impl Elements {
     }
 }
 
-/// What a holder was at an earlier look.
+/// What a holder was at a later look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Before {
-    /// How long before.
+pub struct Later {
+    /// How much later.
     pub window_ns: u64,
+    /// By how many bytes all that is reachable had grown, whoever holds it.
+    pub heap_grew: u64,
     /// Resident bytes that it held alone.
     pub resident_bytes: u64,
     /// Objects that these were.

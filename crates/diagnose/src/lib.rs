@@ -40,7 +40,7 @@ pub use facts::{
 };
 pub use finding::{Confidence, Finding, Location, Remedy, Severity, Share};
 pub use group::{Change, GoroutineGroup, Outliving, Verdict};
-pub use holder::{Before, Counted, Elements, Holder};
+pub use holder::{Counted, Elements, Holder, Later};
 pub use settings::{Setting, settings};
 pub use thresholds::Thresholds;
 

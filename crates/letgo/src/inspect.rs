@@ -48,6 +48,7 @@ mod whereabouts;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use letgo_gobin::{BuildInfo, GoBinary, Image};
 use letgo_goruntime::{Goroutine, Light, Limits, Runtime};
@@ -172,22 +173,23 @@ impl Opened {
     /// A light reading of the runtime that was recognised before, and what goroutines do, without
     /// their stacks; these as far as all of them can be read.
     ///
-    /// No page is faulted in, as with [`Opened::light`].
+    /// No page is faulted in, as with [`Opened::light`]. The instant is that of the counters.
     ///
     /// # Errors
     /// A [`Complaint`] where the counters cannot be read.
     pub fn second_look(
         &self,
         runtime: &Runtime,
-    ) -> Result<(Light, Option<Vec<Goroutine>>), Complaint> {
+    ) -> Result<(Light, Instant, Option<Vec<Goroutine>>), Complaint> {
         let memory = self.resident_memory()?;
         let light = runtime.light(&memory);
         let light = light.map_err(|error| complaints::of_runtime(&error))?;
+        let at = Instant::now();
         let goroutines = runtime.goroutines(&memory, &Limits::default());
         // Another program now, it has another runtime.
         let told = |error| complaints::of_process(&error);
         self.process.verify().map_err(told)?;
-        Ok((light, goroutines.ok().flatten()))
+        Ok((light, at, goroutines.ok().flatten()))
     }
 
     /// The process's memory, without what was swapped out.

@@ -138,16 +138,10 @@ fn again(
     let later = subject.read(options, progress);
     let why = match later {
         Ok(later) => {
-            let window = later.at.duration_since(reading.at).unwrap_or_default();
-            let window_ns = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+            let window_ns = reading.before(&later);
             progress.step("finding out who holds what");
             match held_now(subject, &later) {
-                Some(now) => {
-                    return Held {
-                        variables: grown(&held.variables, now.variables, window_ns),
-                        ..held
-                    };
-                }
+                Some(now) => return grown(held, &now, window_ns),
                 None => no_graph(&later),
             }
         }

@@ -7,7 +7,7 @@ use crate::backlog::Backlog;
 use crate::containers::{ContainerGroup, Containers, Slack};
 use crate::facts::Facts;
 use crate::group::{Change, GoroutineGroup, Outliving, Verdict};
-use crate::holder::{Before, Holder};
+use crate::holder::{Holder, Later};
 use crate::testing::{
     MIB, container, edited, find, healthy, rates, receivers, spans, spiral, with_graph, with_groups,
 };
@@ -228,12 +228,13 @@ fn boundaries_of_holders() -> Vec<Boundary> {
         }]),
         ..healthy()
     };
-    let grown = |before: u64, bytes: u64| {
+    let grown = |bytes: u64, later: u64| {
         let mut facts = held(bytes);
         for holder in facts.holders.iter_mut().flatten() {
-            holder.before = Some(Before {
+            holder.later = Some(Later {
                 window_ns: SECOND,
-                resident_bytes: before,
+                heap_grew: u64::MAX,
+                resident_bytes: later,
                 objects: 1,
                 elements: None,
             });

@@ -67,7 +67,7 @@ pub(crate) fn pinned(case: &Case<'_>) -> Vec<Draft> {
                 group.place(),
                 words::bytes(slack.bytes)
             );
-            Draft::new(Confidence::Proven, title)
+            Draft::new(Confidence::Likely, title)
                 .evidence(format!(
                     "They cover {} of {} that they were cut out of, and nothing else points there.",
                     words::bytes(slack.used),
@@ -94,7 +94,7 @@ pub(crate) fn roomy(case: &Case<'_>) -> Vec<Draft> {
                 group.place(),
                 words::bytes(slack.bytes)
             );
-            Draft::new(Confidence::Proven, title)
+            Draft::new(Confidence::Likely, title)
             .evidence(format!(
                 "{} of {} are in use; each has room for four times what is in it, or more.",
                 words::bytes(slack.used),

@@ -1,13 +1,14 @@
-//! `growing-holder`: variables that hold more than they did at an earlier look.
+//! `growing-holder`: variables that hold more at a second look than they did at the first.
 //!
 //! What a variable holds is what only it leads to, at both looks: garbage is in neither, so that
-//! when a GC ran makes no difference. Two looks do not tell growth from a swing: a cache that fills
+//! when a GC ran makes no difference. It holds more as well where somebody else has let go of what
+//! both led to: so no variable is told to have grown by more than all that is reachable has. Two looks do not tell growth from a swing: a cache that fills
 //! and is emptied in turn may be told as well, as possible.
 
 use crate::draft::{Case, Draft};
 use crate::finding::{Confidence, Severity};
 use crate::herd;
-use crate::holder::{Before, Holder};
+use crate::holder::{Holder, Later};
 use crate::words;
 
 /// Holders that are told.
@@ -17,50 +18,50 @@ const MINUTE: f64 = 60e9;
 
 /// Variables that hold more and more.
 pub(crate) fn holders(case: &Case<'_>) -> Vec<Draft> {
-    let looked = |holder: &'_ Holder| holder.before;
     let all = case.facts.holders.iter().flatten();
-    let mut grown: Vec<(&Holder, Before, u64)> = all
+    let mut grown: Vec<(&Holder, Later, u64)> = all
         .filter_map(|holder| {
-            let before = looked(holder)?;
-            let grown = holder.resident_bytes.checked_sub(before.resident_bytes)?;
-            Some((holder, before, grown))
+            let later = holder.later?;
+            let grown = later.resident_bytes.checked_sub(holder.resident_bytes)?;
+            Some((holder, later, grown.min(later.heap_grew)))
         })
-        .filter(|(_, before, grown)| {
-            let share = case.thresholds.holder_grew * words::float(before.resident_bytes);
+        .filter(|(holder, _, grown)| {
+            let share = case.thresholds.holder_grew * words::float(holder.resident_bytes);
             *grown >= case.thresholds.least_bytes && words::float(*grown) >= share
         })
         .collect();
     grown.sort_by_key(|(holder, _, grown)| (std::cmp::Reverse(*grown), &holder.name));
     let told = grown.into_iter().take(MOST);
-    told.map(|(holder, before, grown)| draft(case, holder, before, grown))
+    told.map(|(holder, later, grown)| draft(case, holder, later, grown))
         .collect()
 }
 
-fn draft(case: &Case<'_>, holder: &Holder, before: Before, grown: u64) -> Draft {
-    let window = words::float(before.window_ns.max(1));
+/// What came is not in the account, which is of the first look: its bytes are what was held then.
+fn draft(case: &Case<'_>, holder: &Holder, later: Later, grown: u64) -> Draft {
+    let window = words::float(later.window_ns.max(1));
     let per_minute = |count: u64| words::whole(words::float(count) * MINUTE / window);
     let title = format!(
         "{} grew by {} in {}, {} a minute",
         holder.words(),
         words::bytes(grown),
-        words::span(before.window_ns),
+        words::span(later.window_ns),
         words::bytes(per_minute(grown)),
     );
-    let more = holder.objects.saturating_sub(before.objects);
-    Draft::new(confidence(holder, before), title)
+    let more = later.objects.saturating_sub(holder.objects);
+    Draft::new(confidence(case, holder, later), title)
         .least(Severity::Low)
         .most(Severity::Medium)
-        .claim(case.objects(), grown)
-        .count(more)
+        .claim(case.objects(), holder.resident_bytes)
+        .count(holder.objects)
         .holder(holder.name.clone())
         .location(holder.stored_by.first())
         .evidence(format!(
             "It alone held {} at the first look and {} at the second, {} more.",
-            words::bytes(before.resident_bytes),
             words::bytes(holder.resident_bytes),
+            words::bytes(later.resident_bytes),
             words::counted(more, "object"),
         ))
-        .maybe(counted(holder, before, per_minute))
+        .maybe(counted(holder, later, per_minute))
         .maybe(stores(holder))
         .evidence("Two looks cannot tell growth from a swing: look again for longer.")
         .remedy(
@@ -75,19 +76,22 @@ fn draft(case: &Case<'_>, holder: &Holder, before: Before, grown: u64) -> Draft 
         )
 }
 
-/// Entries that become more are no values that become larger for a while.
-fn confidence(holder: &Holder, before: Before) -> Confidence {
-    match (holder.elements, before.elements) {
-        (Some(now), Some(then)) if now.of == then.of && now.count > then.count => {
-            Confidence::Likely
-        }
-        _ => Confidence::Possible,
+/// Entries that become more are no values that become larger for a while: as many more as bytes.
+fn confidence(case: &Case<'_>, holder: &Holder, later: Later) -> Confidence {
+    let (Some(now), Some(then)) = (later.elements, holder.elements) else {
+        return Confidence::Possible;
+    };
+    let more = words::float(now.count.saturating_sub(then.count));
+    let least = case.thresholds.holder_grew * words::float(then.count);
+    match now.of == then.of && more > 0.0 && more >= least {
+        true => Confidence::Likely,
+        false => Confidence::Possible,
     }
 }
 
 /// `1,200 entries became 1,800, 1,200 a minute.`
-fn counted(holder: &Holder, before: Before, per_minute: impl Fn(u64) -> u64) -> Option<String> {
-    let (now, then) = (holder.elements?, before.elements?);
+fn counted(holder: &Holder, later: Later, per_minute: impl Fn(u64) -> u64) -> Option<String> {
+    let (now, then) = (later.elements?, holder.elements?);
     if now.of != then.of {
         return None;
     }
@@ -135,17 +139,18 @@ mod tests {
             name: "main.cache".into(),
             is_named: true,
             go_type: Some("map[string]*main.Session".into()),
-            resident_bytes: after_mib * MIB,
-            objects: 3000,
+            resident_bytes: before_mib * MIB,
+            objects: 2000,
             stored_by: place("main.(*Store).Put", "store.go", 41)
                 .into_iter()
                 .collect(),
-            elements: entries(1800),
-            before: Some(Before {
+            elements: entries(1200),
+            later: Some(Later {
                 window_ns: 30_000_000_000,
-                resident_bytes: before_mib * MIB,
-                objects: 2000,
-                elements: entries(1200),
+                heap_grew: 1 << 40,
+                resident_bytes: after_mib * MIB,
+                objects: 3000,
+                elements: entries(1800),
             }),
         };
         Facts {
@@ -166,7 +171,35 @@ mod tests {
             "1,200 entries became 1,800, 1,200 a minute."
         );
         assert_eq!(finding.confidence, Confidence::Likely);
-        assert_eq!(finding.bytes, 24 * MIB);
+        assert_eq!(finding.bytes, 36 * MIB, "what was held at the first look");
+    }
+
+    #[test]
+    fn what_somebody_else_let_go_of_is_no_growth() {
+        let mut facts = grown(36, 600);
+        for later in facts
+            .holders
+            .iter_mut()
+            .flatten()
+            .filter_map(|own| own.later.as_mut())
+        {
+            later.heap_grew = MIB;
+        }
+        assert_eq!(find(&facts, "growing-holder"), None);
+        for later in facts
+            .holders
+            .iter_mut()
+            .flatten()
+            .filter_map(|own| own.later.as_mut())
+        {
+            later.heap_grew = 10 * MIB;
+        }
+        let finding = find(&facts, "growing-holder").expect("grew");
+        assert!(
+            finding.title.contains("grew by 10.0 MiB in"),
+            "{}",
+            finding.title
+        );
     }
 
     #[test]
@@ -176,7 +209,7 @@ mod tests {
         }
         let mut once = grown(36, 60);
         for holder in once.holders.iter_mut().flatten() {
-            holder.before = None;
+            holder.later = None;
         }
         assert_eq!(find(&once, "growing-holder"), None);
     }
@@ -185,7 +218,7 @@ mod tests {
     fn values_that_become_larger_are_only_possible() {
         let mut facts = grown(36, 60);
         for holder in facts.holders.iter_mut().flatten() {
-            holder.elements = entries(1200);
+            holder.elements = entries(1800);
         }
         let finding = find(&facts, "growing-holder").expect("grew");
         assert_eq!(finding.confidence, Confidence::Possible);

@@ -1,25 +1,33 @@
-//! [`grown`]: holders at a second look, beside what they were at the first.
+//! [`grown`]: holders of a first look, with what they were at a second.
 //!
 //! A holder is known again by its name, or its place: both are of the executable, not of the heap.
 
 use std::collections::HashMap;
 
-use letgo_diagnose::{Before, Holder};
+use letgo_diagnose::{Holder, Later};
 
-/// The holders of the second look, `window_ns` after the first. One that was not among the largest
-/// at the first look has no earlier figure: what it was is not known.
-pub fn grown(first: &[Holder], second: Vec<Holder>, window_ns: u64) -> Vec<Holder> {
-    let known: HashMap<&str, &Holder> = first.iter().map(|one| (one.name.as_str(), one)).collect();
+use super::variables::Held;
+
+/// Who holds what at the first look, whose account is told; the second was `window_ns` later. What
+/// a variable is that is not among the largest any more is not known.
+pub fn grown(first: Held, second: &Held, window_ns: u64) -> Held {
+    let heap_grew = second.reachable_bytes.saturating_sub(first.reachable_bytes);
+    let all = second.variables.iter();
+    let known: HashMap<&str, &Holder> = all.map(|one| (one.name.as_str(), one)).collect();
     let add = |holder: Holder| {
-        let before = known.get(holder.name.as_str()).map(|before| Before {
+        let later = known.get(holder.name.as_str()).map(|later| Later {
             window_ns,
-            resident_bytes: before.resident_bytes,
-            objects: before.objects,
-            elements: before.elements,
+            heap_grew,
+            resident_bytes: later.resident_bytes,
+            objects: later.objects,
+            elements: later.elements,
         });
-        Holder { before, ..holder }
+        Holder { later, ..holder }
     };
-    second.into_iter().map(add).collect()
+    Held {
+        variables: first.variables.into_iter().map(add).collect(),
+        ..first
+    }
 }
 
 #[cfg(test)]
@@ -33,14 +41,20 @@ mod tests {
             resident_bytes,
             ..Holder::default()
         };
-        let first = [holder("main.a", 10), holder("main.b", 5)];
-        let second = vec![holder("main.b", 9), holder("main.c", 3)];
-        let grown = grown(&first, second, 7);
-        let before = |at: usize| grown.get(at).and_then(|own| own.before);
+        let held = |variables: Vec<Holder>, reachable_bytes: u64| Held {
+            variables,
+            reachable_bytes,
+            ..Held::default()
+        };
+        let first = held(vec![holder("main.a", 10), holder("main.b", 5)], 20);
+        let second = held(vec![holder("main.b", 9), holder("main.c", 3)], 22);
+        let grown = grown(first, &second, 7).variables;
+        let later = |at: usize| grown.get(at).and_then(|own| own.later);
+        assert_eq!(later(0), None);
         assert_eq!(
-            before(0).map(|own| (own.resident_bytes, own.window_ns)),
-            Some((5, 7))
+            later(1).map(|own| (own.resident_bytes, own.window_ns, own.heap_grew)),
+            Some((9, 7, 2))
         );
-        assert_eq!(before(1), None);
+        assert_eq!(grown.len(), 2);
     }
 }

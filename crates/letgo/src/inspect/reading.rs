@@ -276,8 +276,21 @@ impl Reading {
     pub fn second_look(&self, opened: &Opened, time: Duration, progress: &Progress) -> Second {
         wait(self.first_at, time, progress);
         let looked = opened.second_look(&self.runtime);
-        let window = u64::try_from(self.first_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Second(looked.map(|(light, later)| (light, later, window)))
+        Second(looked.map(|(light, at, later)| (light, later, self.until(at))))
+    }
+
+    /// Nanoseconds from here to an instant.
+    fn until(&self, at: Instant) -> u64 {
+        let window = at.saturating_duration_since(self.first_at);
+        u64::try_from(window.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Takes what another reading, made later, did to the target; answers how many nanoseconds
+    /// later it was.
+    pub fn before(&mut self, later: &Reading) -> u64 {
+        self.pause.ns_max = self.pause.ns_max.max(later.pause.ns_max);
+        self.pause.expired |= later.pause.expired;
+        self.until(later.first_at)
     }
 
     /// Takes what was seen then.

@@ -30,6 +30,8 @@ pub struct Held {
     pub backlogs: Vec<rules::Backlog>,
     /// Containers with slack, where counts could be read.
     pub containers: Option<rules::Containers>,
+    /// Bytes of the slots of all that is reachable.
+    pub reachable_bytes: u64,
     /// How long it took to find them.
     pub took: Duration,
 }
@@ -61,7 +63,9 @@ pub fn held(program: &Program, reading: &Reading, memory: Option<&dyn ReadMemory
     let firsts = firsts(graph.roots(), &owners);
     let variables = largest(&owners, &dominators).into_iter();
     let variables = variables.filter_map(|(number, retained)| {
-        let root = firsts.get(&number)?;
+        let (root, words) = firsts.get(&number)?;
+        // Of one word among several the count is not the variable's.
+        let inside = inside.filter(|_| *words == 1);
         let elements = inside.and_then(|inside| inside.of_root(root));
         Some(holder(names.name(root), retained, elements.as_ref()))
     });
@@ -69,6 +73,7 @@ pub fn held(program: &Program, reading: &Reading, memory: Option<&dyn ReadMemory
         variables: variables.collect(),
         backlogs: backlogs(program, reading, marked, &dominators, &names),
         containers,
+        reachable_bytes: marked.reachable.all.bytes,
         took: started.elapsed(),
     })
 }
@@ -93,11 +98,11 @@ fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
     }
 }
 
-/// The first root of each owner.
-fn firsts<'a>(roots: &'a [Root], owners: &Owners) -> HashMap<u32, &'a Root> {
+/// The first root of each owner, and how many it has.
+fn firsts<'a>(roots: &'a [Root], owners: &Owners) -> HashMap<u32, (&'a Root, u32)> {
     let mut firsts = HashMap::new();
     for (root, owner) in roots.iter().zip(&owners.of_root) {
-        firsts.entry(*owner).or_insert(root);
+        firsts.entry(*owner).or_insert((root, 0)).1 += 1;
     }
     firsts
 }
@@ -138,7 +143,7 @@ fn holder(
             },
             count: own.count,
         }),
-        before: None,
+        later: None,
     }
 }
 
