@@ -69,6 +69,22 @@ pub(crate) struct Looker<'a> {
     pub(crate) weigh: &'a dyn Fn(AddrRange) -> u64,
 }
 
+impl<'a> Looker<'a> {
+    pub(crate) fn new(
+        graph: &'a Graph,
+        table: &'a TypeTable,
+        memory: &'a dyn ReadMemory,
+        weigh: &'a dyn Fn(AddrRange) -> u64,
+    ) -> Looker<'a> {
+        Looker {
+            graph,
+            table,
+            memory,
+            weigh,
+        }
+    }
+}
+
 impl Graph {
     /// How much is in the container whose first word is a variable's at `at`, of which the
     /// executable says what it points to (types by their addresses in the target). `weigh` is as
@@ -84,12 +100,7 @@ impl Graph {
         pointee: Pointee,
     ) -> Option<Content> {
         let kinds = self.copied.seeds.lock();
-        let looker = Looker {
-            graph: self,
-            table: &kinds.table,
-            memory,
-            weigh,
-        };
+        let looker = Looker::new(self, &kinds.table, memory, weigh);
         let words = looker.words(at, SLICE_BYTES)?;
         match pointee {
             Pointee::Map(of) => looker.map(Addr(word(&words, 0)), of),
@@ -117,12 +128,7 @@ impl Graph {
         let what = typed.what(of)?;
         let at = self.range_of(object)?.start();
         let kinds = self.copied.seeds.lock();
-        let looker = Looker {
-            graph: self,
-            table: &kinds.table,
-            memory,
-            weigh,
-        };
+        let looker = Looker::new(self, &kinds.table, memory, weigh);
         match what {
             What::Map(map) => looker.map(at, map),
             What::Chan(_) => looker.chan(at),

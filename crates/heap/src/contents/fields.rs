@@ -61,6 +61,8 @@ pub(crate) struct Fields {
     sizes: FxHashMap<Addr, Option<(u64, bool)>>,
     /// `sync.poolLocal`, once it was looked for.
     local: Option<Option<Addr>>,
+    /// Fields were left out: too many, or too deep.
+    pub(crate) is_cut: bool,
 }
 
 impl Fields {
@@ -93,9 +95,9 @@ impl Fields {
         into: &mut Vec<Field>,
         depth: u32,
     ) {
-        let head = table
-            .head(typ)
-            .filter(|head| head.ptr_bytes > 0 && depth > 0);
+        let head = table.head(typ).filter(|head| head.ptr_bytes > 0);
+        self.is_cut |= head.is_some() && depth == 0;
+        let head = head.filter(|_| depth > 0);
         let Some(found) = head.and_then(|_| table.get(typ)) else {
             return;
         };
@@ -106,6 +108,7 @@ impl Fields {
             (GoKind::Array, GoShape::Array { elem, len }) => {
                 let size = table.head(elem).map_or(0, |elem| elem.size);
                 let name = format!("{name}[]");
+                self.is_cut |= len > MOST_ELEMENTS;
                 for number in 0..len.min(MOST_ELEMENTS) {
                     let at = at.saturating_add(number.saturating_mul(size));
                     self.flatten(table, elem, at, &name, into, depth - 1);
@@ -120,13 +123,15 @@ impl Fields {
             (GoKind::Interface, _) => Header::Interface,
             _ => return,
         };
-        if into.len() < MOST {
-            into.push(Field {
-                offset: at,
-                header,
-                name: name.to_owned(),
-            });
+        if into.len() >= MOST {
+            self.is_cut = true;
+            return;
         }
+        into.push(Field {
+            offset: at,
+            header,
+            name: name.to_owned(),
+        });
     }
 
     fn structure(

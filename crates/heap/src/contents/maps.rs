@@ -73,9 +73,7 @@ pub struct MapParts {
     pub slots: u64,
     /// Bytes of the memory that they are in, as weighed.
     pub bytes: u64,
-    /// Slots that a map made anew for the same entries would have.
-    pub needed_slots: u64,
-    /// Bytes of these.
+    /// Bytes of the slots that a map made anew for the same entries would have.
     pub needed_bytes: u64,
     /// It grows right now, and has its old slots as well.
     pub grows: bool,
@@ -159,7 +157,6 @@ impl Looker<'_> {
         let parts = MapParts {
             slots: buckets * SLOTS,
             bytes,
-            needed_slots: needed * SLOTS,
             needed_bytes: (needed + spare).saturating_mul(part.size),
             grows: old != 0,
         };
@@ -194,7 +191,6 @@ impl Looker<'_> {
         let parts = MapParts {
             slots,
             bytes: bytes.sum(),
-            needed_slots: needed * SLOTS,
             needed_bytes: needed.saturating_mul(part.size),
             grows: false,
         };
@@ -206,7 +202,8 @@ impl Looker<'_> {
         let bytes = self.words(directory, len * 8)?;
         let all = bytes.chunks_exact(8).map(|own| Addr(word(own, 0)));
         let mut tables: Vec<Addr> = all.collect();
-        // Several places in a row lead to one that is not as deep.
+        // Several places lead to one that is not as deep.
+        tables.sort_unstable();
         tables.dedup();
         Some(tables)
     }
@@ -231,7 +228,11 @@ impl Looker<'_> {
                 places.push((Addr(word(table, GROUPS)), capacity / SLOTS));
             }
         }
-        (used == entries).then_some((slots, places))
+        // No two tables have the same slots.
+        places.sort_unstable();
+        let is_twice = |pair: &[(Addr, u64)]| matches!(pair, [one, next] if one.0 == next.0);
+        let is_sane = used == entries && !places.windows(2).any(is_twice);
+        is_sane.then_some((slots, places))
     }
 
     /// Bytes of the object that so many buckets or groups are in, as weighed.
@@ -247,7 +248,6 @@ fn small(bytes: u64, part: GoHead) -> MapParts {
     MapParts {
         slots: SLOTS,
         bytes,
-        needed_slots: SLOTS,
         needed_bytes: part.size,
         grows: false,
     }

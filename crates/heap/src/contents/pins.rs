@@ -5,7 +5,9 @@
 //! rest is proven by counting: every pointer to the object, in other objects and in roots, is one
 //! of the headers that were looked at.
 //!
-//! What lies between two headers of one object counts as covered: less is said than could be.
+//! What lies between two headers of one object counts as covered: less is said than could be. Room
+//! behind the length of a slice is its own only where no other header and no other pointer leads to
+//! its array, which is known when all headers were looked at.
 //!
 //! Does not find headers (see `survey`).
 
@@ -28,16 +30,28 @@ pub struct Pins {
     pub objects: u64,
     /// Bytes of their slots.
     pub object_bytes: u64,
+    /// Bytes that headers cover, resident or not.
+    pub covered_bytes: u64,
     /// Bytes that nothing covers, as weighed.
     pub pinned_bytes: u64,
 }
 
 impl Pins {
-    pub(super) fn add(&mut self, object_bytes: u64, pinned: u64) {
-        self.objects += 1;
-        self.object_bytes += object_bytes;
-        self.pinned_bytes += pinned;
+    pub(super) fn add(&mut self, more: Pins) {
+        self.objects += more.objects;
+        self.object_bytes += more.object_bytes;
+        self.covered_bytes += more.covered_bytes;
+        self.pinned_bytes += more.pinned_bytes;
     }
+}
+
+/// What of an object nothing needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spare {
+    /// All but a part.
+    Pinned(Pins),
+    /// What is behind the length of the only slice that leads to it.
+    Room(Stretch),
 }
 
 /// What is known of one object.
@@ -50,17 +64,21 @@ struct Cover {
     end: u64,
     /// The group of the first.
     group: u32,
+    /// The first, where it has room.
+    room: Option<Stretch>,
 }
 
 /// What headers cover.
 #[derive(Debug, Default)]
 pub(super) struct Covers {
     known: FxHashMap<ObjectId, Cover>,
+    /// Objects were left out.
+    pub(super) is_cut: bool,
 }
 
 impl Covers {
-    /// Takes a header.
-    pub(super) fn add(&mut self, stretch: Stretch, group: u32) {
+    /// Takes a header; `has_room` says whether what is behind its length may be of no use.
+    pub(super) fn add(&mut self, stretch: Stretch, group: u32, has_room: bool) {
         let size = stretch.size.max(1);
         let start = stretch.at.0;
         let end = start.saturating_add(stretch.cap.saturating_mul(size));
@@ -70,35 +88,38 @@ impl Covers {
             known.end = known.end.max(end);
             return;
         }
-        if stretch.slot.len() >= LEAST_BYTES && self.known.len() < MOST {
-            let cover = Cover {
-                headers: 1,
-                start,
-                end,
-                group,
-            };
-            self.known.insert(stretch.object, cover);
+        if stretch.slot.len() < LEAST_BYTES {
+            return;
         }
+        if self.known.len() >= MOST {
+            self.is_cut = true;
+            return;
+        }
+        let cover = Cover {
+            headers: 1,
+            start,
+            end,
+            group,
+            room: has_room.then_some(stretch),
+        };
+        self.known.insert(stretch.object, cover);
     }
 
-    /// Whether no more than one header leads to an object; of small ones that is not known.
-    pub(super) fn is_first(&self, object: ObjectId) -> bool {
-        self.known
-            .get(&object)
-            .is_some_and(|cover| cover.headers == 1)
-    }
-
-    /// Tells of each object of which at most half is covered, and that nothing else leads to: the
-    /// group, bytes of its slot, and bytes that nothing covers.
+    /// Tells of each object that nothing but these headers leads to, by group: at most half of it
+    /// is covered, or there is but one header, which has room.
     pub(super) fn proven(
         mut self,
         graph: &Graph,
         weigh: &dyn Fn(AddrRange) -> u64,
-        tell: &mut dyn FnMut(u32, u64, u64),
+        tell: &mut dyn FnMut(u32, Spare),
     ) {
+        let range = |object: ObjectId| graph.range_of(object).unwrap_or_default();
+        let is_half = |object: ObjectId, cover: &Cover| {
+            cover.end.saturating_sub(cover.start) <= range(object).len() / 2
+        };
         self.known.retain(|object, cover| {
-            let range = graph.range_of(*object).unwrap_or_default();
-            cover.end.saturating_sub(cover.start) <= range.len() / 2
+            cover.room = cover.room.filter(|_| cover.headers == 1);
+            cover.room.is_some() || is_half(*object, cover)
         });
         if self.known.is_empty() {
             return;
@@ -110,10 +131,19 @@ impl Covers {
             if led.get(&object.0) != Some(&cover.headers) {
                 continue;
             }
-            let range = graph.range_of(object).unwrap_or_default();
-            let covered = AddrRange::new(Addr(cover.start), Addr(cover.end));
-            let pinned = weigh(range).saturating_sub(weigh(covered));
-            tell(cover.group, range.len(), pinned);
+            if is_half(object, &cover) {
+                let covered = AddrRange::new(Addr(cover.start), Addr(cover.end));
+                let pins = Pins {
+                    objects: 1,
+                    object_bytes: range(object).len(),
+                    covered_bytes: covered.len(),
+                    pinned_bytes: weigh(range(object)).saturating_sub(weigh(covered)),
+                };
+                tell(cover.group, Spare::Pinned(pins));
+            }
+            if let Some(slice) = cover.room {
+                tell(cover.group, Spare::Room(slice));
+            }
         }
     }
 }

@@ -13,6 +13,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
 
 use letgo_gobin::Pointee;
 use letgo_goruntime::types::TypeTable;
@@ -20,7 +21,7 @@ use letgo_target::{Addr, AddrRange, Gathered, ReadMemory, gather, read_bytes};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::fields::{Field, Fields, Header};
-use super::pins::{Covers, Pins};
+use super::pins::{Covers, Pins, Spare};
 use super::{Looker, MapUse, Stretch};
 use crate::bits::{index, word};
 use crate::{Dominators, Graph, Holder, ObjectId};
@@ -33,6 +34,10 @@ const MOST_BYTES: u64 = 64 << 20;
 const MOST_HEADERS: u64 = 1 << 18;
 /// Elements of one array that are looked at.
 const MOST_ELEMENTS: u64 = 1 << 16;
+/// Values in a row that wait to be looked at, or were.
+const MOST_TASKS: usize = 1 << 18;
+/// Time that it may take: many times what the bounds above leave it.
+const MOST_TIME: Duration = Duration::from_secs(10);
 /// Groups that are told apart.
 const MOST_GROUPS: usize = 1 << 12;
 /// Bytes that are read at a time, and of how many objects.
@@ -67,8 +72,6 @@ pub struct Room {
     pub len_bytes: u64,
     /// Bytes from there to their capacity, as weighed.
     pub slack_bytes: u64,
-    /// Bytes of an element of the last.
-    pub elem_bytes: u64,
 }
 
 /// Maps of one group that have far more slots than entries.
@@ -82,6 +85,15 @@ pub struct Sparse {
     pub slots: u64,
     /// Bytes that the same entries in maps made anew would not take, as weighed.
     pub slack_bytes: u64,
+}
+
+impl Room {
+    fn add(&mut self, slice: &Stretch, weigh: &dyn Fn(AddrRange) -> u64) {
+        let (len, cap) = (slice.len * slice.size, slice.cap * slice.size);
+        self.slices += 1;
+        self.len_bytes += len;
+        self.slack_bytes += weigh(AddrRange::sized(slice.at.add(len), cap - len));
+    }
 }
 
 impl Sparse {
@@ -111,6 +123,8 @@ pub struct Group {
     /// What slices and strings keep beside what they cover.
     pub pins: Pins,
     steps: u32,
+    /// What the last step of the path leads to.
+    to: Addr,
 }
 
 /// What was found.
@@ -145,6 +159,7 @@ struct Walk<'a> {
     covers: Covers,
     bytes: u64,
     headers: u64,
+    until: Instant,
     is_cut: bool,
 }
 
@@ -162,12 +177,7 @@ impl Graph {
         from: &[From],
     ) -> Survey {
         let kinds = self.copied.seeds.lock();
-        let looker = Looker {
-            graph: self,
-            table: &kinds.table,
-            memory,
-            weigh,
-        };
+        let looker = Looker::new(self, &kinds.table, memory, weigh);
         let mut walk = Walk {
             looker,
             dominators,
@@ -180,6 +190,7 @@ impl Graph {
             covers: Covers::default(),
             bytes: 0,
             headers: 0,
+            until: Instant::now() + MOST_TIME,
             is_cut: false,
         };
         for (number, from) in (0u32..).zip(from) {
@@ -204,6 +215,7 @@ impl<'a> Walk<'a> {
             From::Variable(at, typ) => {
                 let Some(head) = self.table().head(typ).filter(|head| head.size <= LOT_BYTES)
                 else {
+                    self.is_cut = true;
                     return;
                 };
                 let group = self.enter(own);
@@ -241,13 +253,17 @@ impl<'a> Walk<'a> {
     }
 
     fn push(&mut self, retained: u64, task: Task) {
+        if self.tasks.len() >= MOST_TASKS {
+            self.is_cut = true;
+            return;
+        }
         self.next.push((retained, Reverse(self.tasks.len())));
         self.tasks.push(task);
     }
 
     fn run(&mut self) {
         while !self.next.is_empty() {
-            if self.bytes >= MOST_BYTES || self.headers >= MOST_HEADERS {
+            if self.is_spent() {
                 self.is_cut = true;
                 return;
             }
@@ -255,12 +271,18 @@ impl<'a> Walk<'a> {
             let small = lot.iter().filter(|task| task.size * task.count <= PAGE);
             let asked = small.map(|task| (task.at, task.size * task.count));
             let Ok(gathered) = gather(self.looker.memory, asked) else {
+                self.is_cut = true;
                 return;
             };
             for task in lot {
                 self.look(task, &gathered);
             }
         }
+    }
+
+    fn is_spent(&self) -> bool {
+        let is_late = || Instant::now() >= self.until;
+        self.bytes >= MOST_BYTES || self.headers >= MOST_HEADERS || is_late()
     }
 
     /// The next tasks, not too many bytes together.
@@ -338,17 +360,18 @@ impl<'a> Walk<'a> {
             return *known;
         }
         let above = self.groups.get(index(u64::from(parent)));
-        let (from, path, steps) = above.map_or_else(Default::default, |above| {
-            (above.from, above.path.clone(), above.steps)
+        let (from, path, steps, last) = above.map_or_else(Default::default, |above| {
+            (above.from, above.path.clone(), above.steps, above.to)
         });
-        // `.next.next` is `.next`.
-        let repeats = !name.is_empty() && path.ends_with(name);
+        // `.next.next` is `.next`; what is in `[][]T` is not what `[]T` has.
+        let repeats = !name.is_empty() && path.ends_with(name) && last == to;
         let group = match repeats || steps >= MOST_STEPS || self.groups.len() >= MOST_GROUPS {
             true => parent,
             false => self.enter(Group {
                 from,
                 path: path + name,
                 steps: steps + 1,
+                to,
                 ..Group::default()
             }),
         };
@@ -366,15 +389,14 @@ impl<'a> Walk<'a> {
             Header::Text => {
                 if let Some(text) = self.looker.text(words) {
                     self.name(group, || "string".into());
-                    self.covers.add(text, group);
+                    self.covers.add(text, group, false);
                 }
             }
             Header::Map(of) => self.map(group, Addr(word(words, 0)), of),
             Header::Pointer(to) => self.pointed(group, Addr(word(words, 0)), to),
             Header::Interface => self.interface(group, words),
             Header::Counted(of) => {
-                let count = word(words, 8).min(MOST_ELEMENTS);
-                self.row(group, Addr(word(words, 0)), of, count);
+                self.row(group, Addr(word(words, 0)), of, word(words, 8));
             }
             // What waits in channels is about to be taken out.
             Header::Chan(_) => {}
@@ -398,30 +420,10 @@ impl<'a> Walk<'a> {
         };
         let table = self.table();
         self.name(group, || format!("[]{}", table.name(elem)));
-        self.covers.add(slice, group);
-        self.room(group, slice);
+        self.covers.add(slice, group, has_room(&slice));
         if has_pointers {
             let elems = self.step(group, "[]", Header::Pointer(elem));
             self.row(elems, slice.at, elem, slice.len);
-        }
-    }
-
-    /// What a slice has beyond its length, where its array is its own from the start and no longer
-    /// than it says: of a part of something larger the rest is somebody else's.
-    fn room(&mut self, group: u32, slice: Stretch) {
-        let range = slice.slot;
-        let (len, cap) = (slice.len * slice.size, slice.cap * slice.size);
-        let is_whole = slice.at.since(range.start()) <= 8 && cap >= range.len() / 8 * 7;
-        if slice.len > slice.cap / SPARSE || !is_whole || !self.covers.is_first(slice.object) {
-            return;
-        }
-        let unused = AddrRange::sized(slice.at.add(len), cap - len);
-        let slack = (self.looker.weigh)(unused);
-        if let Some(group) = self.groups.get_mut(index(u64::from(group))) {
-            group.room.slices += 1;
-            group.room.len_bytes += len;
-            group.room.slack_bytes += slack;
-            group.room.elem_bytes = slice.size;
         }
     }
 
@@ -432,9 +434,16 @@ impl<'a> Walk<'a> {
         if self.retained(object) < LEAST_BYTES || !self.seen.insert(object) {
             return;
         }
+        if self.is_spent() {
+            self.is_cut = true;
+            return;
+        }
         let Some((own, places)) = self.looker.map_use(at, of) else {
+            self.is_cut = true;
             return;
         };
+        self.bytes += places.len() as u64 * SMALL;
+        self.is_cut |= own.entries > 0 && own.parts.is_none();
         let table = self.table();
         self.name(group, || table.name(of));
         let sparse = own
@@ -492,6 +501,10 @@ impl<'a> Walk<'a> {
         if room < count {
             return;
         }
+        if size > LOT_BYTES {
+            self.is_cut = true;
+            return;
+        }
         let retained = self.retained(object);
         if retained < LEAST_BYTES || !self.seen.insert(object) {
             return;
@@ -517,21 +530,31 @@ impl<'a> Walk<'a> {
             looker,
             mut groups,
             covers,
+            fields,
             is_cut,
             ..
         } = self;
-        covers.proven(
-            looker.graph,
-            looker.weigh,
-            &mut |group, object_bytes, pinned| {
-                if let Some(group) = groups.get_mut(index(u64::from(group))) {
-                    group.pins.add(object_bytes, pinned);
+        let is_cut = is_cut || covers.is_cut || fields.is_cut;
+        let weigh = looker.weigh;
+        covers.proven(looker.graph, weigh, &mut |group, spare| {
+            if let Some(group) = groups.get_mut(index(u64::from(group))) {
+                match spare {
+                    Spare::Pinned(pins) => group.pins.add(pins),
+                    Spare::Room(slice) => group.room.add(&slice, weigh),
                 }
-            },
-        );
+            }
+        });
         groups.retain(|group| {
             group.room.slices > 0 || group.maps.maps > 0 || group.pins != Pins::default()
         });
         Survey { groups, is_cut }
     }
+}
+
+/// Whether what a slice has beyond its length is of no use to it, where its array is its own from
+/// the start and no longer than it says: of a part of something larger the rest is somebody else's.
+fn has_room(slice: &Stretch) -> bool {
+    let (range, cap) = (slice.slot, slice.cap * slice.size);
+    let is_whole = slice.at.since(range.start()) <= 8 && cap >= range.len() / 8 * 7;
+    is_whole && slice.len <= slice.cap / SPARSE
 }

@@ -7,14 +7,14 @@ use std::collections::BinaryHeap;
 
 use letgo_heap::{Dominators, Holder, Limits, ObjectId, TypeKind, Typed};
 use letgo_report as out;
-use letgo_target::{Addr, AddrRange, read_bytes};
+use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes};
 
 use super::fields;
 use super::holders::groups;
 use super::kinds::{Called, Kinds};
 use super::report::taken;
 use super::roots::RootNames;
-use super::values::Values;
+use super::values::{Values, text_of};
 use super::{Contents, Marked, Program, Reading, Surroundings, target};
 use crate::complaint::Complaint;
 use crate::inspect::room;
@@ -70,7 +70,7 @@ pub fn type_report(
         ));
     }
     let typed = marked.typed(program);
-    let shown = contents.filter(|contents| !contents.is_redacted);
+    let shown = contents.and_then(Contents::shown);
     let one = |Reverse((bytes, Reverse(object), objects)): Reverse<Size>| {
         let range = graph.range_of(object).unwrap_or_default();
         let looked = shown.map(|shown| look(&typed, shown, object, range.start()));
@@ -139,11 +139,11 @@ fn count(
 /// What is in the fields of an object, and how many are left out.
 fn look(
     typed: &Typed<'_>,
-    shown: Contents<'_>,
+    memory: &dyn ReadMemory,
     object: ObjectId,
     start: Addr,
 ) -> (Vec<out::FieldValue>, u64) {
-    let values = Values::new(typed, shown.memory);
+    let values = Values::new(typed, memory);
     let kind = typed.of(object).map(|id| typed.kind(id));
     if let Some(kind @ (TypeKind::Map | TypeKind::Chan)) = kind {
         return (header(&values, kind, start), 0);
@@ -187,9 +187,9 @@ fn is_zero(value: &str) -> bool {
 }
 
 /// The first bytes of an object.
-fn first(shown: Contents<'_>, range: AddrRange) -> Option<out::Contents> {
+fn first(memory: &dyn ReadMemory, range: AddrRange) -> Option<out::Contents> {
     let len = range.len().min(SHOWN);
-    let bytes = read_bytes(shown.memory, range.start(), len, SHOWN).ok()?;
+    let bytes = read_bytes(memory, range.start(), len, SHOWN).ok()?;
     Some(out::Contents {
         text: text(&bytes),
         hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -201,14 +201,7 @@ fn first(shown: Contents<'_>, range: AddrRange) -> Option<out::Contents> {
 fn text(bytes: &[u8]) -> Option<String> {
     let end = bytes.iter().rposition(|byte| *byte != 0)? + 1;
     let bytes = bytes.get(..end)?;
-    // A character that was cut at the end is no reason.
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) if error.error_len().is_none() => {
-            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()?
-        }
-        Err(_) => return None,
-    };
+    let text = text_of(bytes)?;
     let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t' | '\r');
     let looks = text.chars().count() > 1 && text.chars().all(is_plain);
     looks.then(|| text.escape_debug().to_string())

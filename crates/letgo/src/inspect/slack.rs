@@ -144,7 +144,7 @@ fn told(own: rules::ContainerGroup, group: &SurveyGroup) -> rules::ContainerGrou
         },
         pinned: rules::Slack {
             count: pins.objects,
-            used: pins.object_bytes.saturating_sub(pins.pinned_bytes),
+            used: pins.covered_bytes,
             room: pins.object_bytes,
             bytes: pins.pinned_bytes,
         },

@@ -135,19 +135,23 @@ impl<'a> Values<'a> {
         }
         let wanted = len.min(most as u64 * CHARACTER);
         let bytes = self.read(at, wanted)?;
-        let text = match std::str::from_utf8(&bytes) {
-            Ok(text) => text,
-            // A character that was cut at the end is no reason.
-            Err(error) if error.error_len().is_none() => {
-                std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()?
-            }
-            Err(_) => return None,
-        };
+        let text = text_of(&bytes)?;
         let shown: String = text.chars().take(most).collect();
         let is_cut = (shown.len() as u64) < len;
         let dots = if is_cut { "\u{2026}" } else { "" };
         let shown = shown.escape_debug();
         Some((format!("\"{shown}{dots}\""), is_cut))
+    }
+}
+
+/// Bytes as text, less a character that was cut at the end; nothing where they are none.
+pub(super) fn text_of(bytes: &[u8]) -> Option<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()
+        }
+        Err(_) => None,
     }
 }
 
