@@ -26,8 +26,9 @@ pub fn gcore(pid: u32, core: &Path) -> bool {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut gcore = Command::new("gcore");
     gcore.arg("-a").arg("-o").arg(core).arg(pid.to_string());
-    let Ok(output) = gcore.output() else {
-        return false;
+    let output = match gcore.output() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
+        output => output.unwrap_or_else(|error| panic!("gcore: {error}")),
     };
     let raw = PathBuf::from(format!("{}.{pid}", core.display()));
     let written = match output.status.success() {
