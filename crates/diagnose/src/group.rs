@@ -88,6 +88,17 @@ pub struct Outliving {
 }
 
 impl GoroutineGroup {
+    /// Whether it has all goroutines of another, which stand at the same place.
+    pub(crate) fn is_all_of(&self, other: &GoroutineGroup) -> bool {
+        let place = |group: &GoroutineGroup| {
+            let at = (group.location.clone(), group.created_by.clone());
+            (at, group.status.clone(), group.wait_reason.clone())
+        };
+        self.count == other.count
+            && self.stack_virtual_bytes == other.stack_virtual_bytes
+            && place(self) == place(other)
+    }
+
     /// Resident bytes that go with the group.
     pub(crate) fn bytes(&self) -> u64 {
         self.stack_resident_bytes

@@ -1,7 +1,7 @@
 //! [`Herd`]: groups of goroutines of which the same is said, and which is said of which.
 //!
-//! A group is told once: as proven to be leaked, else as likely to be, else as old, else as
-//! growing, many or deep. Those that are medium or more by their bytes are findings of their own,
+//! A group is told once: as proven to be leaked, else as outliving its requests (see
+//! [`contexts`]), else as likely to be leaked, else as old, else as growing, many or deep. Those that are medium or more by their bytes are findings of their own,
 //! the others of their kind one together, so that a leak of a hundred places is not a hundred
 //! findings.
 //!
@@ -16,6 +16,7 @@ use crate::draft::{Case, Draft};
 use crate::facts::Measure;
 use crate::finding::Location;
 use crate::group::{GoroutineGroup, Verdict};
+use crate::rules::contexts;
 use crate::waits::{Advice, Wait};
 use crate::words;
 
@@ -51,8 +52,11 @@ pub(crate) struct Herd<'a> {
 pub(crate) fn herds<'a>(case: &Case<'a>, told: Told) -> Vec<Herd<'a>> {
     let groups = case.facts.goroutine_groups.iter().flatten();
     let connections = connections(case);
+    let elsewhere = contexts::groups(case);
+    let is_elsewhere = |group: &GoroutineGroup| elsewhere.iter().any(|own| own.is_all_of(group));
     let mut groups: Vec<&GoroutineGroup> = groups
         .filter(|group| self::told(case, group, connections) == Some(told))
+        .filter(|group| told == Told::Proven || !is_elsewhere(group))
         .collect();
     groups.sort_by_key(|group| (Reverse(group.bytes()), Reverse(group.count)));
     let is_large = |group: &&&GoroutineGroup| {

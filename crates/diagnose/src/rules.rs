@@ -12,7 +12,7 @@ mod cgo;
 mod churn;
 mod container;
 mod containers;
-mod contexts;
+pub(crate) mod contexts;
 mod files;
 mod fragmentation;
 mod gc;

@@ -19,8 +19,6 @@ use crate::typing::Seeds;
 
 /// Most channels that are kept.
 const MOST: usize = 1 << 20;
-/// Goroutines of one queue that are followed.
-const MOST_WAITING: usize = 1 << 20;
 
 /// A channel that holds something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,15 +92,6 @@ pub(crate) fn sure(mut found: Vec<Channel>, seeds: &Seeds) -> Vec<Channel> {
     found
 }
 
-/// Who waits for a channel, as numbers of the census's goroutines.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Queues {
-    /// To receive.
-    pub receivers: Vec<u32>,
-    /// To send.
-    pub senders: Vec<u32>,
-}
-
 impl Graph {
     /// The channels that hold something, of those whose elements hold pointers.
     pub fn channels(&self) -> &[Channel] {
@@ -114,37 +103,27 @@ impl Graph {
         self.copied.seeds.lock().table.name(at)
     }
 
-    /// Who waits for these channels, by channel; nobody for one that is not among the keys.
-    pub fn queues(&self, channels: &FxHashSet<ObjectId>) -> FxHashMap<ObjectId, Queues> {
+    /// Goroutines that wait to send to one of these channels, as numbers of the census's.
+    pub fn senders(&self, channels: &FxHashSet<ObjectId>) -> FxHashSet<u32> {
         let mut owners: FxHashMap<Addr, u32> = FxHashMap::default();
         for goroutine in self.waits.gs.keys() {
             let sudogs = self.waits.sudogs_of(*goroutine);
             owners.extend(sudogs.iter().map(|at| (*at, *goroutine)));
         }
-        let mut queues: FxHashMap<ObjectId, Queues> = FxHashMap::default();
-        for (at, [receives, sends]) in &self.waits.channels {
-            let Some(object) = self.object_at(*at).filter(|own| channels.contains(own)) else {
+        let mut senders = FxHashSet::default();
+        let mut seen = FxHashSet::default();
+        for (channel, [_, sends]) in &self.waits.channels {
+            let object = self.object_at(*channel);
+            if !object.is_some_and(|own| channels.contains(&own)) {
                 continue;
-            };
-            let own = queues.entry(object).or_default();
-            own.receivers = self.queue(*receives, &owners);
-            own.senders = self.queue(*sends, &owners);
+            }
+            // A torn queue may lead into itself.
+            let mut at = *sends;
+            while let Some(sudog) = self.waits.sudogs.get(&at).filter(|_| seen.insert(at)) {
+                senders.extend(owners.get(&at));
+                at = sudog.next;
+            }
         }
-        queues
-    }
-
-    fn queue(&self, first: Addr, owners: &FxHashMap<Addr, u32>) -> Vec<u32> {
-        let mut found = Vec::new();
-        let mut at = first;
-        while !at.is_null() && found.len() < MOST_WAITING {
-            let Some(sudog) = self.waits.sudogs.get(&at) else {
-                break;
-            };
-            found.extend(owners.get(&at));
-            at = sudog.next;
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
+        senders
     }
 }

@@ -47,6 +47,8 @@ enum Role {
     Cancel { ended: bool },
     /// It carries a value of `net/http`.
     Http { server: bool },
+    /// It goes on without what it was derived from, on purpose.
+    Detached,
     /// Anything else.
     Plain,
 }
@@ -113,6 +115,7 @@ impl Contexts {
                     let (request, ended) = cancels.get(own)?;
                     return ended.then_some(*request);
                 }
+                Role::Detached => return None,
                 Role::Plain => {}
             }
             at = node.parent?;
@@ -237,7 +240,10 @@ impl<'a> Reader<'a> {
             };
         }
         let Some(key) = form.key else {
-            return Role::Plain;
+            return match form.is_detached {
+                true => Role::Detached,
+                false => Role::Plain,
+            };
         };
         let kinds = self.seeds.lock();
         let name = |at: u64| kinds.table.name(Addr(word(bytes, index(at))));
@@ -293,6 +299,13 @@ mod tests {
     fn what_was_cancelled_within_a_request_does_not_end_it() {
         let all = line(&[SERVER, ADDRESS, OPEN, OPEN, OVER]);
         assert_eq!(all.ended_request(ObjectId(4)), None);
+    }
+
+    #[test]
+    fn what_goes_on_without_the_request_does_not_keep_it_by_mistake() {
+        let all = line(&[SERVER, ADDRESS, OPEN, OVER, Role::Detached, OPEN]);
+        assert_eq!(all.ended_request(ObjectId(5)), None);
+        assert_eq!(all.ended_request(ObjectId(3)), Some(ObjectId(3)));
     }
 
     #[test]

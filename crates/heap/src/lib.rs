@@ -46,7 +46,7 @@ mod stretches;
 mod types;
 mod typing;
 
-pub use channels::{Channel, Queues};
+pub use channels::Channel;
 pub use contents::{
     Content, From as SurveyFrom, Group as SurveyGroup, MapParts, MapUse, Pins, Room, Sparse, Survey,
 };

@@ -115,25 +115,49 @@ pub(crate) fn roomy(case: &Case<'_>) -> Vec<Draft> {
     )
 }
 
+/// How many bytes of a variable the rules here tell: nobody else counts them again.
+pub(super) fn told_of(case: &Case<'_>, variable: &str) -> u64 {
+    let kinds = [
+        told(case, |group| group.sparse),
+        told(case, |group| group.pinned),
+        told(case, |group| group.roomy),
+    ];
+    let of_it = |group: &ContainerGroup| {
+        let rest = group.name.strip_prefix(variable);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let all = kinds.into_iter().flatten();
+    words::total(all.filter(|(group, _)| of_it(group)).map(|own| own.1.bytes))
+}
+
 /// The places that stand out, those with most bytes first.
+fn told<'a>(
+    case: &Case<'a>,
+    slack: impl Fn(&ContainerGroup) -> Slack,
+) -> Vec<(&'a ContainerGroup, Slack)> {
+    let thresholds = case.thresholds;
+    let large = |slack: Slack| {
+        slack.bytes >= thresholds.medium_bytes
+            && case.is_share(slack.bytes, thresholds.medium_share)
+    };
+    let all = case.facts.containers.iter().flat_map(|all| &all.groups);
+    let mut told: Vec<(&ContainerGroup, Slack)> = all
+        .map(|group| (group, slack(group)))
+        .filter(|(_, slack)| large(*slack))
+        .collect();
+    told.sort_by_key(|(group, slack)| (std::cmp::Reverse(slack.bytes), &group.name));
+    told.truncate(MOST);
+    told
+}
+
 fn drafts(
     case: &Case<'_>,
     slack: impl Fn(&ContainerGroup) -> Slack,
     tell: impl Fn(&ContainerGroup, Slack) -> Draft,
 ) -> Vec<Draft> {
-    let Some(containers) = &case.facts.containers else {
-        return Vec::new();
-    };
-    let thresholds = case.thresholds;
-    let large = |group: &&ContainerGroup| {
-        let bytes = slack(group).bytes;
-        bytes >= thresholds.medium_bytes && case.is_share(bytes, thresholds.medium_share)
-    };
-    let mut groups: Vec<&ContainerGroup> = containers.groups.iter().filter(large).collect();
-    groups.sort_by_key(|group| (std::cmp::Reverse(slack(group).bytes), &group.name));
-    let told = groups.into_iter().take(MOST);
-    told.map(|group| {
-        let own = slack(group);
+    let is_cut = case.facts.containers.as_ref().is_some_and(|all| all.is_cut);
+    let told = told(case, slack).into_iter();
+    told.map(|(group, own)| {
         let draft = tell(group, own)
             .most(Severity::Medium)
             .claim(case.objects(), own.bytes)
@@ -141,7 +165,7 @@ fn drafts(
             .holder(group.name.clone())
             .location(group.stored_by.first())
             .maybe(stores(group))
-            .evidence_if(containers.is_cut, || {
+            .evidence_if(is_cut, || {
                 "Not all containers were looked at: it may be more.".into()
             });
         Draft {

@@ -2,8 +2,9 @@
 //!
 //! That the requests have ended is read of their contexts, which `net/http` cancels when a handler
 //! has returned; that a goroutine holds one is read of its stack. Whether it will let go of it is
-//! not known: work that goes on for a moment after the answer looks the same. So few bytes are told
-//! only where the goroutines have waited for long.
+//! not known: work that goes on for a moment after the answer looks the same, and so does whoever
+//! serves a connection that a handler took over (WebSocket). So few bytes are told only where the
+//! goroutines have waited for long, and whoever waits for the network is no more than possible.
 //!
 //! Those that can never run again are told by [`super::leak`].
 
@@ -15,17 +16,30 @@ use crate::words;
 
 /// Places that are told.
 const MOST: usize = 3;
+/// What whoever serves a connection waits for.
+const NETWORK: &str = "IO wait";
 
 /// Goroutines that outlive their requests.
 pub(crate) fn retained(case: &Case<'_>) -> Vec<Draft> {
+    let told = told(case).into_iter();
+    told.map(|(one, confidence)| draft(case, one, confidence))
+        .collect()
+}
+
+/// Those that are told, the largest first.
+fn told<'a>(case: &Case<'a>) -> Vec<(&'a Outliving, Confidence)> {
     let all = case.facts.outliving.iter().flatten();
     let mut told: Vec<(&Outliving, Confidence)> = all
         .filter_map(|one| Some((one, confidence(case, one)?)))
         .collect();
     told.sort_by_key(|(one, _)| std::cmp::Reverse((one.group.bytes(), one.group.count)));
-    let told = told.into_iter().take(MOST);
-    told.map(|(one, confidence)| draft(case, one, confidence))
-        .collect()
+    told.truncate(MOST);
+    told
+}
+
+/// The groups that are told here with all that they are: nobody else tells them again.
+pub(crate) fn groups<'a>(case: &Case<'a>) -> Vec<&'a GoroutineGroup> {
+    told(case).into_iter().map(|(one, _)| &one.group).collect()
 }
 
 /// How sure it is that they should not be there; nothing where that is not worth a word.
@@ -39,7 +53,10 @@ fn confidence(case: &Case<'_>, one: &Outliving) -> Option<Confidence> {
     let bytes = group.bytes();
     let is_worth = group.count >= limits.leaked_least || case.stands_out(bytes, limits.low_share);
     if (is_old(group.waiting_least_ns) || grows) && is_worth {
-        return Some(Confidence::Likely);
+        return Some(match group.wait_reason == NETWORK || !group.is_whole {
+            true => Confidence::Possible,
+            false => Confidence::Likely,
+        });
     }
     let is_large = bytes >= limits.high_bytes && case.is_share(bytes, limits.high_share);
     is_large.then_some(Confidence::Possible)
@@ -73,6 +90,10 @@ fn draft(case: &Case<'_>, one: &Outliving, confidence: Confidence) -> Draft {
         .evidence(
             "net/http has cancelled these contexts, and no goroutine of the server works on the \
              requests any more; what hangs on a context stays as long as it is held.",
+        )
+        .evidence(
+            "Work that goes on after the answer, or with a connection that was taken over \
+             (WebSocket), looks the same.",
         );
     remedies(case, draft)
 }
@@ -188,6 +209,33 @@ mod tests {
         assert_eq!(told(growing.clone()), None, "load that grows");
         growing.group.waiting_ns = Some(3_600_000_000_000);
         assert!(told(growing).is_some());
+    }
+
+    #[test]
+    fn whoever_waits_for_the_network_is_only_possible() {
+        let mut one = outliving(40, 82 * MIB);
+        one.group.wait_reason = NETWORK.into();
+        let finding = told(one).expect("retained");
+        assert_eq!(finding.confidence, Confidence::Possible);
+        let mut one = outliving(40, 82 * MIB);
+        one.group.is_whole = false;
+        let finding = told(one).expect("retained");
+        assert_eq!(finding.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn what_is_told_here_is_told_nowhere_else() {
+        let mut one = outliving(4000, 82 * MIB);
+        let facts = facts(one.clone());
+        assert!(find(&facts, "context-retained").is_some());
+        assert_eq!(find(&facts, "goroutine-leak"), None);
+        // Those of the place that keep no context are more.
+        one.group.count = 5000;
+        let facts = Facts {
+            goroutine_groups: Some(vec![one.group]),
+            ..facts
+        };
+        assert!(find(&facts, "goroutine-leak").is_some());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::draft::{Case, Draft};
 use crate::finding::{Confidence, Severity};
 use crate::herd;
 use crate::holder::{Holder, Later};
+use crate::rules::containers;
+use crate::rules::holders::in_slack;
 use crate::words;
 
 /// Holders that are told.
@@ -18,6 +20,18 @@ const MINUTE: f64 = 60e9;
 
 /// Variables that hold more and more.
 pub(crate) fn holders(case: &Case<'_>) -> Vec<Draft> {
+    let told = told(case).into_iter();
+    told.map(|(holder, later, grown)| draft(case, holder, later, grown))
+        .collect()
+}
+
+/// Whether a variable is told here.
+pub(super) fn is_told(case: &Case<'_>, holder: &Holder) -> bool {
+    told(case).iter().any(|(own, ..)| own.name == holder.name)
+}
+
+/// Those that are told, with by how much they grew, the most first.
+fn told<'a>(case: &Case<'a>) -> Vec<(&'a Holder, Later, u64)> {
     let all = case.facts.holders.iter().flatten();
     let mut grown: Vec<(&Holder, Later, u64)> = all
         .filter_map(|holder| {
@@ -31,9 +45,8 @@ pub(crate) fn holders(case: &Case<'_>) -> Vec<Draft> {
         })
         .collect();
     grown.sort_by_key(|(holder, _, grown)| (std::cmp::Reverse(*grown), &holder.name));
-    let told = grown.into_iter().take(MOST);
-    told.map(|(holder, later, grown)| draft(case, holder, later, grown))
-        .collect()
+    grown.truncate(MOST);
+    grown
 }
 
 /// What came is not in the account, which is of the first look: its bytes are what was held then.
@@ -48,10 +61,11 @@ fn draft(case: &Case<'_>, holder: &Holder, later: Later, grown: u64) -> Draft {
         words::bytes(per_minute(grown)),
     );
     let more = later.objects.saturating_sub(holder.objects);
+    let slack = containers::told_of(case, &holder.name).min(holder.resident_bytes);
     Draft::new(confidence(case, holder, later), title)
         .least(Severity::Low)
         .most(Severity::Medium)
-        .claim(case.objects(), holder.resident_bytes)
+        .claim(case.objects(), holder.resident_bytes - slack)
         .count(holder.objects)
         .holder(holder.name.clone())
         .location(holder.stored_by.first())
@@ -63,6 +77,7 @@ fn draft(case: &Case<'_>, holder: &Holder, later: Later, grown: u64) -> Draft {
         ))
         .maybe(counted(holder, later, per_minute))
         .maybe(stores(holder))
+        .evidence_if(slack > 0, || in_slack(slack))
         .evidence("Two looks cannot tell growth from a swing: look again for longer.")
         .remedy(
             "next",

@@ -10,6 +10,7 @@ use crate::draft::{Case, Draft};
 use crate::finding::{Confidence, Location, Severity};
 use crate::herd;
 use crate::holder::Holder;
+use crate::rules::containers;
 use crate::words;
 
 /// Holders that are told; `letgo heap` lists more.
@@ -27,7 +28,7 @@ pub(crate) fn global_holder(case: &Case<'_>) -> Vec<Draft> {
     };
     let holders = facts.holders.iter().flatten().filter(large);
     holders
-        .filter(|holder| !is_queue(case, holder))
+        .filter(|holder| !is_queue(case, holder) && !super::growing::is_told(case, holder))
         .take(MOST)
         .map(|holder| draft(case, holder))
         .collect()
@@ -49,9 +50,10 @@ fn draft(case: &Case<'_>, holder: &Holder) -> Draft {
         holder.words(),
         words::bytes(holder.resident_bytes)
     );
+    let slack = containers::told_of(case, &holder.name).min(holder.resident_bytes);
     let draft = Draft::new(Confidence::Proven, title)
         .most(Severity::Medium)
-        .claim(Leaf::HeapReachable, holder.resident_bytes)
+        .claim(Leaf::HeapReachable, holder.resident_bytes - slack)
         .count(holder.objects)
         .holder(holder.name.clone())
         .location(holder.stored_by.first())
@@ -66,7 +68,8 @@ fn draft(case: &Case<'_>, holder: &Holder) -> Draft {
                 .elements
                 .map(|own| format!("It has {}.", own.words())),
         )
-        .maybe(stores(&holder.stored_by));
+        .maybe(stores(&holder.stored_by))
+        .evidence_if(slack > 0, || in_slack(slack));
     draft
         .remedy(
             "next",
@@ -80,6 +83,14 @@ fn draft(case: &Case<'_>, holder: &Holder) -> Draft {
         )
 }
 
+/// What of a holder the rules about containers tell.
+pub(super) fn in_slack(bytes: u64) -> String {
+    format!(
+        "{} of it are counted where its containers have more than they need.",
+        words::bytes(bytes)
+    )
+}
+
 fn stores(stored_by: &[Location]) -> Option<String> {
     let named: Vec<String> = stored_by.iter().take(NAMED).map(herd::place).collect();
     (!named.is_empty()).then(|| format!("Stored into by {}.", named.join(", ")))
@@ -88,6 +99,7 @@ fn stores(stored_by: &[Location]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::containers::{ContainerGroup, Containers, Slack};
     use crate::diagnose;
     use crate::facts::Facts;
     use crate::testing::{MIB, find, place, spans, with_graph};
@@ -130,6 +142,35 @@ mod tests {
             ["Stored into by main.(*Store).Put (store.go:41)."]
         );
         assert_eq!(finding.remedies[0].command, "letgo heap 4242");
+    }
+
+    #[test]
+    fn what_is_told_of_its_containers_is_not_counted_again() {
+        let group = |name: &str| ContainerGroup {
+            name: name.into(),
+            is_named: true,
+            roomy: Slack {
+                count: 9,
+                used: 1,
+                room: 40,
+                bytes: 20 * MIB,
+            },
+            ..ContainerGroup::default()
+        };
+        let facts = Facts {
+            containers: Some(Containers {
+                groups: vec![group("main.cache[].body"), group("main.cached")],
+                is_cut: false,
+            }),
+            ..held(vec![cache()])
+        };
+        let finding = find(&facts, "global-holder").expect("holder");
+        assert_eq!(finding.bytes, 76 * MIB);
+        let last = finding.evidence.last().expect("some");
+        assert!(
+            last.starts_with("20.0 MiB of it are counted where"),
+            "{last}"
+        );
     }
 
     #[test]

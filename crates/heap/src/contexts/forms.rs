@@ -24,6 +24,8 @@ pub(super) struct Form {
     pub(super) done: Option<u64>,
     /// Of one with a value, the type of its key; 16 bytes further is that of the value.
     pub(super) key: Option<u64>,
+    /// It is not cancelled with what it was derived from (`context.WithoutCancel`).
+    pub(super) is_detached: bool,
 }
 
 /// The types of contexts that a program has made any of.
@@ -93,6 +95,7 @@ fn form(table: &TypeTable, at: Addr) -> Option<Form> {
         err: None,
         done: None,
         key: None,
+        is_detached: false,
     };
     fill(table, at, 0, MOST_DEPTH, &mut form)?;
     let last = [form.parent, form.err.unwrap_or(0), form.key.unwrap_or(0)];
@@ -116,6 +119,7 @@ fn fill(table: &TypeTable, at: Addr, base: u64, depth: u32, form: &mut Form) -> 
         _ => {}
     }
     let bare = name == "context.withoutCancelCtx";
+    form.is_detached |= bare;
     for own in fields.iter().filter(|field| field.embedded || bare) {
         let found = base.checked_add(own.offset)?;
         if table.name(own.typ) == "context.Context" {

@@ -20,6 +20,8 @@ const LINKS: u32 = 3;
 const OWN_LINKS: u32 = 4;
 /// Objects that one goroutine may have in hand.
 const IN_HAND: usize = 512;
+/// And of these, how many any one object leads to: a table's would leave no room for the others.
+const OF_ONE: usize = 64;
 /// Goroutines of which each started the next, as far as that is followed.
 const MOST_STARTERS: u32 = 64;
 /// `main.main`'s goroutine.
@@ -64,7 +66,8 @@ impl Outliving {
 
 impl Graph {
     /// Finds the goroutines that hold contexts of requests that have ended. `serves` says which
-    /// are a server's own.
+    /// are a server's own. Nobody where the reading is not whole: a request may run that a
+    /// goroutine has in hand which was not read.
     pub fn outliving(
         &self,
         census: &Census,
@@ -77,7 +80,11 @@ impl Graph {
             .filter_map(|object| Some((*object, self.contexts.ended_request(*object)?)))
             .collect();
         let mut outliving = Outliving::default();
-        if over.is_empty() {
+        let is_whole = census.coverage.is_complete()
+            && census.coverage.torn == 0
+            && self.coverage.is_complete()
+            && self.coverage.torn == 0;
+        if over.is_empty() || !is_whole {
             return outliving;
         }
         let gs = census.goroutines.iter();
@@ -144,8 +151,9 @@ impl Graph {
                 if over.contains_key(&object) {
                     found.push(object);
                 } else if left > 0 {
+                    let most = IN_HAND.min(next.len() + OF_ONE);
                     self.pointers(object, &mut |to| {
-                        if next.len() < IN_HAND {
+                        if next.len() < most {
                             next.push(to);
                         }
                     });

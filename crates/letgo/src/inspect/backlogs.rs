@@ -38,12 +38,10 @@ pub(super) fn backlogs(
     let mut by_type: BTreeMap<Addr, Alike> = BTreeMap::new();
     let channels = graph.channels().iter();
     for channel in channels.filter(|one| marked.reachable.has(one.object)) {
-        if let Some(held) = dominators.retained(Holder::Object(channel.object)) {
-            let alike = by_type.entry(channel.elem).or_default();
-            alike.add(channel);
-            alike.sum.resident_bytes += held.bytes;
-            alike.sum.objects += held.objects;
-        }
+        by_type.entry(channel.elem).or_default().add(channel);
+    }
+    for alike in by_type.values_mut() {
+        alike.weigh(dominators);
     }
     let mut all: Vec<(Addr, Alike)> = by_type.into_iter().collect();
     all.retain(|(_, alike)| alike.sum.resident_bytes >= WORTH);
@@ -78,6 +76,45 @@ impl Alike {
         self.sum.room += channel.room;
         self.sum.full += u64::from(channel.queued == channel.room);
     }
+
+    /// Sums what they hold; one that another of them holds is in what that one does.
+    fn weigh(&mut self, dominators: &Dominators<'_>) {
+        let mut within: HashMap<ObjectId, bool> = HashMap::new();
+        for channel in &self.channels {
+            let Some(held) = dominators.retained(Holder::Object(*channel)) else {
+                continue;
+            };
+            let above = |object| dominators.holder(object);
+            if !is_within(*channel, &self.channels, &above, &mut within) {
+                self.sum.resident_bytes += held.bytes;
+                self.sum.objects += held.objects;
+            }
+        }
+    }
+}
+
+/// Whether one of `all` holds an object, itself left aside; `known` has what was found before.
+fn is_within(
+    object: ObjectId,
+    all: &HashSet<ObjectId>,
+    above: &dyn Fn(ObjectId) -> Option<Holder>,
+    known: &mut HashMap<ObjectId, bool>,
+) -> bool {
+    let mut way = Vec::new();
+    let mut at = object;
+    let found = loop {
+        if let Some(found) = known.get(&at) {
+            break *found;
+        }
+        way.push(at);
+        match above(at) {
+            Some(Holder::Object(next)) if all.contains(&next) => break true,
+            Some(Holder::Object(next)) => at = next,
+            _ => break false,
+        }
+    };
+    known.extend(way.into_iter().map(|object| (object, found)));
+    found
 }
 
 /// The name of the variable that leads to the only channel.
@@ -110,20 +147,19 @@ impl Who<'_> {
     /// Who waits to send, and who else has a channel at hand.
     fn of(&mut self, channels: &HashSet<ObjectId>) -> (Vec<rules::Doing>, Vec<rules::Doing>) {
         let graph = &self.marked.graph;
-        let queues = graph.queues(&channels.iter().copied().collect());
-        let sending = queues.values().flat_map(|queues| queues.senders.clone());
-        let senders: HashSet<u32> = sending.collect();
+        let senders = graph.senders(&channels.iter().copied().collect());
         let roots = graph.roots().iter().filter(|root| !root.kind.is_guess());
         let others: HashSet<u32> = roots
             .filter(|root| is_of(self.marked, root, channels).is_some())
             .filter_map(Root::goroutine)
             .filter(|number| !senders.contains(number))
             .collect();
-        (self.doing(&senders), self.doing(&others))
+        (self.doing(senders), self.doing(others))
     }
 
     /// What goroutines do where, most of them first.
-    fn doing(&mut self, goroutines: &HashSet<u32>) -> Vec<rules::Doing> {
+    fn doing(&mut self, goroutines: impl IntoIterator<Item = u32>) -> Vec<rules::Doing> {
+        let goroutines: HashSet<u32> = goroutines.into_iter().collect();
         let graph = &self.marked.graph;
         let census = &self.reading.census;
         let walks = graph.walks().iter();
@@ -132,7 +168,7 @@ impl Who<'_> {
             .map(|walk| (walk.goroutine, walk))
             .collect();
         let mut counts: HashMap<(&[Addr], Addr, String), u64> = HashMap::new();
-        for number in goroutines {
+        for number in &goroutines {
             let Some(one) = census.goroutines.get(*number as usize) else {
                 continue;
             };
@@ -165,5 +201,29 @@ impl Who<'_> {
             (Reverse(doing.count), at, doing.does.clone())
         });
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_of_them_holds_is_within_it() {
+        // 0 holds 1, that 2, that 3; 4 is held by a root.
+        let above = |object: ObjectId| match object.0 {
+            0 | 4 => None,
+            number => Some(Holder::Object(ObjectId(number - 1))),
+        };
+        let all: HashSet<ObjectId> = [1, 3, 4].map(ObjectId).into();
+        for _ in 0..2 {
+            let mut known = HashMap::new();
+            let mut within = |number| is_within(ObjectId(number), &all, &above, &mut known);
+            assert_eq!(
+                [3, 1, 4, 2, 0].map(&mut within),
+                [true, false, false, true, false]
+            );
+            assert!(within(3) && !within(1), "as before");
+        }
     }
 }
