@@ -2,8 +2,8 @@
 // how goroutines are lost in practice.
 //
 // Arguments are names of shapes (see shapes.go), none for all but those that go by name alone. Each is asked -requests times, by
-// -clients at a time. With -fixed the handlers do as they should, and nobody is left. What is true
-// is told by function, see truth.Roll. Commands:
+// -clients at a time, with -http2 by HTTP/2 over TLS. With -fixed the handlers do as they should, and nobody
+// is left. What is true is told by function, see truth.Roll. Commands:
 //
 //	more     asks once more as often, and tells the roll again
 //	profile  writes the profile goroutineleak (debug=2) to the file of -profile (Go 1.27 and later)
@@ -14,8 +14,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"sort"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ var (
 	requests = flag.Int("requests", 40, "requests of each shape")
 	clients  = flag.Int("clients", 8, "requests at a time")
 	fixed    = flag.Bool("fixed", false, "handlers without a leak")
+	http2    = flag.Bool("http2", false, "HTTP/2")
 	profile  = flag.String("profile", "", "where the command profile writes")
 )
 
@@ -51,18 +53,21 @@ func main() {
 		mux.HandleFunc("/"+name, one.handler)
 	}
 	mux.HandleFunc("/upstream", answer)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	server := httptest.NewUnstartedServer(mux)
+	if server.EnableHTTP2 = *http2; *http2 {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	address, err := url.Parse(server.URL)
 	if err != nil {
 		p.Fail(err.Error())
 	}
-	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context {
-		return context.Background()
-	}}
-	go server.Serve(listener)
-	address := listener.Addr().String()
+	transport := server.Client().Transport.(*http.Transport)
+	transport.MaxIdleConnsPerHost = *clients
 	more := func() {
 		for _, name := range names {
-			if failed := ask(address, name); failed > 0 {
+			if failed := ask(transport, server.URL, name); failed > 0 {
 				p.Fail(fmt.Sprint(failed, " requests failed: ", name))
 			}
 		}
@@ -73,7 +78,7 @@ func main() {
 		roll.Tell(p)
 	}
 	more()
-	p.Truth("port", listener.Addr().(*net.TCPAddr).Port, "requests", *requests,
+	p.Truth("port", address.Port(), "requests", *requests,
 		"shapes", strings.Join(names, ","))
 	p.On("more", more)
 	p.On("profile", func() { leakprofile.Write(p, *profile) })
@@ -88,12 +93,11 @@ func find(name string) (one shape, known bool) {
 }
 
 // ask sends the requests of one shape; how many had no good answer.
-func ask(address, name string) (failed int) {
+func ask(transport *http.Transport, address, name string) (failed int) {
 	one, _ := find(name)
 	for function, each := range one.leaves {
 		roll.Expect(one.class, function, each**requests)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: *clients}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
 	var mutex sync.Mutex
@@ -104,7 +108,7 @@ func ask(address, name string) (failed int) {
 		go func() {
 			defer all.Done()
 			for range turns {
-				if err := one.ask(client, "http://"+address+"/"+name); err != nil {
+				if err := one.ask(client, address+"/"+name); err != nil {
 					mutex.Lock()
 					failed++
 					mutex.Unlock()

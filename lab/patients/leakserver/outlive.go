@@ -15,6 +15,7 @@ import (
 //	refresh  leaves a goroutine that keeps the context and looks at it now and then
 //	audit    leaves one that keeps the request, and its body beside
 //	slow     is still being answered, helped by a goroutine of its own: nothing is wrong
+//	detached leaves one that keeps the values alone, by context.WithoutCancel: nothing is wrong
 //	left     is still being worked on, though its client has gone: nothing is wrong yet
 //
 // With -fixed the goroutines of refresh and audit end with their request.

@@ -126,7 +126,8 @@ impl Graph {
     }
 
     /// The contexts among `over` that a goroutine's stack leads to over so many links; by words
-    /// that are guessed to be pointers as well, where that is asked for.
+    /// that are guessed to be pointers as well, where that is asked for. What hangs on a context
+    /// that goes on is not in hand: those that it was detached from, or that were derived from it.
     fn in_hand(
         &self,
         goroutine: u32,
@@ -150,7 +151,7 @@ impl Graph {
                 }
                 if over.contains_key(&object) {
                     found.push(object);
-                } else if left > 0 {
+                } else if left > 0 && !self.contexts.nodes.contains_key(&object) {
                     let most = IN_HAND.min(next.len() + OF_ONE);
                     self.pointers(object, &mut |to| {
                         if next.len() < most {

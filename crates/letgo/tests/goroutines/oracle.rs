@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::ledger::Ledger;
 use crate::roll::numbers;
-use crate::{may_read, newest, profiled, proven};
+use crate::{looks, may_read, newest, profiled, proven};
 
 /// A running oracle with its files.
 struct Oracle {
@@ -111,9 +111,6 @@ impl Random {
         std::thread::sleep(Duration::from_micros(self.below(micros_most)));
     }
 }
-
-/// Looks at a world that is held.
-const LOOKS: usize = 10;
 
 /// How many worlds, and how often each is stopped.
 fn extent() -> (u64, u64) {
@@ -240,23 +237,8 @@ fn whoever_is_lost_in_a_world_that_is_held_is_proven() {
             random.pass(900_000);
             let lost = oracle.lost();
             // What a weak pointer once led to stays reachable in the model: there may be more.
-            let missed = missed(oracle.patient.pid(), &lost);
+            let (missed, _) = looks(oracle.patient.pid(), &lost);
             assert!(missed.is_empty(), "{case}, seed {seed}: {missed:?}");
         }
     }
-}
-
-/// Those of the lost who were proven at none of some looks. One look may miss somebody: the goroutines
-/// stand, and still a collector that is at work has anything in its hands, which is taken for reachable.
-fn missed(pid: u32, lost: &BTreeSet<u64>) -> BTreeSet<u64> {
-    let mut missed = lost.clone();
-    for look in 0..LOOKS {
-        let found = proven(pid);
-        missed.retain(|goid| !found.contains(goid));
-        if missed.is_empty() {
-            break;
-        }
-        eprintln!("look {look}: {missed:?} of {} missed", lost.len());
-    }
-    missed
 }

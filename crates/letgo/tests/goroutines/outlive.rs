@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::{LETGO, may_read};
 
 const LARGE: u64 = 2 << 20;
+const HTTP_1: &str = "-http2=false";
+const HTTP_2: &str = "-http2";
 
 fn start(case: &Case, args: &[&str]) -> Patient {
     let (patient, _) = crate::start("leakserver", case, args);
@@ -35,9 +37,14 @@ fn requests_that_are_worked_on_are_not_over() {
         return;
     }
     for case in &cases(Tier::from_env()) {
-        for shape in ["slow", "left"] {
-            let patient = start(case, &[shape]);
-            assert_eq!(told(&patient), None, "{case} {shape}");
+        for (shape, protocol) in [
+            ("slow", HTTP_1),
+            ("left", HTTP_1),
+            ("slow", HTTP_2),
+            ("left", HTTP_2),
+        ] {
+            let patient = start(case, &[protocol, shape]);
+            assert_eq!(told(&patient), None, "{case} {shape} {protocol}");
         }
     }
 }
@@ -47,10 +54,14 @@ fn who_keeps_the_context_of_a_request_is_told_with_what_hangs_on_it() {
     if !may_read("who_keeps_the_context_of_a_request_is_told_with_what_hangs_on_it") {
         return;
     }
-    for case in &cases(Tier::from_env()) {
-        let patient = start(case, &["refresh"]);
+    let cases = cases(Tier::from_env());
+    for (case, protocol) in cases
+        .iter()
+        .flat_map(|case| [(case, HTTP_1), (case, HTTP_2)])
+    {
+        let patient = start(case, &[protocol, "refresh"]);
         let requests = patient.truth().get("requests");
-        let finding = told(&patient).unwrap_or_else(|| panic!("{case}: nothing"));
+        let finding = told(&patient).unwrap_or_else(|| panic!("{case} {protocol}: nothing"));
         assert_eq!(finding["count"], requests, "{case}: {finding}");
         assert_eq!(finding["confidence"], "possible", "{case}: {finding}");
         // It looks at the clock within another function.
@@ -72,8 +83,25 @@ fn who_keeps_the_context_of_a_request_is_told_with_what_hangs_on_it() {
             text.contains("Started by main.startRefresh"),
             "{case}: {text}"
         );
-        let fixed = start(case, &["-fixed", "refresh"]);
-        assert_eq!(told(&fixed), None, "{case}");
+        let fixed = start(case, &[protocol, "-fixed", "refresh"]);
+        assert_eq!(told(&fixed), None, "{case} {protocol}");
+    }
+}
+
+/// `context.WithoutCancel` is how a goroutine says that it goes on without its request.
+#[test]
+fn who_goes_on_without_its_request_is_not_told() {
+    if !may_read("who_goes_on_without_its_request_is_not_told") {
+        return;
+    }
+    let has = |case: &&Case| {
+        !["1.19", "1.20"]
+            .iter()
+            .any(|old| case.version.starts_with(old))
+    };
+    for case in cases(Tier::from_env()).iter().filter(has) {
+        let patient = start(case, &["detached"]);
+        assert_eq!(told(&patient), None, "{case}");
     }
 }
 
