@@ -10,6 +10,7 @@ use letgo_target::{Addr, AddrRange, OS_PAGE, gather};
 use rustc_hash::FxHashMap;
 
 use super::frames::{Frames, Special};
+use super::walks::Walk;
 use super::{Collected, Registers, Source};
 use crate::Error;
 use crate::bits::{index, word};
@@ -28,6 +29,8 @@ pub(crate) struct InHand {
     pub(crate) objects: Vec<(ObjectId, Option<u32>)>,
     /// Goroutines that are locked to a thread, by its m.
     pub(super) locked: FxHashMap<Addr, u32>,
+    /// Stacks of goroutines that are in a system call.
+    pub(super) in_calls: Vec<AddrRange>,
     /// All threads' registers and stacks were looked at.
     pub(crate) is_whole: bool,
 }
@@ -36,6 +39,7 @@ impl InHand {
     pub(super) fn merge(&mut self, other: InHand) {
         self.objects.extend(other.objects);
         self.locked.extend(other.locked);
+        self.in_calls.extend(other.in_calls);
     }
 }
 
@@ -56,6 +60,13 @@ pub(super) fn rests(goroutine: &Goroutine) -> bool {
     ];
     let (status, reason) = (goroutine.status, goroutine.wait_reason);
     may_leak(status, reason) || status == Status::Waiting && OTHERS.contains(&reason)
+}
+
+/// Whether a goroutine has nothing else in hand since it is in a system call: whoever takes another
+/// out of a queue makes it runnable before it calls the kernel, in functions of the runtime that
+/// make no such calls. What dead words of its stack still lead to is nobody's.
+pub(super) fn is_in_call(goroutine: &Goroutine, walk: &Walk) -> bool {
+    goroutine.status == Status::Syscall && walk.is_whole && !walk.is_called_by_c
 }
 
 impl Collected {
@@ -111,6 +122,7 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
             }
         }
     }
+    idle.extend(&into.roots.in_hand.in_calls);
     let busy = |one: &&Registers| !idle.iter().any(|range| range.contains(one.sp));
     for registers in source.registers.iter().filter(busy) {
         for value in &registers.general {

@@ -23,7 +23,7 @@ use letgo_goruntime::{Goroutine, Status};
 use letgo_target::{Addr, AddrRange, Gathered, gather};
 
 use super::frames::{Code, Frames, Special};
-use super::in_hand::rests;
+use super::in_hand::{is_in_call, rests};
 use super::walks::{Walk, number};
 use super::{Collected, NOBODY, RootKind, Source};
 use crate::Error;
@@ -367,7 +367,9 @@ fn stack(
     if !locked.is_null() {
         into.roots.in_hand.locked.insert(locked, own.number);
     }
-    if !rests(own.one) {
+    if is_in_call(own.one, &stack.walk) {
+        into.roots.in_hand.in_calls.push(stack.whole);
+    } else if !rests(own.one) {
         for value in bytes.chunks_exact(8) {
             into.see(source, word(value, 0), Some(own.number));
         }
