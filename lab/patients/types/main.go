@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"letgo.lab/truth"
@@ -77,6 +78,11 @@ type counted struct {
 	name string
 	n    int
 	pad  [4]int
+}
+
+type stamped struct {
+	since, before, never time.Time
+	every                time.Duration
 }
 
 type message struct {
@@ -218,6 +224,16 @@ func atomics() {
 	tell("counted", 50, unsafe.Pointer(cells[4].p.Load()))
 }
 
+func stamps() {
+	now := time.Now()
+	var all []*stamped
+	for i := 0; i < 20; i++ {
+		all = append(all, &stamped{now, time.Unix(951782400, 1), time.Time{}, 90 * time.Second})
+	}
+	hold(all)
+	tell("stamped", 20, unsafe.Pointer(all[7]))
+}
+
 func interfaces() {
 	s := &shapes{}
 	for i := 0; i < 60; i++ {
@@ -327,6 +343,7 @@ func main() {
 	p = truth.Start(0)
 	structures()
 	atomics()
+	stamps()
 	interfaces()
 	maps()
 	channels()

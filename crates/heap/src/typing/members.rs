@@ -16,6 +16,8 @@ use crate::ObjectId;
 const MOST_NESTED: u32 = 4;
 /// Members that are looked at, of one object.
 const MOST_STEPS: u64 = 1 << 12;
+/// A structure that is one value to whoever reads it.
+const TIME: &str = "time.Time";
 
 /// A value within an object.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,6 +96,9 @@ impl List<'_> {
         };
         self.steps = left;
         let shape = self.kinds.table.get(of).map(|found| found.shape);
+        if self.kinds.table.name(of) == TIME {
+            return self.add(place.clone(), of, offset);
+        }
         let (Some(GoShape::Struct { fields }), Some(depth)) = (shape, depth.checked_sub(1)) else {
             return self.add(place.clone(), of, offset);
         };

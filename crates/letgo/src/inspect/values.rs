@@ -3,8 +3,11 @@
 //! Strings are cut and escaped; what a pointer leads to is said by its type and address, and not
 //! followed. What cannot be read is `None`.
 
+use std::time::{Duration, SystemTime};
+
 use letgo_goruntime::types::{GoKind, GoNumber, GoShape};
 use letgo_heap::Typed;
+use letgo_report::units;
 use letgo_target::{Addr, ReadMemory, read_bytes};
 
 /// Bytes of a value that are read.
@@ -43,7 +46,11 @@ impl<'a> Values<'a> {
         let name = |of: Addr| self.typed.ask(|types| types.name(of));
         if matches!(found.head.kind, GoKind::Number | GoKind::Uint8) {
             let number = self.typed.ask(|types| types.number(typ))?;
-            return number_of(number, &bytes);
+            let said = number_of(number, &bytes)?;
+            return Some(match name(typ) == "time.Duration" {
+                true => duration(said),
+                false => said,
+            });
         }
         Some(match (found.head.kind, found.shape) {
             (GoKind::Bool, _) => (bytes.first()? & 1 == 1).to_string(),
@@ -78,6 +85,7 @@ impl<'a> Values<'a> {
             _ if bytes.iter().all(|byte| *byte == 0) && found.head.size <= MOST_VALUE => {
                 "all zero".into()
             }
+            (GoKind::Struct, _) if name(typ) == "time.Time" => time(word(0)?, word(1)?),
             _ => return None,
         })
     }
@@ -161,6 +169,34 @@ fn word(bytes: &[u8], number: usize) -> Option<u64> {
 }
 
 /// A number of 1, 2, 4 or 8 bytes; of a complex one both.
+/// A `time.Duration` as it is, and where it is no negative one in its units.
+fn duration(number: String) -> String {
+    match number.parse::<u64>() {
+        Ok(ns) if ns > 0 => format!("{number} ({})", units::time(ns)),
+        _ => number,
+    }
+}
+
+/// A `time.Time` by its first two words, to the second, in UTC.
+///
+/// Source: src/time/time.go, `Time`, `sec`; go1.19 to go1.27.
+fn time(wall: u64, ext: u64) -> String {
+    // With a reading of the monotonic clock the seconds since 1885 are in `wall`, else those since
+    // the year 1 in `ext`.
+    let seconds = match wall >> 63 {
+        1 => (wall << 1 >> 31).cast_signed() - 2_682_288_000,
+        _ => ext.cast_signed().wrapping_sub(62_135_596_800),
+    };
+    let since = u64::try_from(seconds).map(Duration::from_secs);
+    let at = since
+        .ok()
+        .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+    match at {
+        Some(at) => units::rfc3339(at),
+        None => format!("{seconds} s after 1970"),
+    }
+}
+
 fn number_of(number: GoNumber, bytes: &[u8]) -> Option<String> {
     let mut padded = [0; 8];
     padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
@@ -181,6 +217,21 @@ fn number_of(number: GoNumber, bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_and_spans_are_said_as_such() {
+        // time.Unix(1795511642, 5e8), and the same with a reading of the monotonic clock.
+        let plain = (1_795_511_642_u64 + 62_135_596_800, 500_000_000);
+        assert_eq!(time(plain.1, plain.0), "2026-11-24T09:14:02Z");
+        let since_1885 = 1_795_511_642_u64 + 2_682_288_000;
+        let wall = 1 << 63 | since_1885 << 30 | 500_000_000;
+        assert_eq!(time(wall, 77), "2026-11-24T09:14:02Z");
+        assert_eq!(time(0, 62_135_596_799), "-1 s after 1970");
+        assert_eq!(time(0, u64::MAX), "-62135596801 s after 1970");
+        assert_eq!(duration("1500000000".into()), "1500000000 (1.50 s)");
+        assert_eq!(duration("-5".into()), "-5");
+        assert_eq!(duration("0".into()), "0");
+    }
 
     #[test]
     fn numbers_are_of_their_width_and_sign() {

@@ -128,6 +128,19 @@ fn values_are_those_of_the_program_and_none_of_a_redacted_snapshot() {
             .into_iter()
             .all(|side| side.as_str().unwrap().parse::<u32>().unwrap() < 60)
     );
+    let stamped = instances(&live, "main.stamped");
+    assert_eq!(value(&stamped[0], "before"), "2000-02-29T00:00:00Z");
+    assert_eq!(value(&stamped[0], "never"), "all zero");
+    assert_eq!(value(&stamped[0], "every"), "90000000000 (1m 30s)");
+    let since = value(&stamped[0], "since");
+    let (report, _) = json("heap", &live);
+    let now = report["taken"]["at"].as_str().unwrap();
+    // By the same clock some seconds before, or just before a new year or month.
+    assert_eq!(since.as_str().map(str::len), Some(now.len()), "{since}");
+    assert!(
+        since.as_str() <= Some(now) && since.as_str() >= Some("2024"),
+        "{since}"
+    );
     let text = letgo(&["heap", &pid, "--stop=60000", "--type", "main.session"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("user: \"user number "), "{text}");
