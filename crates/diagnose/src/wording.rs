@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use letgo_account::Leaf;
 
 use crate::backlog::{Backlog, Doing};
+use crate::containers::{ContainerGroup, Containers, Slack};
 use crate::diagnose;
 use crate::facts::{Container, Facts, Goroutines, Profile, SizeClass, Thp};
 use crate::group::{Change, GoroutineGroup, Outliving, Verdict};
+use crate::holder::{Counted, Elements, Holder, Later};
 use crate::testing::{MIB, healthy, place, receivers, spans, with_graph, with_groups};
 
 /// All findings as text, plain and whole.
@@ -282,5 +284,70 @@ fn a_server_whose_queues_are_full() {
     };
     let mut facts = with_graph(vec![spans(25_600, 8, 0)]);
     facts.backlogs = Some(vec![one, many]);
+    insta::assert_snapshot!(text(&facts));
+}
+
+/// Variables that hold much, grow, and hold more room than they need.
+#[test]
+fn a_server_whose_caches_grow() {
+    let holder = |name: &str, go_type: &str, mib: u64| Holder {
+        name: name.into(),
+        is_named: true,
+        go_type: Some(go_type.into()),
+        resident_bytes: mib * MIB,
+        objects: mib * 12_000,
+        stored_by: place("main.(*Store).Put", "store.go", 41)
+            .into_iter()
+            .collect(),
+        ..Holder::default()
+    };
+    let entries = |count| {
+        let of = Counted::Entries;
+        Some(Elements { of, count })
+    };
+    let growing = Holder {
+        elements: entries(1_200_000),
+        later: Some(Later {
+            window_ns: 30_000_000_000,
+            heap_grew: 40 * MIB,
+            resident_bytes: 120 * MIB,
+            objects: 1_440_000,
+            elements: entries(1_500_000),
+        }),
+        ..holder("main.sessions", "map[string]*main.Session", 96)
+    };
+    let group = |name: &str, go_type: &str| ContainerGroup {
+        name: name.into(),
+        is_named: true,
+        go_type: go_type.into(),
+        stored_by: place("main.put", "pool.go", 12).into_iter().collect(),
+        ..ContainerGroup::default()
+    };
+    let slack = |count, used, room, mib: u64| Slack {
+        count,
+        used,
+        room,
+        bytes: mib * MIB,
+    };
+    let sparse = ContainerGroup {
+        sparse: slack(1, 4_000, 600_000, 40),
+        ..group("main.profiles", "map[int]main.profile")
+    };
+    let pinned = ContainerGroup {
+        pinned: slack(3_000, 6 * MIB, 60 * MIB, 30),
+        ..group("main.names[]", "string")
+    };
+    let roomy = ContainerGroup {
+        roomy: slack(900, MIB, 28 * MIB, 20),
+        ..group("main.pool.items[].body", "[]uint8")
+    };
+    let facts = Facts {
+        holders: Some(vec![growing, holder("main.pool", "*main.Pool", 80)]),
+        containers: Some(Containers {
+            groups: vec![sparse, pinned, roomy],
+            is_cut: true,
+        }),
+        ..with_graph(vec![spans(40_000, 8, 0)])
+    };
     insta::assert_snapshot!(text(&facts));
 }
