@@ -7,6 +7,9 @@
 //! So the request of a context is the second of those that can be cancelled, from the connection
 //! on; where the nearest such value is the server, the first (HTTP/2 up to 1.26).
 //!
+//! That of a call of gRPC is the first that can be cancelled below the connection, which is a value
+//! under a key of the type `transport.connectionKey`; it is cancelled when the call has ended.
+//!
 //! Does not say who holds them (see `outliving`).
 //!
 //! Invariants: a type counts as a context by its fields only; an object is taken for one where an
@@ -14,7 +17,8 @@
 //! it and its words are as a context's.
 //!
 //! Source: src/context/context.go; src/net/http/server.go, `Serve`, `serve`, `readRequest`;
-//! h2_bundle.go, `http2serverConnBaseContext`; go1.19 to go1.27.
+//! h2_bundle.go, `http2serverConnBaseContext`; go1.19 to go1.27. grpc-go,
+//! internal/transport/http2_server.go, `operateHeaders`, `SetConnection`; 1.50 to 1.76.
 
 mod forms;
 mod outliving;
@@ -37,6 +41,8 @@ const MOST: usize = 1 << 20;
 const MOST_DERIVED: usize = 256;
 /// What keys of `net/http` are.
 const HTTP_KEY: &str = "*http.contextKey";
+/// What the key of a connection of gRPC is.
+const GRPC_KEY: &str = "transport.connectionKey";
 /// What the value is that a server has under its key.
 const HTTP_SERVER: &str = "*http.Server";
 
@@ -45,8 +51,9 @@ const HTTP_SERVER: &str = "*http.Server";
 enum Role {
     /// It can be cancelled, and was or was not.
     Cancel { ended: bool },
-    /// It carries a value of `net/http`.
-    Http { server: bool },
+    /// It carries a value of a server; of those below it that can be cancelled the request's is
+    /// this one, counted from 1.
+    Server { nth: usize },
     /// It goes on without what it was derived from, on purpose.
     Detached,
     /// Anything else.
@@ -109,9 +116,8 @@ impl Contexts {
             let node = self.nodes.get(&at)?;
             match node.role {
                 Role::Cancel { ended } => cancels.push((at, ended)),
-                Role::Http { server } => {
-                    let above = if server { 1 } else { 2 };
-                    let own = cancels.len().checked_sub(above)?;
+                Role::Server { nth } => {
+                    let own = cancels.len().checked_sub(nth)?;
                     let (request, ended) = cancels.get(own)?;
                     return ended.then_some(*request);
                 }
@@ -247,11 +253,10 @@ impl<'a> Reader<'a> {
         };
         let kinds = self.seeds.lock();
         let name = |at: u64| kinds.table.name(Addr(word(bytes, index(at))));
-        match name(key) == HTTP_KEY {
-            true => Role::Http {
-                server: name(key.saturating_add(16)) == HTTP_SERVER,
-            },
-            false => Role::Plain,
+        match name(key).as_str() {
+            HTTP_KEY if name(key.saturating_add(16)) != HTTP_SERVER => Role::Server { nth: 2 },
+            HTTP_KEY | GRPC_KEY => Role::Server { nth: 1 },
+            _ => Role::Plain,
         }
     }
 }
@@ -273,8 +278,8 @@ mod tests {
         contexts
     }
 
-    const SERVER: Role = Role::Http { server: true };
-    const ADDRESS: Role = Role::Http { server: false };
+    const SERVER: Role = Role::Server { nth: 1 };
+    const ADDRESS: Role = Role::Server { nth: 2 };
     const OVER: Role = Role::Cancel { ended: true };
     const OPEN: Role = Role::Cancel { ended: false };
 

@@ -1,7 +1,7 @@
 //! `context-retained`: goroutines that hold contexts of requests that have ended.
 //!
-//! That the requests have ended is read of their contexts, which `net/http` cancels when a handler
-//! has returned; that a goroutine holds one is read of its stack. Whether it will let go of it is
+//! That the requests have ended is read of their contexts, which `net/http` and gRPC cancel when a
+//! handler has returned; that a goroutine holds one is read of its stack. Whether it will let go of it is
 //! not known: work that goes on for a moment after the answer looks the same, and so does whoever
 //! serves a connection that a handler took over (WebSocket). So few bytes are told only where the
 //! goroutines have waited for long, and whoever waits for the network is no more than possible.
@@ -88,7 +88,7 @@ fn draft(case: &Case<'_>, one: &Outliving, confidence: Confidence) -> Draft {
         .evidence(herd.shares(case))
         .maybe(herd.came(case))
         .evidence(
-            "net/http has cancelled these contexts, and no goroutine of the server works on the \
+            "The server has cancelled these contexts, and none of its goroutines works on the \
              requests any more; what hangs on a context stays as long as it is held.",
         )
         .evidence(

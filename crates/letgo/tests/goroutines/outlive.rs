@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use letgo_testkit::{Case, Patient, Tier, cases, report_of, why};
+use letgo_testkit::{Case, Kind, NEWEST_GO, Patient, Recipe, Tier, cases, report_of, why};
 use serde_json::Value;
 
 use crate::{LETGO, may_read};
@@ -125,5 +125,35 @@ fn who_keeps_a_request_is_told_with_all_that_it_holds() {
         assert!(bytes >= requests * LARGE, "{case}: {finding}");
         let fixed = start(case, &["-fixed", "audit"]);
         assert_eq!(told(&fixed), None, "{case}");
+    }
+}
+
+/// Calls of gRPC, by goroutines of their own and by workers, with deadlines and without.
+#[test]
+fn who_keeps_the_context_of_a_grpc_call_is_told() {
+    if !may_read("who_keeps_the_context_of_a_grpc_call_is_told") {
+        return;
+    }
+    for kind in [Kind::plain(), Kind::stripped_pie()] {
+        let start = |args: &[&str]| {
+            let recipe = Recipe::new("grpcserver").go(NEWEST_GO).kind(kind.clone());
+            let recipe = args.iter().fold(recipe, |recipe, arg| recipe.arg(*arg));
+            recipe.start().unwrap()
+        };
+        for more in [&["-workers=0"][..], &["-workers=4", "-deadline"]] {
+            let with = |args: &[&'static str]| start(&[more, args].concat());
+            let patient = with(&["refresh"]);
+            let requests = patient.truth().get("requests");
+            let finding = told(&patient).unwrap_or_else(|| panic!("{kind:?} {more:?}: nothing"));
+            assert_eq!(finding["count"], requests, "{kind:?} {more:?}: {finding}");
+            let bytes = finding["bytes"].as_u64().unwrap();
+            assert!(bytes >= requests * LARGE, "{kind:?} {more:?}: {finding}");
+            assert_eq!(
+                told(&with(&["-fixed", "refresh"])),
+                None,
+                "{kind:?} {more:?}"
+            );
+            assert_eq!(told(&with(&["slow"])), None, "{kind:?} {more:?}");
+        }
     }
 }

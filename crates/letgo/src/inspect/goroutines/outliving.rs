@@ -13,12 +13,17 @@ use super::groups::Group;
 use crate::inspect::Program;
 
 /// Functions that goroutines begin with which serve connections or requests: the `go` statements
-/// of `net/http`, whose closures have no names of their own in every release.
-const SERVES: [&str; 4] = [
+/// of `net/http` and of gRPC, whose closures have no names of their own in every release.
+const SERVES: [&str; 9] = [
     "net/http.(*conn).serve",
     "net/http.(*Server).Serve.",
     "http2serverConn).",
     "http2.(*serverConn).",
+    "grpc.(*Server).handleRawConn",
+    "grpc.(*Server).serveStreams",
+    "grpc.(*Server).serverWorker",
+    "grpc/internal/transport.NewServerTransport",
+    "grpc/internal/transport.newHTTP2Server",
 ];
 
 /// Goroutines that hold contexts of requests that have ended.
