@@ -1,9 +1,9 @@
 //! [`Herd`]: groups of goroutines of which the same is said, and which is said of which.
 //!
 //! A group is told once: as proven to be leaked, else as outliving its requests (see
-//! [`contexts`]), else as likely to be leaked, else as old, else as growing, many or deep. Those that are medium or more by their bytes are findings of their own,
-//! the others of their kind one together, so that a leak of a hundred places is not a hundred
-//! findings.
+//! [`contexts`]), else as likely to be leaked, else as old, else as growing, many or deep. Those
+//! that are medium or more by their bytes are findings of their own, the others of their kind one
+//! together, so that a leak of a hundred places is not a hundred findings.
 //!
 //! Goroutines that wait for a channel beside as many that wait for the network are taken to serve
 //! a connection each, and not to be leaked: idle clients look the same as forgotten ones.

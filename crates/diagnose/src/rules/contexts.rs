@@ -1,10 +1,11 @@
 //! `context-retained`: goroutines that hold contexts of requests that have ended.
 //!
 //! That the requests have ended is read of their contexts, which `net/http` and gRPC cancel when a
-//! handler has returned; that a goroutine holds one is read of its stack. Whether it will let go of it is
-//! not known: work that goes on for a moment after the answer looks the same, and so does whoever
-//! serves a connection that a handler took over (WebSocket). So few bytes are told only where the
-//! goroutines have waited for long, and whoever waits for the network is no more than possible.
+//! handler has returned; that a goroutine holds one is read of its stack. Whether it will let go of
+//! it is not known: work that goes on for a moment after the answer looks the same, and so does
+//! whoever serves a connection that a handler took over (WebSocket). So few bytes are told only
+//! where the goroutines have waited for long, and whoever waits for the network is no more than
+//! possible.
 //!
 //! Those that can never run again are told by [`super::leak`].
 

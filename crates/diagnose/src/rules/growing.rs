@@ -2,8 +2,9 @@
 //!
 //! What a variable holds is what only it leads to, at both looks: garbage is in neither, so that
 //! when a GC ran makes no difference. It holds more as well where somebody else has let go of what
-//! both led to: so no variable is told to have grown by more than all that is reachable has. Two looks do not tell growth from a swing: a cache that fills
-//! and is emptied in turn may be told as well, as possible.
+//! both led to: so no variable is told to have grown by more than all that is reachable has. Two
+//! looks do not tell growth from a swing: a cache that fills and is emptied in turn may be told as
+//! well, as possible.
 
 use crate::draft::{Case, Draft};
 use crate::finding::{Confidence, Severity};

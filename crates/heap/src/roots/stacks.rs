@@ -367,13 +367,7 @@ fn stack(
     if !locked.is_null() {
         into.roots.in_hand.locked.insert(locked, own.number);
     }
-    if is_in_call(own.one, &stack.walk) {
-        into.roots.in_hand.in_calls.push(stack.whole);
-    } else if !rests(own.one) {
-        for value in bytes.chunks_exact(8) {
-            into.see(source, word(value, 0), Some(own.number));
-        }
-    }
+    stack.in_hand(own, into);
     let walks = &mut into.roots.walks;
     walks.walks.push(Walk {
         pcs: number(first_pc)..number(walks.pcs.len()),
@@ -384,6 +378,17 @@ fn stack(
 }
 
 impl Stack<'_> {
+    /// Notes what its goroutine may have in hand of others.
+    fn in_hand(&self, own: Owner<'_>, into: &mut Collected) {
+        if is_in_call(own.one, &self.walk) {
+            into.roots.in_hand.in_calls.push(self.whole);
+        } else if !rests(own.one) {
+            for value in self.bytes.chunks_exact(8) {
+                into.see(self.source, word(value, 0), Some(own.number));
+            }
+        }
+    }
+
     fn word(&self, at: Addr) -> u64 {
         match at.0.checked_sub(self.range.start().0) {
             Some(offset) => word(self.bytes, index(offset)),

@@ -388,8 +388,9 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Gives the processor away at first, to others of its own priority, then sleeps, the longer the longer nothing came: the target's
-/// threads need it to stop, and a long fork is not to be woken into.
+/// Gives the processor away at first, to others of its own priority, then sleeps, the longer the
+/// longer nothing came: the target's threads need it to stop, and a long fork is not to be woken
+/// into.
 pub(crate) fn pause(idle: u32) {
     match idle.checked_sub(SPINS) {
         None => thread::yield_now(),
