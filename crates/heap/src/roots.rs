@@ -14,6 +14,7 @@ mod queues;
 mod specials;
 mod stack_maps;
 mod stacks;
+mod start;
 mod variables;
 mod walks;
 
