@@ -2,12 +2,14 @@
 //!
 //! Not part of the crate's interface.
 
-use letgo_target::Addr;
+use letgo_target::{Addr, Registers};
 
 use crate::functions::decode_pc_values;
 use crate::globals::decode_code;
 use crate::typed::follow_code;
-use crate::{BuildInfo, Calls, GoBinary, GoVersion, Image, Layouts};
+use crate::{
+    BuildInfo, CallFrameInfo, Calls, GoBinary, GoVersion, Image, Layouts, Place, c_functions,
+};
 
 /// Most functions that [`elf`] looks at.
 const MOST_FUNCTIONS: usize = 64;
@@ -21,6 +23,7 @@ pub fn elf(bytes: &[u8]) -> bool {
     };
     let _ = (image.build_id(), image.go_build_id());
     let _ = BuildInfo::from_image(&image);
+    c_frames(&image);
     let _ = Layouts::from_dwarf(&image, &|name| name.starts_with("runtime."));
     let Ok(binary) = GoBinary::open(image.clone(), None) else {
         return false;
@@ -42,6 +45,29 @@ pub fn elf(bytes: &[u8]) -> bool {
     let _ = binary.globals_typed();
     let facts = binary.facts_for_cache();
     GoBinary::open(image, facts.as_ref()).is_ok()
+}
+
+/// Names and callers of what may be C code at its entry and where it is read from.
+fn c_frames(image: &Image) {
+    let starts = image.segments().iter().map(|segment| segment.range.start());
+    let mut addrs: Vec<Addr> = starts.chain([image.entry()]).collect();
+    addrs.sort();
+    let _ = c_functions(image, &addrs);
+    let Ok(Some(info)) = CallFrameInfo::of(image) else {
+        return;
+    };
+    for addr in addrs {
+        let registers = Registers {
+            rip: addr.0,
+            rsp: 0x7000_0000,
+            ..Registers::default()
+        };
+        let mut place = Some(Place::of(&registers));
+        for _ in 0..MOST_FUNCTIONS {
+            let word = |at: Addr| Some(addr.0.wrapping_add(at.0 & 0xff));
+            place = place.and_then(|place| info.caller(&place, 0, &word));
+        }
+    }
 }
 
 /// A pc-value table.

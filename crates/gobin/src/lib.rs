@@ -39,6 +39,7 @@ mod symbols;
 mod synthetic;
 mod typed;
 mod types;
+mod unwind;
 mod variables;
 mod version;
 
@@ -53,7 +54,9 @@ pub use image::{Image, Section, Segment};
 pub use layouts::{Field, Layouts, StructLayout};
 pub use letgo_target::Family;
 pub use moduledata::Moduledata;
+pub use symbols::c_functions;
 pub use typed::{GlobalTypes, Pointee, TypedVariable};
 pub use types::{Kind, TypeHead, Types};
+pub use unwind::{CallFrameInfo, Place, ReadWord};
 pub use variables::Variables;
 pub use version::GoVersion;

@@ -63,6 +63,10 @@ impl Section {
     pub(crate) fn is_symtab(&self) -> bool {
         self.kind == elf::SHT_SYMTAB.0 && self.len > 0
     }
+
+    pub(crate) fn is_dynsym(&self) -> bool {
+        self.kind == elf::SHT_DYNSYM.0 && self.len > 0
+    }
 }
 
 /// What the headers say.
