@@ -52,6 +52,12 @@ impl DebugFile {
 }
 
 impl GoBinary {
+    /// The file whose symbols have the addresses of this one.
+    pub fn symbols(&self) -> &Image {
+        let debug = self.debug.as_ref().filter(|debug| debug.moved.is_empty());
+        debug.map_or(&self.image, |debug| &debug.image)
+    }
+
     /// Takes symbols and DWARF from another file of the same build, from now on.
     ///
     /// # Errors

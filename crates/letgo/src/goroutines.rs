@@ -32,6 +32,7 @@ pub fn run(args: &GoroutinesArgs, terminal: &Terminal) -> Result<Exit> {
         watch: None,
     };
     let mut reading = subject.read(options, &progress)?;
+    subject.follow_c(&mut reading);
     progress.step("finding out what can still run");
     let around = subject.around();
     let memory = subject.as_it_is_now();

@@ -5,6 +5,7 @@
 
 mod backlogs;
 mod beside;
+mod c_stacks;
 mod choice;
 pub(crate) mod complaints;
 mod contents;
@@ -20,6 +21,7 @@ mod halted;
 mod heap;
 mod held_stacks;
 mod holders;
+mod in_c;
 mod instances;
 mod keep;
 mod kept;

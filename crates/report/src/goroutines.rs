@@ -12,6 +12,7 @@
 //! - the stack bytes of all groups sum to `stack_bytes`;
 //! - an object is retained by one group at most: what two of them hold is in neither.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -175,7 +176,8 @@ pub struct LabelSet {
 /// A call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CallFrame {
-    /// Function, with its package. Of what is not Go code, its address.
+    /// Function, with its package. Of C code, its symbol, else its place in its file
+    /// (`libfoo.so.1+0x1234`), else its address.
     pub function: String,
     /// File, as the build recorded it; empty where it recorded none.
     pub file: String,
@@ -184,6 +186,34 @@ pub struct CallFrame {
     /// Its code is part of its caller's.
     #[serde(default, skip_serializing_if = "is_false")]
     pub inlined: bool,
+    /// Of C code, the path of the library or program that it is in; empty where it is in no file.
+    /// Absent of Go code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Calls of C between this one and the next could not be followed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gap: bool,
+}
+
+impl CallFrame {
+    /// The name of the file of C code: `libc.so.6`. Nothing of Go code, and of C code in no file.
+    pub fn object_name(&self) -> Option<&str> {
+        let name = self.object.as_deref()?.rsplit('/').next();
+        name.filter(|name| !name.is_empty())
+    }
+
+    /// The function as a reader wants it: of C code `C nanosleep (libc.so.6)`.
+    pub fn shown(&self) -> Cow<'_, str> {
+        let function = &self.function;
+        match (&self.object, self.object_name()) {
+            (None, _) => Cow::Borrowed(function),
+            // A function without a name is told by the name of its file.
+            (_, Some(name)) if !function.starts_with(&format!("{name}+")) => {
+                Cow::Owned(format!("C {function} ({name})"))
+            }
+            _ => Cow::Owned(format!("C {function}")),
+        }
+    }
 }
 
 fn is_zero(value: &u64) -> bool {

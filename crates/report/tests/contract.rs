@@ -251,7 +251,7 @@ fn the_keys_of_goroutines_are_there() {
              location? frames created_by? labels? label_sets? label_sets_more? stack_bytes stack_used_bytes? retained_bytes? \
              retained_objects? goids",
         ),
-        ("CallFrame", "function file line inlined?"),
+        ("CallFrame", "function file line inlined? object? gap?"),
         (
             "LeakSummary",
             "analysed why_not? proven likely stack_bytes retained_bytes?",

@@ -14,8 +14,9 @@ pub(crate) fn folded(report: &GoroutinesReport) -> String {
     for group in &report.groups {
         let created = group.created_by.iter();
         let created = created.map(|at| format!("created by {}", at.function));
-        let calls = frames(group).into_iter().rev();
-        let calls = calls.map(|frame| frame.function.to_owned());
+        let calls = calls(group).into_iter().rev();
+        let calls =
+            calls.map(|call| call.map_or(LEFT_OUT.into(), |call| call.shown().into_owned()));
         let calls: Vec<String> = created.chain(calls).map(|name| plain(&name)).collect();
         text += &format!("{} {}\n", calls.join(";"), group.count);
     }
@@ -47,27 +48,33 @@ pub(crate) fn pprof(report: &GoroutinesReport) -> std::io::Result<Vec<u8>> {
     profile.gzip()
 }
 
-/// A call as profiles want it.
-fn called(frame: &CallFrame) -> Frame<'_> {
+/// A call as profiles want it: C code has no lines, and its file is that of its machine code.
+fn called(call: Option<&CallFrame>) -> Frame<'_> {
     Frame {
-        function: &frame.function,
-        file: &frame.file,
-        line: frame.line,
+        function: call.map_or(LEFT_OUT, |call| &call.function),
+        file: call.map_or("", |call| call.object.as_ref().unwrap_or(&call.file)),
+        line: call.map_or(0, |call| call.line),
     }
 }
 
-/// The calls, innermost first, with one that stands for those that are not listed.
-fn frames(group: &GoroutineGroup) -> Vec<Frame<'_>> {
-    let mut frames: Vec<Frame<'_>> = group.frames.iter().map(called).collect();
-    if group.frames_more > 0 {
-        let left_out = Frame {
-            function: LEFT_OUT,
-            file: "",
-            line: 0,
-        };
-        frames.insert(frames.len() / 2, left_out);
+/// The calls, innermost first; nothing stands for those that are not listed or were not found.
+fn calls(group: &GoroutineGroup) -> Vec<Option<&CallFrame>> {
+    let mut calls = Vec::new();
+    let half = group.frames.len() / 2;
+    for (number, frame) in group.frames.iter().enumerate() {
+        if number == half && group.frames_more > 0 {
+            calls.push(None);
+        }
+        calls.push(Some(frame));
+        if frame.gap {
+            calls.push(None);
+        }
     }
-    frames
+    calls
+}
+
+fn frames(group: &GoroutineGroup) -> Vec<Frame<'_>> {
+    calls(group).into_iter().map(called).collect()
 }
 
 /// A sample for each set of labels that is known, and one for the rest. What the group retains is
@@ -138,6 +145,34 @@ mod tests {
              runtime.chanrecv1;runtime.chanrecv;runtime.gopark 12211"
         );
         assert_eq!(plain("a;b\n"), "a:b?");
+    }
+
+    #[test]
+    fn functions_of_c_are_told_from_those_of_go() {
+        let mut group = report().groups.remove(0);
+        let of_c = |function: &str, object: &str, gap| CallFrame {
+            function: function.into(),
+            file: String::new(),
+            line: 0,
+            inlined: false,
+            object: Some(object.into()),
+            gap,
+        };
+        let own = [
+            of_c("nanosleep", "/lib/libc.so.6", false),
+            of_c("libz.so.1+0x12", "/lib/libz.so.1", true),
+        ];
+        group.frames.splice(.., own);
+        group.created_by = None;
+        let names: Vec<&str> = frames(&group).iter().map(|frame| frame.function).collect();
+        assert_eq!(names, ["nanosleep", "libz.so.1+0x12", "..."]);
+        assert_eq!(frames(&group)[0].file, "/lib/libc.so.6");
+        let report = GoroutinesReport {
+            groups: vec![group],
+            ..report()
+        };
+        let line = "...;C libz.so.1+0x12;C nanosleep (libc.so.6) 12211\n";
+        assert_eq!(folded(&report), line);
     }
 
     /// Go's own tool reads the profile, and finds the figures of the report in it.

@@ -26,7 +26,7 @@ pub use findings::{Groups, goroutine_groups};
 use groups::{Group, group};
 use labels::label;
 pub(super) use places::Places;
-use places::shorten;
+use places::{c_frames, shorten};
 
 /// The goroutines of a reading. `now` is the memory of the program as it has gone on since: what
 /// moved there is not called leaked.
@@ -42,7 +42,7 @@ pub fn goroutines_report(
     let leaks = leaks(reading, now);
     let census = &reading.census;
     let graph = reading.marked.as_ref().map(|marked| &marked.graph);
-    let (of, mut groups) = group(census, graph, leaks.as_ref());
+    let (of, mut groups) = group(census, graph, leaks.as_ref(), Some(&reading.c_stacks));
     let alone = graph.and_then(|graph| graph.held_alone(census, &of, &GraphOptions::default()));
     for (group, count) in groups.iter_mut().zip(alone.unwrap_or_default().counts) {
         group.retained = Some(count);
@@ -116,6 +116,8 @@ fn listed(
 ) -> out::GoroutineGroup {
     let first = group.first;
     let (mut frames, is_cut) = places.stack(group.pcs, first.start_pc);
+    let location = places.location(&frames);
+    frames.splice(..0, group.c_stack.into_iter().flat_map(c_frames));
     let created_by = (first.goid != 1)
         .then(|| places.created_by(first.go_pc))
         .flatten();
@@ -135,7 +137,7 @@ fn listed(
         system: first.system,
         waiting_ns: group.since.and_then(|(first, _)| since(first)),
         waiting_ns_min: group.since.and_then(|(_, last)| since(last)),
-        location: places.location(&frames),
+        location,
         frames_more: shorten(&mut frames),
         frames_cut: is_cut,
         frames,

@@ -75,7 +75,7 @@ fn go_image(process: &Process, head: &Mapping) -> Option<Loaded> {
 
 /// Opens the file behind a mapping: by the mapping, or by its path where that takes a capability
 /// that we lack.
-fn open(process: &Process, mapping: &Mapping) -> Option<File> {
+pub(super) fn open(process: &Process, mapping: &Mapping) -> Option<File> {
     if let Ok(file) = process.mapped_file(mapping) {
         return Some(file);
     }

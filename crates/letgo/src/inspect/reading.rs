@@ -19,7 +19,9 @@ use letgo_linux::process::Use;
 use letgo_report::Method as Taken;
 use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
 
+use super::c_stacks::CStacks;
 use super::diff::Prints;
+use super::in_c::{self, InC};
 use super::kept::{Keeping, Kept};
 use super::types::Types;
 use super::view::{Held, Pause, View};
@@ -94,6 +96,10 @@ pub struct Reading {
     pub account: Account,
     /// Which objects are reachable, where that was asked for and can be believed.
     pub marked: Option<Marked>,
+    /// Goroutines that were in C code, where the graph was asked for and threads stood still.
+    pub(super) in_c: Vec<InC>,
+    /// The functions that these were in, once they were followed.
+    pub(super) c_stacks: CStacks,
     /// The counters when the reading began.
     pub first: Light,
     /// From when on it counted further: what a frozen copy or a stop shows is of before.
@@ -221,6 +227,10 @@ impl Reading {
         let labels = runtime.labels(&*view.memory, &census.goroutines);
         let mut coverage = census.coverage.clone();
         let mut marked = None;
+        let mut in_c = Vec::new();
+        if graph {
+            in_c = in_c::in_c(program, &runtime, &view, &census);
+        }
         if let Err(why) = view.check() {
             coverage.skip("the object graph", why);
         } else if graph {
@@ -259,6 +269,8 @@ impl Reading {
             labels,
             account,
             marked,
+            in_c,
+            c_stacks: CStacks::default(),
             delta: None,
             second: None,
             later: None,

@@ -1,11 +1,15 @@
 //! [`Subject`]: what a reading verb was pointed at: a process, or a file that was made of one.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use letgo_gobin::Image;
 use letgo_linux::{LiveMemory, Process};
-use letgo_target::ReadMemory;
+use letgo_target::{Mapping, ReadMemory};
 
+use super::c_stacks::head;
+use super::modules;
 use super::reading::Second;
 use super::{Core, Filed, Hold, Opened, Options, Program, Reading, Surroundings, View};
 use crate::cli::{Place, TargetArgs};
@@ -137,6 +141,25 @@ impl Subject {
             Subject::Live(opened) => Some(&opened.process),
             Subject::Core(_) | Subject::Snapshot(_) => None,
         }
+    }
+
+    /// The file that `mapping` shows, one of `mappings`: of what was kept in a file, the one at its
+    /// path here, if it is of the same build.
+    pub(super) fn mapped_image(&self, mapping: &Mapping, mappings: &[Mapping]) -> Option<Image> {
+        if let Some(process) = self.process() {
+            let file = modules::open(process, mapping)?;
+            // It runs on, and may have mapped another file there before this one was opened.
+            let still = process.maps().ok()?.contains(mapping);
+            return Image::from_file(file).ok().filter(|_| still);
+        }
+        let path = Path::new(&mapping.name);
+        // What is no regular file may block when it is opened.
+        path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let image = Image::from_file(File::open(path).ok()?).ok()?;
+        let start = head(mapping, mappings)?.range.start();
+        let kept = Image::from_memory(self.contents()?, start).ok()?;
+        let id = image.build_id()?;
+        (kept.build_id()? == id).then_some(image)
     }
 
     /// What surrounds it, or surrounded it.

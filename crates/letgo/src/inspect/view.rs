@@ -266,11 +266,16 @@ impl View {
     /// What the threads have in their hands, and of those that stand in the handler of a signal
     /// also what they had before it: a goroutine that ran is where that says.
     pub fn in_hand(&self, threads: &[Thread]) -> Vec<Registers> {
+        hands(&self.at_work(threads))
+    }
+
+    /// The registers of the threads, and before them those that some had before they came to stand
+    /// in the handler of a signal.
+    pub(super) fn at_work(&self, threads: &[Thread]) -> Vec<target::Registers> {
         let handling = self.handling(threads);
         let before =
             handling.filter_map(|(sp, stack)| target::interrupted(&*self.memory, sp, stack));
-        let before: Vec<target::Registers> = before.collect();
-        [hands(&before), self.registers.clone()].concat()
+        before.chain(self.threads.iter().copied()).collect()
     }
 
     /// Words that are no addresses, by which is seen what threads had in their hands before they

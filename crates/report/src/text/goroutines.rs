@@ -243,8 +243,11 @@ fn since(group: &GoroutineGroup) -> String {
 fn details(page: &mut Page, group: &GoroutineGroup, full: bool) {
     if full {
         frames(page, group);
-    } else if let Some(at) = &group.location {
-        place(page, "", at, false);
+    } else {
+        in_c(page, group);
+        if let Some(at) = &group.location {
+            place(page, "", at, false);
+        }
     }
     if let Some(at) = &group.created_by {
         place(page, "started by ", at, full);
@@ -393,7 +396,27 @@ fn call(page: &mut Page, frame: &CallFrame) {
     let inlined = if frame.inlined { " (inlined)" } else { "" };
     let line = Line::new()
         .pad_to(INDENT)
-        .add(Ink::Plain, &frame.function)
+        .add(Ink::Plain, frame.shown())
         .add(Ink::Dim, inlined);
     source(page, line, &frame.file, frame.line, true);
+    if frame.gap {
+        page.wrapped(
+            INDENT,
+            Ink::Yellow,
+            "... calls of C that could not be followed ...",
+        );
+    }
+}
+
+/// The innermost function of C that they are in, and the one that called its library.
+fn in_c(page: &mut Page, group: &GoroutineGroup) {
+    let mut frames = group.frames.iter().filter(|frame| frame.object.is_some());
+    let Some(first) = frames.next() else {
+        return;
+    };
+    let mut text = format!("in {}", first.shown());
+    if let Some(caller) = frames.find(|frame| frame.object != first.object) {
+        text += &format!(", called from {}", caller.shown());
+    }
+    page.wrapped(INDENT, Ink::Plain, &text);
 }

@@ -36,7 +36,7 @@ pub fn goroutine_groups(
     let census = &reading.census;
     let marked = reading.marked.as_ref()?;
     let graph = &marked.graph;
-    let (of, groups) = group(census, Some(graph), Some(&leaks));
+    let (of, groups) = group(census, Some(graph), Some(&leaks), None);
     let both = (graph, &marked.reachable);
     let outliving = outliving(program, census, both, (&of, &groups));
     let mut alone = None;

@@ -1,13 +1,16 @@
 //! [`group`]: goroutines that are alike.
 //!
 //! Alike are those that stand at the same addresses for the same reason, were started by the same
-//! statement, and of which the same is known. No address is looked up for it.
+//! statement, and of which the same is known. No address is looked up for it. Those that are in C
+//! are in the same functions of C, at any place in them.
 
 use std::collections::HashMap;
 
 use letgo_goruntime::{Census, Goroutine, Status};
 use letgo_heap::{Count, Graph, Leaks, Standing, Walk};
 use letgo_target::Addr;
+
+use crate::inspect::c_stacks::{CStack, CStacks};
 
 /// Goroutines that are alike.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(super) struct Group<'a> {
     /// Where they stand: the innermost frame's next instruction, then return addresses; empty
     /// where their stacks were not read.
     pub(super) pcs: &'a [Addr],
+    /// The functions of C that they are in, called by the innermost of these frames.
+    pub(super) c_stack: Option<&'a CStack>,
     /// What is known of their future, where it was looked for.
     pub(super) standing: Option<Standing>,
     pub(super) count: u64,
@@ -40,6 +45,7 @@ struct Key<'a> {
     start_pc: Addr,
     go_pc: Addr,
     pcs: &'a [Addr],
+    c_stack: Option<usize>,
 }
 
 /// The group of each goroutine of the census, and the groups.
@@ -47,6 +53,7 @@ pub(super) fn group<'a>(
     census: &'a Census,
     graph: Option<&'a Graph>,
     leaks: Option<&Leaks>,
+    c_stacks: Option<&'a CStacks>,
 ) -> (Vec<u32>, Vec<Group<'a>>) {
     let mut walks: Vec<Option<&Walk>> = vec![None; census.goroutines.len()];
     for walk in graph.map(Graph::walks).unwrap_or_default() {
@@ -70,10 +77,15 @@ pub(super) fn group<'a>(
             start_pc: one.start_pc,
             go_pc: one.go_pc,
             pcs,
+            c_stack: c_stacks.and_then(|all| all.number(number)),
         };
         let standing = key.standing;
+        let c_stack = key.c_stack.zip(c_stacks);
         let own = *known.entry(key).or_insert_with(|| {
-            groups.push(Group::new(one, pcs, standing));
+            groups.push(Group {
+                c_stack: c_stack.and_then(|(number, all)| all.stack(number)),
+                ..Group::new(one, pcs, standing)
+            });
             u32::try_from(groups.len() - 1).unwrap_or(u32::MAX)
         });
         of.push(own);
@@ -93,6 +105,7 @@ impl<'a> Group<'a> {
         Group {
             first,
             pcs,
+            c_stack: None,
             standing,
             count: 0,
             stack_bytes: 0,

@@ -101,7 +101,7 @@ mod tests {
             goroutines: before,
             ..Census::default()
         };
-        let (of, groups) = group(&census, None, None);
+        let (of, groups) = group(&census, None, None, None);
         let changes = changes(&census, &of, &groups, later);
         changes.iter().map(|one| (one.came, one.went)).collect()
     }

@@ -10,6 +10,7 @@ use letgo_target::Addr;
 use twox_hash::XxHash3_64;
 
 use super::super::Program;
+use super::super::c_stacks::CStack;
 use super::groups::Group;
 
 /// Where every goroutine's stack begins; it is not shown.
@@ -122,6 +123,10 @@ impl<'a> Places<'a> {
         for pc in own.iter().chain(group.pcs) {
             hash.write(&self.linked(*pc).0.to_le_bytes());
         }
+        for frame in group.c_stack.into_iter().flat_map(|stack| &stack.frames) {
+            hash.write(frame.function.as_bytes());
+            hash.write_u8(0);
+        }
         format!("{:016x}", hash.finish())
     }
 }
@@ -136,7 +141,23 @@ fn frame(call: Call) -> out::CallFrame {
         file: call.file,
         line: call.line,
         inlined: call.inlined,
+        object: None,
+        gap: false,
     }
+}
+
+/// The functions of C, innermost first.
+pub(super) fn c_frames(stack: &CStack) -> impl Iterator<Item = out::CallFrame> {
+    let last = stack.frames.len().saturating_sub(1);
+    let frames = stack.frames.iter().enumerate();
+    frames.map(move |(number, frame)| out::CallFrame {
+        function: frame.function.clone(),
+        file: String::new(),
+        line: 0,
+        inlined: false,
+        object: Some(frame.object.clone()),
+        gap: number == last && !stack.is_whole,
+    })
 }
 
 fn place(frame: &out::CallFrame) -> out::Location {
