@@ -190,7 +190,7 @@ pub struct CallFrame {
     /// Absent of Go code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// Calls of C between this one and the next could not be followed.
+    /// Calls of C between this one and the next are not listed: they could not be followed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gap: bool,
 }

@@ -162,7 +162,10 @@ impl Objects<'_> {
     /// The object that has code there.
     fn object(&mut self, at: Addr) -> Option<usize> {
         let mapping = Mapping::find(self.mappings, at)?;
-        if !mapping.permissions.execute {
+        // Of code that gdb left out of a core nothing says that it may be run.
+        let allows = mapping.permissions;
+        let may_be_code = self.subject.process().is_none() && mapping.is_file() && !allows.write;
+        if !allows.execute && !may_be_code {
             return None;
         }
         let start = mapping.range.start();

@@ -7,6 +7,7 @@
 
 mod backlog;
 mod growth;
+mod in_c;
 mod labels;
 mod leaks;
 mod ledger;

@@ -403,7 +403,7 @@ fn call(page: &mut Page, frame: &CallFrame) {
         page.wrapped(
             INDENT,
             Ink::Yellow,
-            "... calls of C that could not be followed ...",
+            "... calls of C that were not followed ...",
         );
     }
 }

@@ -15,6 +15,8 @@ use super::groups::Group;
 
 /// Where every goroutine's stack begins; it is not shown.
 const BOTTOM: &str = "runtime.goexit";
+/// What C code calls to call Go code.
+const FROM_C: &str = "runtime.cgocallback";
 /// Packages that a goroutine waits in on behalf of somebody else.
 const SERVING: [&str; 11] = [
     "runtime",
@@ -137,12 +139,12 @@ fn frame(call: Call) -> out::CallFrame {
         name => printed(name),
     };
     out::CallFrame {
+        gap: function == FROM_C,
         function,
         file: call.file,
         line: call.line,
         inlined: call.inlined,
         object: None,
-        gap: false,
     }
 }
 

@@ -1,0 +1,9 @@
+//go:build !cgo
+
+package main
+
+import "letgo.lab/truth"
+
+func main() {
+	truth.Start(1).Fail("built without cgo")
+}
