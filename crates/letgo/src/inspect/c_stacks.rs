@@ -16,7 +16,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use letgo_gobin::{CallFrameInfo, Image, Place, Segment, c_functions};
+use letgo_goruntime::Census;
 use letgo_target::{Addr, AddrRange, Mapping};
+use serde::{Deserialize, Serialize};
 
 use super::in_c::InC;
 use super::{Reading, Subject};
@@ -31,7 +33,7 @@ const SWITCH_BYTES: u64 = 256;
 const VDSO: &str = "[vdso]";
 
 /// A function of C.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(super) struct CFrame {
     pub(super) function: String,
     /// Path of its file.
@@ -39,7 +41,7 @@ pub(super) struct CFrame {
 }
 
 /// The functions of C that a goroutine is in.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(super) struct CStack {
     /// Innermost first.
     pub(super) frames: Vec<CFrame>,
@@ -65,19 +67,60 @@ impl CStacks {
     pub(super) fn stack(&self, number: usize) -> Option<&CStack> {
         self.stacks.get(number)
     }
+
+    /// Each stack, and the numbers that the runtime gave the goroutines that have it.
+    pub(super) fn by_goid(&self, census: &Census) -> Vec<(CStack, Vec<u64>)> {
+        let stacks = self.stacks.iter().cloned();
+        let mut all: Vec<_> = stacks.map(|stack| (stack, Vec::new())).collect();
+        for (number, one) in census.goroutines.iter().enumerate() {
+            let own = self.number(number).and_then(|own| all.get_mut(own));
+            if let Some((_, goids)) = own {
+                goids.push(one.goid);
+            }
+        }
+        all
+    }
+
+    /// Made of that again.
+    pub(super) fn of_goids(all: Vec<(CStack, Vec<u64>)>, census: &Census) -> CStacks {
+        let mut by_goid = HashMap::new();
+        let mut stacks = Vec::new();
+        for (stack, goids) in all {
+            by_goid.extend(goids.into_iter().map(|goid| (goid, stacks.len())));
+            stacks.push(stack);
+        }
+        let goroutines = (0u32..).zip(&census.goroutines);
+        let known = goroutines.filter_map(|(number, one)| {
+            let stack = by_goid.get(&one.goid)?;
+            Some((number, *stack))
+        });
+        CStacks {
+            of: known.collect(),
+            stacks,
+        }
+    }
 }
 
 impl Subject {
     /// Finds out in which functions of C goroutines of a reading were. Opens the libraries of those
-    /// that were in any.
+    /// that were in any; of a snapshot, only where that was not found out when it was taken.
     pub fn follow_c(&self, reading: &mut Reading) {
-        if reading.in_c.is_empty() {
+        let Some(marked) = &mut reading.marked else {
             return;
-        }
-        let in_c = std::mem::take(&mut reading.in_c);
+        };
+        let kept = match self {
+            Subject::Snapshot(filed) => filed.c_stacks(&reading.census),
+            Subject::Live(_) | Subject::Core(_) => None,
+        };
+        let follow = || self.c_stacks(&marked.in_c, &reading.mappings);
+        marked.c_stacks = kept.unwrap_or_else(follow);
+    }
+
+    /// In which functions of C goroutines are.
+    pub(super) fn c_stacks(&self, in_c: &[InC], mappings: &[Mapping]) -> CStacks {
         let mut objects = Objects {
             subject: self,
-            mappings: &reading.mappings,
+            mappings,
             of: HashMap::new(),
             known: Vec::new(),
         };
@@ -86,7 +129,7 @@ impl Subject {
             Some((one.goroutine, stack))
         });
         let followed: Vec<(u32, Followed)> = followed.collect();
-        reading.c_stacks = objects.named(followed);
+        objects.named(followed)
     }
 }
 

@@ -19,6 +19,7 @@ use letgo_target::{Addr, AddrRange, Coverage, Fault, Mapping, OS_PAGE, ReadMemor
 use letgo_target::{Registers, Residency};
 use serde::{Deserialize, Serialize};
 
+use super::c_stacks::{CStack, CStacks};
 use super::view::{Held, View, hands};
 use super::{Program, Surroundings, complaints};
 use crate::complaint::Complaint;
@@ -37,6 +38,8 @@ pub(super) struct Beside {
     pub(super) others: Vec<String>,
     /// Sets of labels, and the numbers of the goroutines that have each. None where redacted.
     pub(super) labels: Vec<(LabelSet, Vec<u64>)>,
+    /// Functions of C that goroutines were in, and the numbers of those that were in each.
+    pub(super) c_stacks: Vec<(CStack, Vec<u64>)>,
 }
 
 /// A snapshot that can be read.
@@ -134,6 +137,14 @@ impl Filed {
         labels.of = labelled.collect();
         labels
     }
+
+    /// The functions of C that goroutines were in, where any were followed when it was taken: its
+    /// libraries may be on another machine.
+    pub(super) fn c_stacks(&self, census: &Census) -> Option<CStacks> {
+        let kept = beside(self.file.facts()).c_stacks;
+        (!kept.is_empty()).then(|| CStacks::of_goids(kept, census))
+    }
+
     /// Its memory.
     pub fn view(&self) -> View {
         let facts = self.file.facts();

@@ -42,7 +42,8 @@ pub fn goroutines_report(
     let leaks = leaks(reading, now);
     let census = &reading.census;
     let graph = reading.marked.as_ref().map(|marked| &marked.graph);
-    let (of, mut groups) = group(census, graph, leaks.as_ref(), Some(&reading.c_stacks));
+    let c_stacks = reading.marked.as_ref().map(|marked| &marked.c_stacks);
+    let (of, mut groups) = group(census, graph, leaks.as_ref(), c_stacks);
     let alone = graph.and_then(|graph| graph.held_alone(census, &of, &GraphOptions::default()));
     for (group, count) in groups.iter_mut().zip(alone.unwrap_or_default().counts) {
         group.retained = Some(count);

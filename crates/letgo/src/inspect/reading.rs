@@ -96,10 +96,6 @@ pub struct Reading {
     pub account: Account,
     /// Which objects are reachable, where that was asked for and can be believed.
     pub marked: Option<Marked>,
-    /// Goroutines that were in C code, where the graph was asked for and threads stood still.
-    pub(super) in_c: Vec<InC>,
-    /// The functions that these were in, once they were followed.
-    pub(super) c_stacks: CStacks,
     /// The counters when the reading began.
     pub first: Light,
     /// From when on it counted further: what a frozen copy or a stop shows is of before.
@@ -147,6 +143,10 @@ pub struct Marked {
     pub dominators: Option<Duration>,
     /// Types of the objects, once they were asked for.
     pub(super) types: OnceLock<Types>,
+    /// Goroutines that were in C code.
+    pub(super) in_c: Vec<InC>,
+    /// The functions of C that these were in, once they were followed.
+    pub(super) c_stacks: CStacks,
 }
 
 impl Reading {
@@ -227,10 +227,6 @@ impl Reading {
         let labels = runtime.labels(&*view.memory, &census.goroutines);
         let mut coverage = census.coverage.clone();
         let mut marked = None;
-        let mut in_c = Vec::new();
-        if graph {
-            in_c = in_c::in_c(program, &runtime, &view, &census);
-        }
         if let Err(why) = view.check() {
             coverage.skip("the object graph", why);
         } else if graph {
@@ -269,8 +265,6 @@ impl Reading {
             labels,
             account,
             marked,
-            in_c,
-            c_stacks: CStacks::default(),
             delta: None,
             second: None,
             later: None,
@@ -445,6 +439,7 @@ fn copy(
         ..GraphOptions::default()
     };
     let memory = &*view.memory;
+    let in_c = in_c::in_c(program, runtime, view, census);
     let graph = match Graph::read(runtime, &program.binary, memory, census, &options) {
         Ok(graph) => graph,
         Err(error) => {
@@ -462,6 +457,8 @@ fn copy(
         marking: Duration::ZERO,
         dominators: None,
         types: OnceLock::new(),
+        in_c,
+        c_stacks: CStacks::default(),
     })
 }
 

@@ -9,6 +9,7 @@ use letgo_snapshot::{Facts, SnapshotWriter, ThreadFacts, Written};
 use letgo_target::{AddrRange, Coverage, Residency};
 
 use super::filed::{Beside, sums};
+use super::in_c;
 use super::keep::{self, Recording, Redaction};
 use super::view::{Pause, View};
 use super::{Program, Subject, complaints};
@@ -70,6 +71,7 @@ pub fn write(
     runtime.light(&recording).map_err(wrong)?;
     let census = runtime.census(&recording, &options).map_err(wrong)?;
     let read = recording.into_ranges();
+    let in_c = in_c::in_c(program, &runtime, &view, &census);
     if keep.redact {
         let marks = view.signal_marks(&census.threads);
         let redaction = Redaction::new(program, &census, &view.mappings, &read, &marks);
@@ -94,8 +96,10 @@ pub fn write(
     view.settle()?;
     let pause = view.let_go();
     View::note(pause, &mut coverage);
+    let c_stacks = subject.c_stacks(&in_c, &view.mappings);
     let beside = Beside {
         around,
+        c_stacks: c_stacks.by_goid(&census),
         monotonic_ns: view.monotonic_ns,
         labels: by_set(labels, &census),
         ..beside(subject.program())

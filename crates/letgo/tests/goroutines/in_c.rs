@@ -166,14 +166,31 @@ fn goroutines_in_c_show_the_functions_that_they_are_in() {
         }
         let running = parsed(&pid, &["--no-pause"]);
         assert!(!running.to_string().contains("\"object\""), "{running}");
-        let dir = tempfile::tempdir().unwrap();
-        let core = dir.path().join("core");
-        if gcore(patient.pid(), &core) {
-            let core = core.display().to_string();
-            check(&parsed(&core, &[]), &format!("core of {case}"));
-        } else {
-            note_skip(&format!("core of {case}"), "gcore of gdb is missing");
-        }
+    }
+}
+
+/// The same of files: a core, and snapshots, which keep what was found when they were taken.
+#[test]
+fn files_show_the_functions_of_c_too() {
+    if !may_read("files_show_the_functions_of_c_too") {
+        return;
+    }
+    let patient = Recipe::new("ccalls").kind(Kind::cgo()).start().unwrap();
+    let pid = patient.pid().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    for (name, args) in [("whole", &[][..]), ("redacted", &["--redact"])] {
+        let file = file(name);
+        let args = [&["snap", &pid, "-o", &file], args].concat();
+        let output = Command::new(LETGO).args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        check(&parsed(&file, &[]), name);
+    }
+    let core = file("core");
+    if gcore(patient.pid(), core.as_ref()) {
+        check(&parsed(&core, &[]), "core");
+    } else {
+        note_skip("functions of C in a core", "gcore of gdb is missing");
     }
 }
 
