@@ -10,9 +10,9 @@ use letgo_report::text::{
     tune, why,
 };
 use letgo_report::{
-    DiffReport, DoctorReport, GoroutinesReport, HeapReport, Hop, LeakSummary, Look, Method,
-    PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport, TypeReport, Unproven, Verdict,
-    WhyReport,
+    CallFrame, DiffReport, DoctorReport, GoroutinesReport, HeapReport, Hop, LeakSummary, Look,
+    Method, PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport, TypeReport, Unproven,
+    Verdict, WhyReport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -246,6 +246,47 @@ fn goroutines_with_leaks() {
     insta::assert_snapshot!("goroutines_ascii", goroutines(&report, Look::PLAIN, some));
     insta::assert_snapshot!("goroutines_color", goroutines(&report, colored(100), some));
     insta::assert_snapshot!("goroutines_full_100", goroutines(&report, look(100), all));
+}
+
+/// A goroutine in C is where its thread is, and what called into that library is told with it.
+#[test]
+fn goroutines_in_c_are_told_by_their_functions() {
+    let mut report: GoroutinesReport = sample(GOROUTINES);
+    let group = report.groups.last_mut().unwrap();
+    let frame = |function: &str, object: &str, gap| CallFrame {
+        function: function.into(),
+        file: String::new(),
+        line: 0,
+        inlined: false,
+        object: Some(object.into()),
+        gap,
+    };
+    let of_c = [
+        frame("clock_nanosleep", "/usr/lib/libc.so.6", false),
+        frame("nanosleep", "/usr/lib/libc.so.6", false),
+        frame("libwork.so.1+0x1f40", "/opt/libwork.so.1", false),
+        frame("0x7f31aa001000", "", true),
+    ];
+    group.frames.splice(..0, of_c);
+    let rows = |full| GoroutineRows { most: 20, full };
+    report.groups.iter_mut().for_each(|one| one.system = false);
+    let text = goroutines(&report, look(100), rows(false));
+    let line = "in C clock_nanosleep (libc.so.6), called from C libwork.so.1+0x1f40\n";
+    assert!(text.contains(line), "{text}");
+    let text = goroutines(&report, look(100), rows(true));
+    let calls = [
+        "C clock_nanosleep (libc.so.6)",
+        "C nanosleep (libc.so.6)",
+        "C libwork.so.1+0x1f40",
+        "C 0x7f31aa001000",
+        "... calls of C that were not followed ...",
+        "runtime.gopark",
+    ];
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let shown = |line: &&str| line.starts_with("C ");
+    let at = lines.iter().position(|line| shown(&line)).unwrap();
+    let drawn = lines[at..].iter().zip(calls);
+    drawn.for_each(|(line, call)| assert!(line.starts_with(call), "{line}"));
 }
 
 /// Without the graph nobody can tell what is leaked, and with it there may be nothing.
