@@ -109,8 +109,14 @@ impl How<'_> {
 fn go_flags(toolchain: &Toolchain, kind: &Kind, mode: &str) -> Vec<String> {
     let mut flags = vec!["build".to_owned(), "-buildvcs=false".to_owned()];
     flags.push(format!("-buildmode={mode}"));
-    if kind.strip == Strip::LinkerSw {
-        flags.push("-ldflags=-s -w".to_owned());
+    let to_linker = [
+        (kind.strip == Strip::LinkerSw, "-s -w"),
+        (kind.internal, "-linkmode=internal"),
+    ];
+    let to_linker = to_linker.iter().filter(|flag| flag.0).map(|flag| flag.1);
+    let to_linker: Vec<&str> = to_linker.collect();
+    if !to_linker.is_empty() {
+        flags.push(format!("-ldflags={}", to_linker.join(" ")));
     }
     match kind.sanitizer {
         Some(Sanitizer::Race) => flags.push("-race".to_owned()),

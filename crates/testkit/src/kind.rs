@@ -48,6 +48,9 @@ pub struct Kind {
     pub pie: bool,
     /// Whether C code is linked in.
     pub cgo: bool,
+    /// `-ldflags=-linkmode=internal`: Go's own linker takes the C code in, as it does where only
+    /// the standard library has any.
+    pub internal: bool,
     /// What was taken out.
     pub strip: Strip,
     /// `GOEXPERIMENT`, in order.
@@ -123,6 +126,7 @@ impl fmt::Display for Kind {
             Arch::Arm64 => "-arm64",
         };
         f.write_str(if self.cgo { "-cgo" } else { "" })?;
+        f.write_str(if self.internal { "-internal" } else { "" })?;
         f.write_str(strip)?;
         f.write_str(sanitizer)?;
         f.write_str(if self.pgo { "-pgo" } else { "" })?;

@@ -20,7 +20,7 @@ use letgo_goruntime::Census;
 use letgo_target::{Addr, AddrRange, Mapping};
 use serde::{Deserialize, Serialize};
 
-use super::in_c::InC;
+use super::in_c::{InC, go_function};
 use super::{Reading, Subject};
 
 /// Calls of C that are followed.
@@ -149,6 +149,14 @@ struct Object {
     calls: Option<CallFrameInfo>,
     /// Where the names of its functions are.
     symbols: Option<Image>,
+    is_program: bool,
+}
+
+impl Object {
+    /// Its own address of one of the process.
+    fn linked(&self, addr: Addr) -> Addr {
+        addr.biased(self.bias.wrapping_neg())
+    }
 }
 
 /// What was mapped as code where stacks lead, each opened once.
@@ -172,7 +180,7 @@ impl Objects<'_> {
             Some(u64::from_le_bytes(*bytes))
         };
         for _ in 0..MOST_FRAMES {
-            if let Some(name) = self.go_function(place.pc) {
+            if let Some(name) = go_function(self.subject.program(), place.at()) {
                 let end = AddrRange::new(Addr(one.top.0.saturating_sub(SWITCH_BYTES)), one.top);
                 let called =
                     name.starts_with(SWITCH) && place.sp().is_some_and(|sp| end.contains(sp));
@@ -192,14 +200,6 @@ impl Objects<'_> {
         }
         let first = self.known.get(found.places.first()?.0)?;
         (first.path != VDSO).then_some(found)
-    }
-
-    /// The function of the program's Go code at an address.
-    fn go_function(&self, pc: Addr) -> Option<String> {
-        let program = self.subject.program();
-        let linked = pc.biased(program.bias.wrapping_neg());
-        let function = program.binary.functions.function_at(linked).ok()??;
-        Some(function.name)
     }
 
     /// The object that has code there.
@@ -234,6 +234,7 @@ impl Objects<'_> {
             bias: program.bias,
             calls: CallFrameInfo::of(&program.binary.image).ok().flatten(),
             symbols: Some(program.binary.symbols().clone()),
+            is_program: true,
         })
     }
 
@@ -251,6 +252,7 @@ impl Objects<'_> {
                 bias: head.range.start().0.wrapping_sub(head.offset),
                 calls: None,
                 symbols: None,
+                is_program: false,
             };
         };
         Object {
@@ -258,42 +260,29 @@ impl Objects<'_> {
             bias,
             calls: CallFrameInfo::of(&image).ok().flatten(),
             symbols: Some(image),
+            is_program: false,
         }
     }
 
     /// Gives each place its name.
     fn named(&self, followed: Vec<(u32, Followed)>) -> CStacks {
-        let mut names = HashMap::new();
-        for (number, object) in self.known.iter().enumerate() {
-            let places = followed.iter().flat_map(|(_, stack)| &stack.places);
-            let own = places.filter(|place| place.0 == number);
-            let linked = own.map(|place| place.2.biased(object.bias.wrapping_neg()));
-            let mut linked: Vec<Addr> = linked.collect();
-            linked.sort();
-            linked.dedup();
-            let found = match &object.symbols {
-                Some(image) => c_functions(image, &linked).unwrap_or_default(),
-                None => Vec::new(),
-            };
-            let found = linked.into_iter().zip(found);
-            let found = found.filter_map(|(at, name)| Some((at, name?)));
-            names.extend(found.map(|(at, name)| ((number, at), name)));
-        }
+        let names = self.names(&followed);
         let frame = |(number, pc, at): &(usize, Addr, Addr)| {
             let object = self.known.get(*number)?;
-            let linked = |addr: &Addr| addr.biased(object.bias.wrapping_neg());
-            let function = names.get(&(*number, linked(at))).cloned();
+            let function = names.get(&(*number, object.linked(*at))).cloned();
             Some(CFrame {
-                function: function.unwrap_or_else(|| unnamed(object, *pc, linked(pc))),
+                function: function.unwrap_or_else(|| unnamed(object, *pc)),
                 object: object.path.clone(),
             })
         };
         let mut stacks = CStacks::default();
         let mut numbers = HashMap::new();
         for (goroutine, followed) in followed {
+            let frames: Vec<CFrame> = followed.places.iter().filter_map(frame).collect();
+            let last = frames.last();
             let stack = CStack {
-                frames: followed.places.iter().filter_map(frame).collect(),
-                is_whole: followed.is_whole,
+                is_whole: followed.is_whole || last.is_some_and(|last| is_glue(&last.function)),
+                frames,
             };
             let number = *numbers.entry(stack).or_insert_with_key(|stack| {
                 stacks.stacks.push(stack.clone());
@@ -303,13 +292,47 @@ impl Objects<'_> {
         }
         stacks
     }
+
+    /// The names that functions have, by object and address in it.
+    fn names(&self, followed: &[(u32, Followed)]) -> HashMap<(usize, Addr), String> {
+        let mut names = HashMap::new();
+        for (number, object) in self.known.iter().enumerate() {
+            let places = followed.iter().flat_map(|(_, stack)| &stack.places);
+            let own = places.filter(|place| place.0 == number);
+            let mut linked: Vec<Addr> = own.map(|place| object.linked(place.2)).collect();
+            linked.sort();
+            linked.dedup();
+            let symbols = object.symbols.as_ref();
+            let found = symbols.and_then(|image| c_functions(image, &linked).ok());
+            let mut found = found.unwrap_or_default().into_iter();
+            for at in linked {
+                let name = found.next().flatten().or_else(|| self.tabled(object, at));
+                names.extend(name.map(|name| ((number, at), name)));
+            }
+        }
+        names
+    }
+
+    /// The name of a function of C that Go's own linker took into the program's function table.
+    fn tabled(&self, object: &Object, at: Addr) -> Option<String> {
+        let functions = &self.subject.program().binary.functions;
+        let found = object.is_program.then(|| functions.function_at(at));
+        Some(found?.ok()??.name)
+    }
+}
+
+/// Whether it is what cgo writes for each function that is called: nothing else is called by
+/// `runtime.asmcgocall`, and it is called by nothing else. Source: src/cmd/cgo/out.go.
+fn is_glue(function: &str) -> bool {
+    let kinds = ["_Cfunc_", "_C2func_", "_Cmacro_"];
+    function.starts_with("_cgo_") && kinds.iter().any(|kind| function.contains(kind))
 }
 
 /// A function without a name: where in its file, or where in memory if it has none.
-fn unnamed(object: &Object, pc: Addr, linked: Addr) -> String {
+fn unnamed(object: &Object, pc: Addr) -> String {
     let name = Path::new(&object.path).file_name();
     match name.and_then(|name| name.to_str()) {
-        Some(name) => format!("{name}+{:#x}", linked.0),
+        Some(name) => format!("{name}+{:#x}", object.linked(pc).0),
         None => format!("{:#x}", pc.0),
     }
 }
@@ -366,11 +389,12 @@ mod tests {
     fn what_has_no_name_is_told_by_its_place() {
         let object = |path: &str| Object {
             path: path.into(),
-            bias: 0,
+            bias: 0x7f12_0000,
             calls: None,
             symbols: None,
+            is_program: false,
         };
-        let told = |path| unnamed(&object(path), Addr(0x7f12_3456), Addr(0x3456));
+        let told = |path| unnamed(&object(path), Addr(0x7f12_3456));
         assert_eq!(told("/usr/lib/libfoo.so.1"), "libfoo.so.1+0x3456");
         assert_eq!(told("[vdso]"), "[vdso]+0x3456");
         assert_eq!(told(""), "0x7f123456");

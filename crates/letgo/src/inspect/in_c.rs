@@ -41,7 +41,7 @@ pub(super) struct InC {
 /// The goroutines that are in C. Nothing of a program that runs on: its registers are not known.
 pub(super) fn in_c(program: &Program, runtime: &Runtime, view: &View, census: &Census) -> Vec<InC> {
     let mut threads = view.at_work(&census.threads);
-    threads.retain(|thread| !is_go(program, thread.pc()));
+    threads.retain(|thread| go_function(program, thread.pc()).is_none());
     if !view.stands() || threads.is_empty() {
         return Vec::new();
     }
@@ -53,10 +53,12 @@ pub(super) fn in_c(program: &Program, runtime: &Runtime, view: &View, census: &C
     found.and_then(|stacks| stacks).unwrap_or_default()
 }
 
-/// Whether it is an address of the program's Go code.
-fn is_go(program: &Program, pc: Addr) -> bool {
-    let linked = pc.biased(program.bias.wrapping_neg());
-    matches!(program.binary.functions.function_at(linked), Ok(Some(_)))
+/// The function of the program's Go code at an address. Where Go's own linker took C code in, the
+/// function table has its functions too: without a size of their frames.
+pub(super) fn go_function(program: &Program, at: Addr) -> Option<String> {
+    let linked = at.biased(program.bias.wrapping_neg());
+    let frame = program.binary.functions.frame_at(linked, linked).ok()??;
+    frame.size.is_some().then_some(frame.name)
 }
 
 /// Goroutines in system calls, and where the scheduler left the stacks of their threads.

@@ -239,6 +239,39 @@ fn a_stripped_program_shows_where_in_it_goroutines_are() {
     }
 }
 
+/// Where Go's own linker takes C code in there is no `.eh_frame` of it: its innermost function is
+/// all that is told, by the name that the function table has.
+#[test]
+fn c_code_without_a_table_ends_the_way() {
+    if !may_read("c_code_without_a_table_ends_the_way") {
+        return;
+    }
+    for strip in [Strip::None, Strip::StripS] {
+        let kind = Kind {
+            internal: true,
+            strip,
+            ..Kind::cgo()
+        };
+        let patient = Recipe::new("ccalls").kind(kind).start().unwrap();
+        let report = parsed(&patient.pid().to_string(), &[]);
+        let only = |go: &str| {
+            let stacks = stacks(&report, go);
+            assert_eq!(stacks.len(), 1, "{go}: {stacks:?}");
+            c_functions(&stacks[0])
+        };
+        assert_eq!(only("main.sleeps"), [SLEEP, "letgo_inner"]);
+        assert_eq!(only("main.spins"), ["letgo_spin"]);
+        let groups = report["groups"].as_array().unwrap().iter();
+        let frames = groups.flat_map(|group| group["frames"].as_array().unwrap());
+        let of_c = frames.filter(|frame| frame["object"].is_string());
+        let before_gaps = of_c.filter(|frame| frame["gap"] == true);
+        let names: BTreeSet<_> = before_gaps
+            .map(|frame| frame["function"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, BTreeSet::from(["letgo_inner", "letgo_spin"]));
+    }
+}
+
 #[test]
 fn a_folded_stack_of_c_ends_in_its_innermost_function() {
     if !may_read("a_folded_stack_of_c_ends_in_its_innermost_function") {
