@@ -14,6 +14,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use letgo_gobin::{CallFrameInfo, Image, Place, Segment, c_functions};
 use letgo_goruntime::Census;
@@ -123,6 +124,7 @@ impl Subject {
             mappings,
             of: HashMap::new(),
             known: Vec::new(),
+            go: HashMap::new(),
         };
         let followed = in_c.iter().filter_map(|one| {
             let stack = objects.follow(one)?;
@@ -166,6 +168,7 @@ struct Objects<'a> {
     /// By where its mapping begins.
     of: HashMap<Addr, usize>,
     known: Vec<Object>,
+    go: HashMap<Addr, Option<Rc<str>>>,
 }
 
 impl Objects<'_> {
@@ -180,7 +183,7 @@ impl Objects<'_> {
             Some(u64::from_le_bytes(*bytes))
         };
         for _ in 0..MOST_FRAMES {
-            if let Some(name) = go_function(self.subject.program(), place.at()) {
+            if let Some(name) = self.go_function(place.at()) {
                 let end = AddrRange::new(Addr(one.top.0.saturating_sub(SWITCH_BYTES)), one.top);
                 let called =
                     name.starts_with(SWITCH) && place.sp().is_some_and(|sp| end.contains(sp));
@@ -200,6 +203,13 @@ impl Objects<'_> {
         }
         let first = self.known.get(found.places.first()?.0)?;
         (first.path != VDSO).then_some(found)
+    }
+
+    /// The function of Go at an address, each looked up once.
+    fn go_function(&mut self, at: Addr) -> Option<Rc<str>> {
+        let program = self.subject.program();
+        let look_up = || go_function(program, at).map(Rc::from);
+        self.go.entry(at).or_insert_with(look_up).clone()
     }
 
     /// The object that has code there.

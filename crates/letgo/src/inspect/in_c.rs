@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use letgo_goruntime::layout::Member;
 use letgo_goruntime::{Census, Runtime, Status};
-use letgo_target::{Addr, AddrRange, Fault, Gathered, Mapping, ReadMemory, Registers, gather};
+use letgo_target::{Addr, AddrRange, Fault, Mapping, Piece, ReadMemory, Registers};
 
 use super::{Program, View};
 
@@ -38,10 +38,23 @@ pub(super) struct InC {
     pub(super) top: Addr,
 }
 
-/// The goroutines that are in C. Nothing of a program that runs on: its registers are not known.
-pub(super) fn in_c(program: &Program, runtime: &Runtime, view: &View, census: &Census) -> Vec<InC> {
-    let mut threads = view.at_work(&census.threads);
-    threads.retain(|thread| go_function(program, thread.pc()).is_none());
+/// The goroutines that are in C, of threads with these registers. Nothing of a program that runs
+/// on: its registers are not known.
+pub(super) fn in_c(
+    program: &Program,
+    runtime: &Runtime,
+    view: &View,
+    census: &Census,
+    threads: &[Registers],
+) -> Vec<InC> {
+    // Many threads wait at the same place.
+    let mut known = HashMap::new();
+    let mut is_go = |pc| {
+        let look_up = || go_function(program, pc).is_some();
+        *known.entry(pc).or_insert_with(look_up)
+    };
+    let threads = threads.iter().filter(|thread| !is_go(thread.pc()));
+    let threads: Vec<Registers> = threads.copied().collect();
     if !view.stands() || threads.is_empty() {
         return Vec::new();
     }
@@ -93,16 +106,14 @@ fn words(
     member: Member,
     bases: &[Addr],
 ) -> Result<Vec<Option<u64>>, Fault> {
-    let at = |base: &Addr| match base.is_null() {
-        true => (Addr::NULL, 0),
-        false => (member.at(*base), 8),
-    };
-    let gathered: Gathered = gather(memory, bases.iter().map(at))?;
-    let word = |base| {
-        let bytes = gathered.get(at(base).0, 8)?;
-        bytes.first_chunk().map(|word| u64::from_le_bytes(*word))
-    };
-    Ok(bases.iter().map(word).collect())
+    let mut words = vec![[0; 8]; bases.len()];
+    let fields = bases.iter().map(|base| member.at(*base)).zip(&mut words);
+    let mut pieces: Vec<Piece<'_>> = fields.map(|(at, word)| Piece::new(at, word)).collect();
+    memory.read_scattered(&mut pieces)?;
+    let filled: Vec<bool> = pieces.iter().map(|piece| piece.filled).collect();
+    let words = words.into_iter().map(u64::from_le_bytes);
+    let read = words.zip(filled);
+    Ok(read.map(|(word, filled)| filled.then_some(word)).collect())
 }
 
 /// The thread of each call: of those that stand on the same mapping below where its stack begins,
@@ -127,19 +138,20 @@ fn matched(calls: &[(u32, Addr)], threads: &[Registers], mappings: &[Mapping]) -
 /// Copies the stacks, as far as the limits go.
 fn copy(memory: &dyn ReadMemory, stacks: &mut [InC]) -> Result<(), Fault> {
     let mut left = MOST_BYTES;
-    let wanted = |one: &InC, left: &mut u64| {
+    for one in stacks.iter_mut() {
         let used = AddrRange::new(one.registers.sp(), one.top).len();
-        let len = used.min(MOST_STACK).min(*left);
-        *left -= len;
-        len
-    };
-    let lens: Vec<u64> = stacks.iter().map(|one| wanted(one, &mut left)).collect();
-    let starts = stacks.iter().map(|one| one.registers.sp());
-    let gathered = gather(memory, starts.zip(lens.iter().copied()))?;
-    for (one, len) in stacks.iter_mut().zip(lens) {
-        let len = usize::try_from(len).unwrap_or(0);
-        let bytes = gathered.get(one.registers.sp(), len);
-        one.stack = bytes.map(<[u8]>::to_vec).unwrap_or_default();
+        let len = used.min(MOST_STACK).min(left);
+        left -= len;
+        one.stack = vec![0; usize::try_from(len).unwrap_or(0)];
+    }
+    let pieces = stacks
+        .iter_mut()
+        .map(|one| Piece::new(one.registers.sp(), &mut one.stack));
+    let mut pieces: Vec<Piece<'_>> = pieces.collect();
+    memory.read_scattered(&mut pieces)?;
+    let filled: Vec<bool> = pieces.iter().map(|piece| piece.filled).collect();
+    for (one, _) in stacks.iter_mut().zip(filled).filter(|(_, filled)| !filled) {
+        one.stack = Vec::new();
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use super::diff::Prints;
 use super::in_c::{self, InC};
 use super::kept::{Keeping, Kept};
 use super::types::Types;
-use super::view::{Held, Pause, View};
+use super::view::{Held, Pause, View, hands};
 use super::{Opened, Program, complaints, room};
 use crate::complaint::Complaint;
 use crate::progress::Progress;
@@ -431,7 +431,8 @@ fn copy(
             return None;
         }
     };
-    let registers = view.in_hand(&census.threads);
+    let threads = view.at_work(&census.threads);
+    let registers = hands(&threads);
     let options = GraphOptions {
         limits,
         registers: &registers,
@@ -439,7 +440,7 @@ fn copy(
         ..GraphOptions::default()
     };
     let memory = &*view.memory;
-    let in_c = in_c::in_c(program, runtime, view, census);
+    let in_c = in_c::in_c(program, runtime, view, census, &threads);
     let graph = match Graph::read(runtime, &program.binary, memory, census, &options) {
         Ok(graph) => graph,
         Err(error) => {

@@ -71,7 +71,8 @@ pub fn write(
     runtime.light(&recording).map_err(wrong)?;
     let census = runtime.census(&recording, &options).map_err(wrong)?;
     let read = recording.into_ranges();
-    let in_c = in_c::in_c(program, &runtime, &view, &census);
+    let threads = view.at_work(&census.threads);
+    let in_c = in_c::in_c(program, &runtime, &view, &census, &threads);
     if keep.redact {
         let marks = view.signal_marks(&census.threads);
         let redaction = Redaction::new(program, &census, &view.mappings, &read, &marks);

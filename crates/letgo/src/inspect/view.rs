@@ -263,14 +263,9 @@ impl View {
         self.registers.iter().map(|thread| thread.sp).collect()
     }
 
-    /// What the threads have in their hands, and of those that stand in the handler of a signal
-    /// also what they had before it: a goroutine that ran is where that says.
-    pub fn in_hand(&self, threads: &[Thread]) -> Vec<Registers> {
-        hands(&self.at_work(threads))
-    }
-
-    /// The registers of the threads, and before them those that some had before they came to stand
-    /// in the handler of a signal.
+    /// The registers of the threads: what they have in their hands. Before them those that some had
+    /// before they came to stand in the handler of a signal: a goroutine that ran is where these
+    /// say.
     pub(super) fn at_work(&self, threads: &[Thread]) -> Vec<target::Registers> {
         let handling = self.handling(threads);
         let before =
