@@ -283,8 +283,8 @@ fn goroutines_in_c_are_told_by_their_functions() {
         "runtime.gopark",
     ];
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let shown = |line: &&str| line.starts_with("C ");
-    let at = lines.iter().position(|line| shown(&line)).unwrap();
+    let shown = |line: &str| line.starts_with("C ");
+    let at = lines.iter().position(|line| shown(line)).unwrap();
     let drawn = lines[at..].iter().zip(calls);
     drawn.for_each(|(line, call)| assert!(line.starts_with(call), "{line}"));
 }

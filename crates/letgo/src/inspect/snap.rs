@@ -97,10 +97,9 @@ pub fn write(
     view.settle()?;
     let pause = view.let_go();
     View::note(pause, &mut coverage);
-    let c_stacks = subject.c_stacks(&in_c, &view.mappings);
     let beside = Beside {
         around,
-        c_stacks: c_stacks.by_goid(&census),
+        c_stacks: subject.c_stacks(&in_c, &view.mappings).by_goid(&census),
         monotonic_ns: view.monotonic_ns,
         labels: by_set(labels, &census),
         ..beside(subject.program())
