@@ -202,6 +202,11 @@ impl FunctionTable {
         entries.map(|entry| text.add(u64::from(entry.0))).collect()
     }
 
+    /// Whether `pc` is between the first function and the end of the last one.
+    pub fn holds(&self, pc: Addr) -> bool {
+        self.index_of(pc).is_some()
+    }
+
     fn index_of(&self, pc: Addr) -> Option<usize> {
         let offset = pc.0.checked_sub(self.module.text.start().0)?;
         let offset = u32::try_from(offset).ok().filter(|at| *at < self.end)?;

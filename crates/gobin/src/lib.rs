@@ -34,6 +34,7 @@ mod image;
 mod layouts;
 mod moduledata;
 mod pclntab;
+mod plugin;
 mod symbols;
 #[cfg(test)]
 mod synthetic;
@@ -55,6 +56,7 @@ pub use layouts::{Field, Layouts, StructLayout};
 pub use letgo_target::Family;
 pub use moduledata::Moduledata;
 pub use symbols::c_functions;
+pub use plugin::Plugin;
 pub use typed::{GlobalTypes, Pointee, TypedVariable};
 pub use types::{Kind, TypeHead, Types};
 pub use unwind::{CallFrameInfo, Place, ReadWord};

@@ -8,7 +8,8 @@
 //! where the pclntab header says and has one entry more than it counts functions; tables lie in
 //! the file's part of a segment.
 //!
-//! One ELF image has one moduledata. Plugins are images of their own, linked by `next`.
+//! One ELF image has one moduledata. Plugins are images of their own, linked by `next` (see
+//! [`crate::Plugin`]).
 //!
 //! Source: src/runtime/symtab.go, type moduledata, go1.18 to go1.27.
 
@@ -77,14 +78,20 @@ impl Moduledata {
     pub(crate) fn read(image: &Image, addr: Addr, header: &Header) -> Result<Moduledata, Error> {
         let mut bytes = [0; HEAD_BYTES];
         image.read(addr, &mut bytes)?;
-        let module = Moduledata::parse(image, addr, &bytes)
+        let module = Moduledata::parse(addr, &bytes, &|pointer| image.link_addr(pointer))
             .ok_or_else(|| Error::inconsistent(WHAT, addr, "it is cut off"))?;
-        module.check(image, header, u64_at(&bytes, 136))?;
+        module.check(image, header, Moduledata::entries(&bytes))?;
         Ok(module)
     }
 
-    fn parse(image: &Image, addr: Addr, bytes: &[u8]) -> Option<Moduledata> {
-        let pointer = |offset| Some(image.link_addr(u64_at(bytes, offset)?));
+    /// Decodes the moduledata that was linked to lie at `addr`; `linked` makes a link-time address
+    /// of a pointer in it. Nothing where `bytes` are too few.
+    pub(crate) fn parse(
+        addr: Addr,
+        bytes: &[u8],
+        linked: &dyn Fn(u64) -> Addr,
+    ) -> Option<Moduledata> {
+        let pointer = |offset| Some(linked(u64_at(bytes, offset)?));
         let slice = |offset: usize, size: u64| {
             let len = u64_at(bytes, offset + 8)?.saturating_mul(size);
             Some(AddrRange::sized(pointer(offset)?, len))
@@ -106,7 +113,17 @@ impl Moduledata {
         })
     }
 
-    fn check(&self, image: &Image, header: &Header, entries: Option<u64>) -> Result<(), Error> {
+    /// The entries of the function table, as a moduledata counts them.
+    pub(crate) fn entries(bytes: &[u8]) -> Option<u64> {
+        u64_at(bytes, 136)
+    }
+
+    pub(crate) fn check(
+        &self,
+        image: &Image,
+        header: &Header,
+        entries: Option<u64>,
+    ) -> Result<(), Error> {
         let broken = |why: String| Err(Error::inconsistent(WHAT, self.addr, why));
         if self.pc_header != header.addr || self.funcnametab.start() != header.names {
             return broken("it does not refer to the function table".into());

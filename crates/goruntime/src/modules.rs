@@ -1,7 +1,7 @@
 //! Where the program keeps its variables and types: the list of `runtime.moduledata`.
 //!
 //! The executable has one moduledata, each plugin another; they are linked. The tables that a
-//! moduledata leads to are not read here (see `letgo_gobin`).
+//! moduledata leads to are not read here (see `letgo_gobin` and [`crate::Plugins`]).
 //!
 //! Source: src/runtime/symtab.go, go1.19 to go1.27. The order of sections is the linker's, and
 //! differs where a C compiler links.
@@ -27,7 +27,7 @@ pub(crate) fn data(
 ) -> Result<Vec<(AddrRange, AddrRange)>, Error> {
     let fields = &view.layout().moduledata;
     let mut modules = Vec::new();
-    each(view, coverage, &mut |bytes, coverage| {
+    each(view, coverage, &mut |_, bytes, coverage| {
         let bounds = [
             [fields.data, fields.edata, fields.bss, fields.ebss],
             [
@@ -65,7 +65,7 @@ pub(crate) fn types(
     };
     let mut found: Vec<AddrRange> = Vec::new();
     let view = View::new(runtime, memory);
-    each(view, coverage, &mut |bytes, coverage| {
+    each(view, coverage, &mut |_, bytes, coverage| {
         let own = range(types.addr(bytes), etypes.addr(bytes)).filter(|own| !own.is_empty());
         match own {
             Some(own) if !found.contains(&own) => found.push(own),
@@ -76,11 +76,27 @@ pub(crate) fn types(
     Ok(found)
 }
 
-/// Hands the bytes of every image's moduledata to `take`.
+/// Every image's moduledata: where it lies, and its bytes.
+///
+/// # Errors
+/// Only what makes the whole target unreadable.
+pub(crate) fn heads(
+    runtime: &Runtime,
+    memory: &dyn ReadMemory,
+    coverage: &mut Coverage,
+) -> Result<Vec<(Addr, Vec<u8>)>, Error> {
+    let mut found = Vec::new();
+    each(View::new(runtime, memory), coverage, &mut |at, bytes, _| {
+        found.push((at, bytes.to_vec()));
+    })?;
+    Ok(found)
+}
+
+/// Hands every image's moduledata to `take`: where it lies, and its bytes.
 fn each(
     view: View<'_>,
     coverage: &mut Coverage,
-    take: &mut dyn FnMut(&[u8], &mut Coverage),
+    take: &mut dyn FnMut(Addr, &[u8], &mut Coverage),
 ) -> Result<(), Error> {
     let fields = &view.layout().moduledata;
     let mut next = view.runtime.moduledata;
@@ -99,7 +115,7 @@ fn each(
                 break;
             }
         };
-        take(&bytes, coverage);
+        take(next, &bytes, coverage);
         next = fields.next.addr(&bytes);
     }
     Ok(())

@@ -13,7 +13,7 @@ use letgo_target::{Addr, Coverage, ReadMemory};
 use crate::counters::Plan;
 use crate::layout::{Layout, Origin};
 use crate::shape::{self, Shape};
-use crate::{Error, check};
+use crate::{Error, Plugins, check};
 
 /// What a runtime is made from where no [`GoBinary`] is at hand: a recorded case, a test.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ pub struct Runtime {
     pub(crate) globals: BTreeMap<String, Addr>,
     pub(crate) bias: u64,
     pub(crate) moduledata: Addr,
+    pub(crate) plugins: Plugins,
     /// Where the counters lie.
     pub(crate) plan: Plan,
     /// What was not recognised while attaching; part of each census's coverage.
@@ -85,6 +86,7 @@ impl Runtime {
                 .collect(),
             bias,
             moduledata: binary.moduledata.biased(bias),
+            plugins: Plugins::default(),
             plan: Plan::default(),
             unrecognised: shape.unrecognised.clone(),
         };
@@ -105,6 +107,7 @@ impl Runtime {
             globals: parts.globals,
             bias: parts.bias,
             moduledata: parts.moduledata,
+            plugins: Plugins::default(),
             plan: Plan::default(),
             unrecognised: Coverage::default(),
         };
@@ -135,6 +138,18 @@ impl Runtime {
     /// `runtime.firstmoduledata` in the target, null where it is not known.
     pub fn moduledata(&self) -> Addr {
         self.moduledata
+    }
+
+    /// With what is known of plugins.
+    #[must_use]
+    pub fn with_plugins(mut self, plugins: Plugins) -> Runtime {
+        self.plugins = plugins;
+        self
+    }
+
+    /// The plugins that are known of.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
     }
 
     /// A variable's address in the target: `runtime.mheap_`.

@@ -131,6 +131,12 @@ impl AddrRange {
         self.start <= other.start && other.end <= self.end
     }
 
+    /// Moves by a load bias, wrapping.
+    #[must_use]
+    pub fn biased(self, bias: u64) -> AddrRange {
+        AddrRange::new(self.start.biased(bias), self.end.biased(bias))
+    }
+
     /// The shared part, empty where there is none.
     #[must_use]
     pub fn intersect(self, other: AddrRange) -> AddrRange {

@@ -6,7 +6,8 @@
 //! [`Calls::of_stack`] makes the addresses of a stack into the calls that a Go traceback shows:
 //! wrappers that the compiler made are left out, unless they panic.
 //!
-//! Does not walk stacks: the addresses come from the caller, link-time ones.
+//! Does not walk stacks: the addresses come from the caller, link-time ones of the executable. Code
+//! of plugins is as far from there as the loader has put it.
 //!
 //! Invariants: each address is looked up once; a tree that runs in a circle ends at a bound.
 //!
@@ -23,7 +24,7 @@ use super::frames::FUNC_NPCDATA;
 use super::pcvalue::value_at;
 use super::{FUNC_START_LINE, FunctionTable, broken};
 use crate::bytes::u32_at;
-use crate::{Error, GoBinary};
+use crate::{Error, GoBinary, Plugin};
 
 /// `abi.PCDATA_InlTreeIndex`
 const INLINE_INDEX: u32 = 2;
@@ -59,12 +60,21 @@ pub struct Call {
 /// What an address stands for, looked up once.
 #[derive(Debug)]
 pub struct Calls<'a> {
+    own: Tables<'a>,
+    /// Those of plugins: how far each is from where it was linked.
+    plugins: Vec<(u64, Tables<'a>)>,
+    /// The `funcID` of wrappers, the same in all modules of a program; absent where it was not
+    /// found.
+    wrapper: Option<u8>,
+    known: HashMap<Addr, Rc<[Call]>, FxBuildHasher>,
+}
+
+/// The tables of one module.
+#[derive(Clone, Copy, Debug)]
+struct Tables<'a> {
     functions: &'a FunctionTable,
     /// `moduledata.gofunc`, which funcdata counts from.
     gofunc: Addr,
-    /// The `funcID` of wrappers; absent where it was not found.
-    wrapper: Option<u8>,
-    known: HashMap<Addr, Rc<[Call]>, FxBuildHasher>,
 }
 
 /// An entry of a tree of inlined calls.
@@ -89,8 +99,11 @@ impl GoBinary {
         };
         let gofunc = read_u64(&self.image, self.moduledata.add(gofunc))?;
         let calls = Calls {
-            functions: &self.functions,
-            gofunc: self.image.link_addr(gofunc),
+            own: Tables {
+                functions: &self.functions,
+                gofunc: self.image.link_addr(gofunc),
+            },
+            plugins: Vec::new(),
             wrapper: None,
             known: HashMap::default(),
         };
@@ -113,11 +126,33 @@ impl<'a> Calls<'a> {
             None => None,
         };
         Ok(Calls {
-            functions,
-            gofunc: binary.image.link_addr(read_u64(&binary.image, field)?),
+            own: Tables {
+                functions,
+                gofunc: binary.image.link_addr(read_u64(&binary.image, field)?),
+            },
+            plugins: Vec::new(),
             wrapper: before.and_then(|id| id.checked_add(1)),
             known: HashMap::default(),
         })
+    }
+
+    /// Tells calls of a plugin's functions too. `distance` is how much farther the loader moved it
+    /// than the executable, `gofunc` what its moduledata has of that name, as a link-time address.
+    pub fn add(&mut self, plugin: &'a Plugin, distance: u64, gofunc: Addr) {
+        let functions = &plugin.functions;
+        self.plugins.push((distance, Tables { functions, gofunc }));
+    }
+
+    /// The tables of the module whose code holds `pc`, and where `pc` was linked to be.
+    fn module(&self, pc: Addr) -> (Tables<'a>, Addr) {
+        let linked = |distance: u64| pc.biased(distance.wrapping_neg());
+        let mut plugins = self.plugins.iter();
+        let holds = |tables: &Tables<'_>, pc| tables.functions.holds(pc);
+        let found = plugins.find(|(distance, tables)| holds(tables, linked(*distance)));
+        match found {
+            Some((distance, tables)) => (*tables, linked(*distance)),
+            None => (self.own, pc),
+        }
     }
 
     /// The calls that the instruction at `pc` stands for, innermost first; none outside of Go
@@ -141,7 +176,8 @@ impl<'a> Calls<'a> {
         let mut stack = Vec::new();
         let (mut exact, mut callee) = (false, String::new());
         for pc in pcs {
-            let at = match exact || self.functions.starts_at(*pc) {
+            let (tables, linked) = self.module(*pc);
+            let at = match exact || tables.functions.starts_at(linked) {
                 true => *pc,
                 false => Addr(pc.0.wrapping_sub(1)),
             };
@@ -161,14 +197,19 @@ impl<'a> Calls<'a> {
     }
 
     fn look_up(&self, pc: Addr) -> Result<Vec<Call>, Error> {
-        let Some(function) = self.functions.function_at(pc)? else {
+        let (tables, pc) = self.module(pc);
+        let Some(function) = tables.functions.function_at(pc)? else {
             return Ok(Vec::new());
         };
-        let tree = self.functions.inline_tree(pc)?;
+        let call = |name, at, inlined, id: Option<u8>| {
+            let wrapper = id.is_some() && id == self.wrapper;
+            tables.call(name, at, inlined, wrapper)
+        };
+        let tree = tables.functions.inline_tree(pc)?;
         let mut calls = Vec::new();
         let mut at = pc;
         while let Some((start, table)) = tree {
-            let Some(index) = self.functions.pc_value(table, function.entry, at)? else {
+            let Some(index) = tables.functions.pc_value(table, function.entry, at)? else {
                 break;
             };
             let Ok(index) = u64::try_from(index) else {
@@ -177,26 +218,27 @@ impl<'a> Calls<'a> {
             if calls.len() >= MOST_INLINED {
                 return Err(broken(start, "a tree of inlined calls has no end"));
             }
-            let entry = self.entry(self.gofunc.add(start.0), index)?;
-            let name = self.functions.name_of(entry.name)?;
-            calls.push(self.call(name, at, true, Some(entry.id))?);
+            let entry = tables.entry(tables.gofunc.add(start.0), index)?;
+            let name = tables.functions.name_of(entry.name)?;
+            calls.push(call(name, at, true, Some(entry.id))?);
             at = function.entry.add(u64::from(entry.parent));
         }
-        let id = self.functions.id_of(pc)?;
-        calls.push(self.call(function.name, at, false, id)?);
+        let id = tables.functions.id_of(pc)?;
+        calls.push(call(function.name, at, false, id)?);
         Ok(calls)
     }
+}
 
+impl Tables<'_> {
     fn call(
         &self,
         function: String,
         at: Addr,
         inlined: bool,
-        id: Option<u8>,
+        wrapper: bool,
     ) -> Result<Call, Error> {
         let line = self.functions.line_at(at)?;
         let (file, line) = line.map_or_else(Default::default, |line| (line.file, line.line));
-        let wrapper = id.is_some() && id == self.wrapper;
         Ok(Call {
             function,
             file,

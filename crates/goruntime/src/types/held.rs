@@ -50,7 +50,11 @@ impl TypeTable {
                 continue;
             };
             room = left;
-            let link_time = range.start().biased(runtime.bias().wrapping_neg());
+            let (image, bias) = match runtime.plugins().holding(range) {
+                Some(one) => (&one.plugin.image, one.bias),
+                None => (image, runtime.bias()),
+            };
+            let link_time = range.start().biased(bias.wrapping_neg());
             let constant = is_constant(image, AddrRange::sized(link_time, range.len()));
             let bytes = match constant {
                 true => read_bytes(image, link_time, range.len(), MOST_BYTES).ok(),

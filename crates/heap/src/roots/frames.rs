@@ -142,8 +142,8 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// The code at `pc`; nothing outside of the executable's Go code. `trapped` says that it did
-    /// not call what is below it, but trapped.
+    /// The code at `pc`; nothing outside of Go code. `trapped` says that it did not call what is
+    /// below it, but trapped.
     pub(super) fn at(&mut self, pc: Addr, trapped: bool) -> Option<Rc<Code>> {
         if let Some(known) = self.known.get(&(pc, trapped)) {
             return known.clone();
@@ -154,8 +154,11 @@ impl<'a> Frames<'a> {
     }
 
     fn look_up(&mut self, pc: Addr, trapped: bool) -> Option<Code> {
-        let functions = &self.program.binary.functions;
-        let link_time = self.program.link_time(pc);
+        // A call may be the last instruction of a module's code.
+        let module = self.program.module(Addr(pc.0.wrapping_sub(1)));
+        let (gofunc, rodata) = module.maps.unwrap_or((self.gofunc, self.rodata));
+        let link_time = module.link_time(pc);
+        let functions = module.functions;
         let found = |live: Addr| functions.frame_at(link_time, live).ok().flatten();
         let mut frame = found(Addr(link_time.0.wrapping_sub(1)))?;
         let mut lives = true;
@@ -177,7 +180,7 @@ impl<'a> Frames<'a> {
             objects: Vec::new(),
         };
         let number = frame.stack_map.unwrap_or(0);
-        let map = |offset: u32| stack_maps::map(self.program, self.gofunc, offset, number);
+        let map = |offset: u32| stack_maps::map(self.program, gofunc, offset, number);
         let mut read = |found: Option<Option<PointerMap>>| match found {
             Some(None) => {
                 code.has_maps = false;
@@ -191,7 +194,7 @@ impl<'a> Frames<'a> {
         args.words = args.words.min(code.args_len / 8);
         (code.locals, code.args) = (locals, args);
         if let Some(offset) = frame.stack_objects {
-            let found = stack_maps::objects(self.program, self.gofunc, self.rodata, offset);
+            let found = stack_maps::objects(self.program, gofunc, rodata, offset);
             code.has_maps &= found.is_some();
             code.objects = found.unwrap_or_default();
         }

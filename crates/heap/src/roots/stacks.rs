@@ -335,8 +335,8 @@ impl Stack<'_> {
                 into.roots.walks.pcs.push(pc);
             }
             let Some((fp, code)) = known.filter(|known| !(guess && lost(&known.1))) else {
-                // Not Go code, or no table tells its size: code of C or of a plugin. Every word
-                // from here on is taken for a pointer, so that nothing is missed.
+                // Not Go code, or no table tells its size: code of C, or of a plugin without an
+                // image. Every word from here on is taken for a pointer, so that nothing is missed.
                 self.guess(sp, end, into);
                 return;
             };

@@ -46,6 +46,8 @@ pub(crate) struct Seeds {
     pub(crate) coverage: Coverage,
     /// Addresses that the program's own sections have.
     image: AddrRange,
+    /// Those that its plugins' have.
+    plugins: Vec<AddrRange>,
     looks: AtomicU64,
 }
 
@@ -92,6 +94,12 @@ impl Seeds {
             kinds: Mutex::new(Kinds::new(table, hchan)),
             coverage,
             image: AddrRange::new(at(start), at(end)),
+            plugins: program
+                .runtime
+                .plugins()
+                .iter()
+                .map(|one| one.range)
+                .collect(),
             ..Seeds::default()
         })
     }
@@ -247,15 +255,17 @@ impl Seeds {
         word: u64,
         number: u32,
     ) {
-        if !self.image.contains(Addr(word)) {
+        let plugins = || self.plugins.iter().any(|image| image.contains(Addr(word)));
+        if !self.image.contains(Addr(word)) && !plugins() {
             return;
         }
         let known = hands.closures.entry(word).or_insert_with(|| {
-            let link_time = program.link_time(Addr(word));
-            if !program.binary.module.text.contains(link_time) {
+            let module = program.module(Addr(word));
+            let link_time = module.link_time(Addr(word));
+            if !module.text.contains(link_time) {
                 return None;
             }
-            let function = program.binary.functions.function_at(link_time).ok()??;
+            let function = module.functions.function_at(link_time).ok()??;
             let starts = function.entry == link_time;
             starts.then(|| self.lock().number(What::Closure(Addr(word))))?
         });

@@ -21,6 +21,15 @@ const EXPERIMENTS: [(&str, &str); 4] = [
     ("1.27.4", "nogreenteagc"),
 ];
 
+/// Each release in each of some kinds.
+fn cases_of(kinds: &[Kind]) -> Vec<Case> {
+    let mut versions: Vec<&str> = cases().iter().map(|case| case.version).collect();
+    versions.dedup();
+    let every = |version| kinds.iter().map(move |kind| (version, kind.clone()));
+    let all = versions.into_iter().flat_map(every);
+    all.map(|(version, kind)| Case { version, kind }).collect()
+}
+
 fn cases() -> Vec<Case> {
     let asked = std::env::var("LETGO_HEAP_GO").ok();
     let releases: Vec<&str> = match (&asked, Tier::from_env()) {
@@ -58,7 +67,28 @@ pub(crate) fn for_each(shape: &str, check: impl Fn(&Case, Patient) -> Result<()>
 }
 
 /// Like [`for_each`], prepared in some way.
+#[allow(dead_code, reason = "not every user needs all")]
 pub(crate) fn for_each_with(
+    shape: &str,
+    prepare: impl Fn(Recipe) -> Recipe,
+    check: impl Fn(&Case, Patient) -> Result<()>,
+) {
+    run(&cases(), shape, prepare, check);
+}
+
+/// Like [`for_each_with`], as other kinds.
+#[allow(dead_code, reason = "not every user needs all")]
+pub(crate) fn for_each_as(
+    kinds: &[Kind],
+    shape: &str,
+    prepare: impl Fn(Recipe) -> Recipe,
+    check: impl Fn(&Case, Patient) -> Result<()>,
+) {
+    run(&cases_of(kinds), shape, prepare, check);
+}
+
+fn run(
+    cases: &[Case],
     shape: &str,
     prepare: impl Fn(Recipe) -> Recipe,
     check: impl Fn(&Case, Patient) -> Result<()>,
@@ -67,7 +97,7 @@ pub(crate) fn for_each_with(
         return note_skip("live heap", &why);
     }
     let mut failures = Vec::new();
-    for case in cases() {
+    for case in cases {
         let recipe = prepare(Recipe::new(shape).go(case.version).kind(case.kind.clone()));
         match recipe.build() {
             Ok(_) => {}
@@ -76,7 +106,7 @@ pub(crate) fn for_each_with(
                 continue;
             }
         }
-        let result = recipe.start().and_then(|patient| check(&case, patient));
+        let result = recipe.start().and_then(|patient| check(case, patient));
         if let Err(error) = result {
             println!("{case}: FAILED: {error:#}");
             failures.push(format!("{case}: {error:#}"));

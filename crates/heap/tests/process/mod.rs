@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use letgo_gobin::{GoBinary, Image};
-use letgo_goruntime::{Census, CensusOptions, Runtime};
+use letgo_goruntime::{Census, CensusOptions, Plugins, Runtime};
 use letgo_heap::{Graph, GraphOptions, Registers};
 use letgo_target::{Addr, AddrRange, Fault, ReadMemory};
 
@@ -33,6 +33,28 @@ pub(crate) struct Process {
     pub(crate) runtime: Runtime,
 }
 
+/// The path of the file that is mapped at `addr`, and where it is mapped first.
+fn file_at(maps: &str, addr: Addr) -> Option<(&str, Addr)> {
+    let parts = |line: &str| {
+        let (range, _) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let hex = |text| u64::from_str_radix(text, 16).ok().map(Addr);
+        Some(AddrRange::new(hex(start)?, hex(end)?))
+    };
+    let holds = |line: &&str| parts(line).is_some_and(|range| range.contains(addr));
+    let path = maps.lines().find(holds)?.split_whitespace().nth(5)?;
+    let first = maps.lines().find(|line| line.ends_with(path))?;
+    Some((path, parts(first)?.start()))
+}
+
+/// The image of that file, and its load bias.
+fn image_at(maps: &str, addr: Addr) -> Option<(Image, u64)> {
+    let (path, start) = file_at(maps, addr)?;
+    let image = Image::from_file(File::open(path).ok()?).ok()?;
+    let bias = image.bias_from_lowest(start);
+    Some((image, bias))
+}
+
 impl Process {
     pub(crate) fn open(pid: u32) -> Result<Process> {
         let folder = PathBuf::from(format!("/proc/{pid}"));
@@ -48,11 +70,38 @@ impl Process {
         let memory = ProcMem(File::open(folder.join("mem"))?);
         let binary = GoBinary::open(image, None)?;
         let runtime = Runtime::attach(&binary, bias, &memory)?;
+        let mut plugins = Plugins::default();
+        plugins.update(&runtime, &memory, &|addr| image_at(&maps, addr));
         Ok(Process {
             folder,
             binary,
             memory,
-            runtime,
+            runtime: runtime.with_plugins(plugins),
+        })
+    }
+
+    /// The same process, without what is known of plugins.
+    pub(crate) fn without_plugins(self) -> Process {
+        Process {
+            runtime: self.runtime.with_plugins(Plugins::default()),
+            ..self
+        }
+    }
+
+    /// The same process, with plugins that are read out of its memory.
+    pub(crate) fn plugins_of_memory(self) -> Result<Process> {
+        let maps = fs::read_to_string(self.folder.join("maps"))?;
+        let mut plugins = Plugins::default();
+        plugins.update(&self.runtime, &self.memory, &|addr| {
+            let memory = ProcMem(File::open(self.folder.join("mem")).ok()?);
+            let (_, start) = file_at(&maps, addr)?;
+            let image = Image::from_memory(Box::new(memory), start).ok()?;
+            let bias = image.bias_from_lowest(start);
+            Some((image, bias))
+        });
+        Ok(Process {
+            runtime: self.runtime.with_plugins(plugins),
+            ..self
         })
     }
 
