@@ -30,6 +30,7 @@ mod modules;
 mod owners;
 mod paths;
 mod picture;
+mod plugins;
 mod program;
 mod reading;
 mod report;
@@ -81,7 +82,8 @@ pub use variables::{Held, held};
 pub use view::View;
 
 use crate::complaint::Complaint;
-use modules::Loaded;
+use modules::{Loaded, Modules};
+use plugins::PluginImages;
 
 /// A running Go program, recognised.
 #[derive(Debug)]
@@ -105,7 +107,10 @@ impl Opened {
             .exe_file()
             .map_err(|error| complaints::of_executable(&error, process.exe_path().ok()))?;
         let exe_inode = file.metadata().map(|meta| meta.ino()).unwrap_or_default();
-        let mut loaded = modules::loaded(&process).map_err(told)?;
+        let Modules {
+            libraries: mut loaded,
+            plugins,
+        } = modules::loaded(&process).map_err(told)?;
         let mut opened = match binary_of_file(file) {
             Err(letgo_gobin::Error::NotGo { .. }) if !loaded.is_empty() => {
                 Opened::with_library(process, loaded.remove(0))?
@@ -116,6 +121,7 @@ impl Opened {
                 Opened::with_binary(process, Arc::new(binary))?
             }
         };
+        opened.program.plugin_images = PluginImages::of_files(plugins);
         let others = loaded.into_iter();
         opened.program.others = others
             .map(|other| format!("{} ({})", other.path, other.version))
@@ -214,7 +220,7 @@ pub(crate) fn is_go(process: &Process) -> bool {
         .ok()
         .and_then(|file| Image::from_file(file).ok());
     image.is_some_and(|image| BuildInfo::from_image(&image).is_ok())
-        || modules::loaded(process).is_ok_and(|loaded| !loaded.is_empty())
+        || modules::loaded(process).is_ok_and(|loaded| !loaded.libraries.is_empty())
 }
 
 /// Reads an executable.

@@ -1,18 +1,23 @@
 //! [`Core`]: a core file, and the program that dumped it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use letgo_corefile::CoreFile;
-use letgo_gobin::Image;
+use letgo_gobin::{BuildInfo, Image};
 use letgo_report::Method;
-use letgo_target::{AddrRange, Coverage, Mapping, PageKind, PageRun, Registers, Residency};
+use letgo_target::{Addr, AddrRange, Coverage, Mapping, PageKind, PageRun, Registers, Residency};
 
+use super::modules::is_plugin;
+use super::plugins::PluginImages;
 use super::view::{Held, View, hands};
 use super::{Program, Surroundings, complaints};
 use crate::complaint::Complaint;
+
+/// Files that are looked at for plugins.
+const MOST_FILES: usize = 1024;
 
 /// A core file that can be read.
 #[derive(Debug)]
@@ -56,12 +61,17 @@ impl Core {
         let binary = Image::from_file(image).and_then(crate::facts::open);
         let binary = binary.map_err(|error| complaints::of_binary(&error, pid))?;
         let bias = binary.image.bias_from_entry(entry);
+        let plugins = attach_plugins(&mut file, &named);
+        let file = Arc::new(file);
         let at = std::fs::metadata(path).and_then(|meta| meta.modified());
         let mut program = Program::new(pid, named.clone(), Arc::new(binary), bias);
         program.file = Some(path.to_owned());
+        let memory = Arc::clone(&file);
+        let images = PluginImages::of_memory(memory, file.mappings());
+        program.plugin_images = images.and_files(plugins);
         Ok(Core {
             program,
-            file: Arc::new(file),
+            file,
             at: at.unwrap_or(SystemTime::UNIX_EPOCH),
         })
     }
@@ -100,6 +110,30 @@ impl Core {
             held: Held::Nothing,
         }
     }
+}
+
+/// Lets the files of plugins answer for what the core left out, where they are still those that
+/// were loaded: the files, and what was added to their link-time addresses.
+fn attach_plugins(file: &mut CoreFile, exe: &str) -> Vec<(Image, u64)> {
+    let firsts = file.files().iter().filter(|first| first.offset == 0);
+    let others = firsts.filter(|first| first.path != exe);
+    let others = others.map(|first| (first.path.clone(), first.range.start()));
+    let mut others: Vec<(String, Addr)> = others.take(MOST_FILES).collect();
+    others.dedup_by(|one, other| one.0 == other.0);
+    let attach = |(path, start): (String, Addr)| {
+        // Looked at before it is opened: the path may lead to something that blocks by now.
+        std::fs::metadata(&path).ok().filter(Metadata::is_file)?;
+        let image = Image::from_file(File::open(&path).ok()?).ok()?;
+        let build = BuildInfo::from_image(&image).ok();
+        if !is_plugin(&image, build.as_ref()) {
+            return None;
+        }
+        // Another build answers for nothing.
+        file.attach(&path, Box::new(File::open(&path).ok()?)).ok()?;
+        let bias = image.bias_from_lowest(start);
+        Some((image, bias))
+    };
+    others.into_iter().filter_map(attach).collect()
 }
 
 /// What a core holds, as if the rest had not been resident: a core does not say what was.

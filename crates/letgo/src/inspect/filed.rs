@@ -20,6 +20,7 @@ use letgo_target::{Registers, Residency};
 use serde::{Deserialize, Serialize};
 
 use super::c_stacks::{CStack, CStacks};
+use super::plugins::PluginImages;
 use super::view::{Held, View, hands};
 use super::{Program, Surroundings, complaints};
 use crate::complaint::Complaint;
@@ -94,10 +95,13 @@ impl Filed {
         program.exe_deleted = beside.exe_deleted;
         program.library = beside.library;
         program.others = beside.others;
+        let file = Arc::new(file);
+        let memory = Arc::new(Kept::of(&file));
+        program.plugin_images = PluginImages::of_memory(memory, file.facts().mappings.clone());
         Ok(Filed {
             program,
             path: path.to_owned(),
-            file: Arc::new(file),
+            file,
         })
     }
 
@@ -157,11 +161,7 @@ impl Filed {
             at: SystemTime::UNIX_EPOCH + taken,
             ran_on: None,
             monotonic_ns: beside(facts).monotonic_ns,
-            memory: Box::new(Kept {
-                file: Arc::clone(&self.file),
-                mappings: facts.mappings.clone(),
-                residency: Arc::clone(&residency),
-            }),
+            memory: Box::new(Kept::of(&self.file)),
             mappings: facts.mappings.clone(),
             residency,
             rss: sums_of(&facts.smaps),
@@ -216,6 +216,15 @@ struct Kept {
 }
 
 impl Kept {
+    fn of(file: &Arc<Snapshot>) -> Kept {
+        let facts = file.facts();
+        Kept {
+            file: Arc::clone(file),
+            mappings: facts.mappings.clone(),
+            residency: Arc::new(facts.residency.clone().unwrap_or_default()),
+        }
+    }
+
     /// Whether an os page reads as zeros, since nobody has touched it.
     fn is_zero(&self, page: AddrRange) -> bool {
         let next = self

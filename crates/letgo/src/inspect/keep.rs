@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use letgo_goruntime::{Census, RUNTIME_PAGE, Span, SpanUse};
 use letgo_target::{Addr, AddrRange, Fault, Mapping, OS_PAGE, ReadMemory, Registers, Residency};
 
-use super::Program;
+use super::{Program, plugins};
 
 /// A slot of at least this size that the runtime's structures were read from is one of them.
 const LARGE_SLOT: u64 = 4096;
@@ -208,7 +208,8 @@ fn constants(program: &Program, mappings: &[Mapping]) -> Vec<AddrRange> {
     let relocated = sections.filter(|section| section.name.starts_with(".data.rel.ro"));
     let placed =
         relocated.map(|section| AddrRange::sized(section.addr.biased(program.bias), section.len));
-    let all = loaded.chain(placed);
+    let of_plugins = program.plugins.iter().flat_map(plugins::constants);
+    let all = loaded.chain(placed).chain(of_plugins);
     all.filter(|range| !range.is_empty()).collect()
 }
 

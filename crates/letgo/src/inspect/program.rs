@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use letgo_account::{ImageSegment, Sanitizer};
-use letgo_gobin::{GoBinary, Image};
-use letgo_goruntime::{Runtime, Shape};
-use letgo_target::{AddrRange, ReadMemory};
+use letgo_gobin::{Function, GoBinary, Image};
+use letgo_goruntime::{Plugins, Runtime, Shape};
+use letgo_target::{Addr, AddrRange, ReadMemory};
 
 use super::complaints;
+use super::plugins::PluginImages;
 use crate::complaint::Complaint;
 
 /// Where distributions put what they strip off: `xx/yyyy.debug` by the GNU build id.
@@ -42,6 +43,10 @@ pub struct Program {
     pub library: Option<String>,
     /// Further Go runtimes in the same process, which are not looked into: path and release.
     pub others: Vec<String>,
+    /// What its plugins were loaded from.
+    pub(super) plugin_images: PluginImages,
+    /// Its plugins, as far as they were found when the runtime was recognised last.
+    pub plugins: Plugins,
     /// How the binary lays out its runtime, once that is known.
     shape: Option<Arc<Shape>>,
 }
@@ -58,6 +63,8 @@ impl Program {
             bias,
             library: None,
             others: Vec::new(),
+            plugin_images: PluginImages::default(),
+            plugins: Plugins::default(),
             shape: None,
         }
     }
@@ -78,12 +85,31 @@ impl Program {
         let _ = finder.spawn(move || binary.globals_typed().is_ok());
     }
 
-    /// Recognises the runtime in `memory`; facts that were kept from an earlier run and turn out
-    /// to be wrong are forgotten and found anew.
+    /// Recognises the runtime in `memory`, and the plugins that it has loaded; facts that were kept
+    /// from an earlier run and turn out to be wrong are forgotten and found anew.
     ///
     /// # Errors
     /// A [`Complaint`] that says what was not recognised.
     pub fn attach(&mut self, memory: &dyn ReadMemory) -> Result<Runtime, Complaint> {
+        let runtime = self.recognise(memory)?;
+        let images = &self.plugin_images;
+        if !images.is_empty() {
+            let image_of = |code| images.at(code);
+            self.plugins.update(&runtime, memory, &image_of);
+        }
+        Ok(runtime.with_plugins(self.plugins.clone()))
+    }
+
+    /// The function whose code holds an address of the target, with its link-time addresses.
+    pub fn function_at(&self, pc: Addr) -> Option<Function> {
+        let of_plugin = self.plugins.function_at(pc).ok().flatten();
+        of_plugin.or_else(|| {
+            let linked = pc.biased(self.bias.wrapping_neg());
+            self.binary.functions.function_at(linked).ok().flatten()
+        })
+    }
+
+    fn recognise(&mut self, memory: &dyn ReadMemory) -> Result<Runtime, Complaint> {
         let shape = match self.shape.take() {
             Some(shape) => shape,
             // Facts have no part in it: what is missing here is missing for good.

@@ -88,9 +88,7 @@ impl<'a> RootNames<'a> {
 
     /// The function at an address of its code.
     pub(super) fn function(&self, pc: Addr) -> Option<String> {
-        let linked = Addr(pc.0.wrapping_sub(self.program.bias));
-        let function = self.program.binary.functions.function_at(linked).ok()??;
-        Some(function.name)
+        Some(self.program.function_at(pc)?.name)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use letgo_goruntime::{Census, CensusOptions, LabelSet, Labelled, Labels};
+use letgo_goruntime::{Census, CensusOptions, LabelSet, Labelled, Labels, LoadedPlugin};
 use letgo_report::Method;
 use letgo_snapshot::{Facts, SnapshotWriter, ThreadFacts, Written};
 use letgo_target::{AddrRange, Coverage, Residency};
@@ -11,6 +11,7 @@ use letgo_target::{AddrRange, Coverage, Residency};
 use super::filed::{Beside, sums};
 use super::in_c;
 use super::keep::{self, Recording, Redaction};
+use super::plugins::{self, Placed};
 use super::view::{Pause, View};
 use super::{Program, Subject, complaints};
 use crate::complaint::Complaint;
@@ -97,6 +98,8 @@ pub fn write(
     view.settle()?;
     let pause = view.let_go();
     View::note(pause, &mut coverage);
+    let copied = copy_plugins(&mut writer, subject.program(), &view.residency);
+    copied.map_err(|error| told(&error))?;
     let beside = Beside {
         around,
         c_stacks: subject.c_stacks(&in_c, &view.mappings).by_goid(&census),
@@ -142,6 +145,28 @@ fn copy(
                 format!("the snapshot was given up, to leave room for the program: {why}"),
                 "Try --stop or --no-pause, which need no memory where the program runs",
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Keeps what plugins never change and the target has not got in memory: frames of their functions
+/// are read by it, and their files may not be where the snapshot is read.
+fn copy_plugins(
+    writer: &mut SnapshotWriter,
+    program: &Program,
+    residency: &Residency,
+) -> Result<(), letgo_snapshot::Error> {
+    // What is read from memory is in it already.
+    let with_file = |one: &&LoadedPlugin| one.plugin.image.file_bytes().is_some();
+    for one in program.plugins.iter().filter(with_file) {
+        for range in plugins::constants(one) {
+            let mut from = range.start();
+            for run in residency.within(range).filter(|run| run.kind.is_resident()) {
+                writer.memory(AddrRange::new(from, run.range.start()), &Placed(one))?;
+                from = run.range.end();
+            }
+            writer.memory(AddrRange::new(from, range.end()), &Placed(one))?;
         }
     }
     Ok(())

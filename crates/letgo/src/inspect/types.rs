@@ -128,11 +128,8 @@ pub(super) fn types(program: &Program, marked: &Marked) -> Listed {
 
 /// The name of a type; of a closure that of its function.
 fn name(program: &Program, typed: &Typed<'_>, id: TypeId) -> String {
-    let function = typed.function(id).and_then(|entry| {
-        let link_time = entry.biased(program.bias.wrapping_neg());
-        program.binary.functions.function_at(link_time).ok()?
-    });
-    match function {
+    let function = typed.function(id);
+    match function.and_then(|entry| program.function_at(entry)) {
         Some(function) => format!("closure of {}", function.name),
         None => typed.name(id),
     }

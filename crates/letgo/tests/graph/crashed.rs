@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use letgo_testkit::{MIDDLE_GO, NEWEST_GO, Patient, Recipe, note_skip, why_no_kernel_core};
+use letgo_testkit::{
+    Figures, MIDDLE_GO, NEWEST_GO, Patient, Recipe, note_skip, why_no_kernel_core,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -15,21 +17,22 @@ use crate::{json, may_read, snap};
 const KEPT: u64 = 3200;
 const LOST: u64 = 3456;
 
-/// The core of a patient that is killed, in a folder of its own.
-fn core(binary: &Path, folder: &Path) -> (PathBuf, [u64; 2]) {
+/// The core of a patient that is killed, in a folder of its own, and what it told.
+pub(crate) fn core(binary: &Path, args: &[&str], folder: &Path) -> (PathBuf, Figures) {
     let mut command = Command::new("sh");
     command
         .args([
             "-c",
-            "ulimit -c unlimited && cd \"$1\" && exec \"$2\"",
+            "ulimit -c unlimited && cd \"$1\" && shift && exec \"$@\"",
             "sh",
         ])
         .args([folder, binary])
+        .args(args)
         .env("GOTRACEBACK", "crash")
         // They run until the signal comes: a goroutine that was preempted is no thread's any more.
         .env("GODEBUG", "asyncpreemptoff=1");
     let patient = Patient::run(command).unwrap();
-    let truth = ["kept", "lost"].map(|name| patient.truth().get(name));
+    let truth = patient.truth().clone();
     let pid = i32::try_from(patient.pid()).unwrap();
     kill(Pid::from_raw(pid), Signal::SIGABRT).unwrap();
     // It is a zombie once its core is written.
@@ -63,7 +66,8 @@ fn goroutines_that_ran_when_it_crashed_are_read_by_their_stack_maps() {
     for version in ["1.21.13", MIDDLE_GO, NEWEST_GO] {
         let folder = tempfile::tempdir().unwrap();
         let binary = Recipe::new("spinning").go(version).build().unwrap();
-        let (core, [kept, lost]) = core(&binary, folder.path());
+        let (core, truth) = core(&binary, &[], folder.path());
+        let [kept, lost] = ["kept", "lost"].map(|name| truth.get(name));
         let file = folder.path().join("core.snap");
         snap(&["--core", core.to_str().unwrap()], &file);
         for path in [&core, &file] {

@@ -230,7 +230,7 @@ fn check(verb: &str, more: &[&str], ways: &Ways) -> Vec<String> {
 }
 
 /// Reads each case in every way; all that differs comes out at the end.
-fn check_cases(shape: &Recipe, cases: &[Case]) {
+pub(crate) fn check_cases(shape: &Recipe, cases: &[Case]) {
     let mut failed = Vec::new();
     for case in cases {
         let recipe = shape.clone().go(case.version).kind(case.kind.clone());

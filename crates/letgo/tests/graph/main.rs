@@ -15,6 +15,7 @@ mod marked;
 mod memory;
 mod owned;
 mod paused;
+mod plugins;
 mod redacted;
 mod told;
 

@@ -90,7 +90,6 @@ pub(super) fn outliving<'a>(
 }
 
 fn serves(program: &Program, pc: Addr) -> bool {
-    let linked = pc.biased(program.bias.wrapping_neg());
-    let function = program.binary.functions.function_at(linked).ok().flatten();
+    let function = program.function_at(pc);
     function.is_some_and(|function| SERVES.iter().any(|own| function.name.contains(own)))
 }

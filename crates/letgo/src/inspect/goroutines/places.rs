@@ -43,10 +43,12 @@ pub(in crate::inspect) struct Places<'a> {
 impl<'a> Places<'a> {
     /// Of a program whose moduledata keeps `gofunc` at that offset.
     pub(in crate::inspect) fn new(program: &'a Program, gofunc: u32) -> Result<Places<'a>, Error> {
-        Ok(Places {
-            program,
-            calls: Calls::new(&program.binary, gofunc)?,
-        })
+        let mut calls = Calls::new(&program.binary, gofunc)?;
+        for one in program.plugins.iter() {
+            let distance = one.bias.wrapping_sub(program.bias);
+            calls.add(&one.plugin, distance, one.link_time(one.gofunc));
+        }
+        Ok(Places { program, calls })
     }
 
     fn linked(&self, pc: Addr) -> Addr {
@@ -123,7 +125,14 @@ impl<'a> Places<'a> {
         hash.write(group.first.wait_reason.as_bytes());
         let own = [group.first.start_pc, group.first.go_pc];
         for pc in own.iter().chain(group.pcs) {
-            hash.write(&self.linked(*pc).0.to_le_bytes());
+            let Some(plugin) = self.program.plugins.of_code(*pc) else {
+                hash.write(&self.linked(*pc).0.to_le_bytes());
+                continue;
+            };
+            // Wherever it was loaded this time.
+            let build = plugin.plugin.image.go_build_id().unwrap_or_default();
+            hash.write(build.as_bytes());
+            hash.write(&plugin.link_time(*pc).0.to_le_bytes());
         }
         for frame in group.c_stack.into_iter().flat_map(|stack| &stack.frames) {
             hash.write(frame.function.as_bytes());
