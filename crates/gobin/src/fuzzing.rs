@@ -8,7 +8,8 @@ use crate::functions::decode_pc_values;
 use crate::globals::decode_code;
 use crate::typed::follow_code;
 use crate::{
-    BuildInfo, CallFrameInfo, Calls, GoBinary, GoVersion, Image, Layouts, Place, c_functions,
+    BuildInfo, CallFrameInfo, Calls, GoBinary, GoVersion, Image, Layouts, Place, Plugin,
+    c_functions,
 };
 
 /// Most functions that [`elf`] looks at.
@@ -43,6 +44,7 @@ pub fn elf(bytes: &[u8]) -> bool {
         }
     }
     let _ = binary.globals_typed();
+    plugin(&binary);
     let facts = binary.facts_for_cache();
     GoBinary::open(image, facts.as_ref()).is_ok()
 }
@@ -66,6 +68,25 @@ fn c_frames(image: &Image) {
         for _ in 0..MOST_FUNCTIONS {
             let word = |at: Addr| Some(addr.0.wrapping_add(at.0 & 0xff));
             place = place.and_then(|place| info.caller(&place, 0, &word));
+        }
+    }
+}
+
+/// The same image as one that another program has loaded.
+fn plugin(binary: &GoBinary) {
+    let mut head = [0; 256];
+    let image = binary.image.clone();
+    let read = letgo_target::ReadMemory::read(&image, binary.moduledata, &mut head);
+    if read.is_ok()
+        && let Ok(plugin) = Plugin::open(image, 0, binary.moduledata, &head)
+        && let Ok(mut calls) = Calls::new(binary, GOFUNC)
+    {
+        let distance = 1 << 40;
+        calls.add(&plugin, distance, Addr(0));
+        let entries = plugin.functions.iter().take(MOST_FUNCTIONS).flatten();
+        for function in entries {
+            calls.of_stack(&[function.entry.biased(distance), function.end]);
+            let _ = plugin.functions.frame_at(function.entry, function.entry);
         }
     }
 }

@@ -161,7 +161,7 @@ mod tests {
     use letgo_target::{Addr, AddrRange, Fault, ReadMemory, SliceMemory, read_u64};
 
     use super::*;
-    use crate::{Error, GoBinary, Image};
+    use crate::{Calls, Error, GoBinary, Image, Plugin};
 
     fn open(synthetic: &Synthetic) -> GoBinary {
         let image = Image::from_bytes(synthetic.build()).unwrap();
@@ -218,15 +218,8 @@ mod tests {
         assert_eq!(read_u64(&binary.image, binary.moduledata), Ok(PCLNTAB));
     }
 
-    #[test]
-    fn an_image_in_memory_is_read_at_its_bias() {
-        let bias = 0x5555_0000_0000;
-        let synthetic = Synthetic {
-            pie: true,
-            ..Synthetic::default()
-        };
-        let mut bytes = synthetic.build();
-        // What a loader does, by the relocations as they were written above.
+    /// What a loader does, by the relocations as they were written above.
+    fn relocate(bytes: &mut [u8], bias: u64) {
         for entry in (0x300..0xf00).step_by(24) {
             let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
             let (place, kind, addend) = (word(entry), word(entry + 8), word(entry + 16));
@@ -235,6 +228,62 @@ mod tests {
                 bytes[place..place + 8].copy_from_slice(&(addend + bias).to_le_bytes());
             }
         }
+    }
+
+    #[test]
+    fn a_plugin_is_read_by_the_words_that_a_loader_left() {
+        let bias = 0x7f12_0000_0000;
+        let synthetic = Synthetic {
+            pie: true,
+            ..Synthetic::default()
+        };
+        let file = synthetic.build();
+        let mut loaded = file.clone();
+        relocate(&mut loaded, bias);
+        let start = usize::try_from(MODULEDATA).unwrap();
+        let head = &mut loaded[start..start + 256];
+        let loaded_as = |head: &[u8], bias| {
+            let image = Image::from_bytes(file.clone()).unwrap();
+            Plugin::open(image, bias, Addr(MODULEDATA), head)
+        };
+        let plugin = loaded_as(head, bias).unwrap();
+        let entry = Addr(TEXT + 0x40);
+        let main = plugin.functions.function_at(entry).unwrap().unwrap();
+        assert_eq!(main.name, "main.main");
+        assert_eq!(plugin.module.text, AddrRange::sized(Addr(TEXT), 0x100));
+        assert_eq!(plugin.range(), AddrRange::sized(Addr(0), 6 * PAGE));
+
+        // Beside an executable whose code lies elsewhere.
+        let own = open(&Synthetic::default());
+        let mut calls = Calls::new(&own, 0).unwrap();
+        calls.add(&plugin, bias, Addr(0));
+        let pcs = [entry.add(bias + 1), Addr(own.module.text.start().0 + 1)];
+        let names: Vec<String> = calls
+            .of_stack(&pcs)
+            .into_iter()
+            .map(|call| call.function)
+            .collect();
+        assert_eq!(names, ["main.main", "runtime.first"]);
+
+        let wrong = |result: Result<Plugin, Error>| {
+            assert!(!matches!(result, Ok(_) | Err(Error::NotGo { .. })));
+        };
+        wrong(loaded_as(head, bias + 8));
+        wrong(loaded_as(&head[..200], bias));
+        // Another count of functions: another build.
+        head[136] ^= 1;
+        wrong(loaded_as(head, bias));
+    }
+
+    #[test]
+    fn an_image_in_memory_is_read_at_its_bias() {
+        let bias = 0x5555_0000_0000;
+        let synthetic = Synthetic {
+            pie: true,
+            ..Synthetic::default()
+        };
+        let mut bytes = synthetic.build();
+        relocate(&mut bytes, bias);
         let mut memory = SliceMemory::default();
         memory.map(Addr(bias), bytes);
         memory.map(Addr(bias + BSS), vec![0; 2 * 0x1000]);

@@ -48,6 +48,7 @@ impl LoadedPlugin {
 #[derive(Clone, Debug, Default)]
 pub struct Plugins {
     all: Vec<Arc<LoadedPlugin>>,
+    unread: usize,
 }
 
 impl Plugins {
@@ -62,6 +63,7 @@ impl Plugins {
     ) {
         // What cannot be read of the list is noted by those who read variables by it.
         let heads = modules::heads(runtime, memory, &mut Coverage::default());
+        self.unread = 0;
         for (moduledata, bytes) in heads.unwrap_or_default() {
             let fields = &runtime.layout().moduledata;
             let text = AddrRange::new(fields.text.addr(&bytes), fields.etext.addr(&bytes));
@@ -69,11 +71,13 @@ impl Plugins {
             if moduledata == runtime.moduledata() || self.all.iter().any(known) {
                 continue;
             }
-            let Some((image, bias)) = image_of(text.start()) else {
-                continue;
-            };
-            let linked = moduledata.biased(bias.wrapping_neg());
-            let Ok(plugin) = Plugin::open(image, bias, linked, &bytes) else {
+            let opened = image_of(text.start()).and_then(|(image, bias)| {
+                let linked = moduledata.biased(bias.wrapping_neg());
+                let plugin = Plugin::open(image, bias, linked, &bytes).ok()?;
+                Some((plugin, bias))
+            });
+            let Some((plugin, bias)) = opened else {
+                self.unread += 1;
                 continue;
             };
             self.all.push(Arc::new(LoadedPlugin {
@@ -88,7 +92,12 @@ impl Plugins {
         }
     }
 
-    /// All of them.
+    /// How many the program has without an image that was loaded.
+    pub fn unread(&self) -> usize {
+        self.unread
+    }
+
+    /// All that have one.
     pub fn iter(&self) -> impl Iterator<Item = &LoadedPlugin> {
         self.all.iter().map(|one| &**one)
     }

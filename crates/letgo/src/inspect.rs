@@ -121,7 +121,7 @@ impl Opened {
                 Opened::with_binary(process, Arc::new(binary))?
             }
         };
-        opened.program.plugin_images = PluginImages::of_files(plugins);
+        opened.program.plugin_images = Some(PluginImages::of_files(plugins));
         let others = loaded.into_iter();
         opened.program.others = others
             .map(|other| format!("{} ({})", other.path, other.version))

@@ -68,7 +68,7 @@ impl Core {
         program.file = Some(path.to_owned());
         let memory = Arc::clone(&file);
         let images = PluginImages::of_memory(memory, file.mappings());
-        program.plugin_images = images.and_files(plugins);
+        program.plugin_images = Some(images.and_files(plugins));
         Ok(Core {
             program,
             file,

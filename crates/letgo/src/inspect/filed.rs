@@ -97,7 +97,8 @@ impl Filed {
         program.others = beside.others;
         let file = Arc::new(file);
         let memory = Arc::new(Kept::of(&file));
-        program.plugin_images = PluginImages::of_memory(memory, file.facts().mappings.clone());
+        let images = PluginImages::of_memory(memory, file.facts().mappings.clone());
+        program.plugin_images = Some(images);
         Ok(Filed {
             program,
             path: path.to_owned(),

@@ -61,11 +61,6 @@ impl PluginImages {
         self
     }
 
-    /// Whether there are none for sure.
-    pub(super) fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.memory.is_none()
-    }
-
     /// The image that holds an address of the target's code, and what was added to its link-time
     /// addresses.
     pub(super) fn at(&self, code: Addr) -> Option<(Image, u64)> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use letgo_account::{ImageSegment, Sanitizer};
 use letgo_gobin::{Function, GoBinary, Image};
 use letgo_goruntime::{Plugins, Runtime, Shape};
-use letgo_target::{Addr, AddrRange, ReadMemory};
+use letgo_target::{Addr, AddrRange, Coverage, ReadMemory};
 
 use super::complaints;
 use super::plugins::PluginImages;
@@ -43,8 +43,8 @@ pub struct Program {
     pub library: Option<String>,
     /// Further Go runtimes in the same process, which are not looked into: path and release.
     pub others: Vec<String>,
-    /// What its plugins were loaded from.
-    pub(super) plugin_images: PluginImages,
+    /// What its plugins were loaded from, where that was looked for.
+    pub(super) plugin_images: Option<PluginImages>,
     /// Its plugins, as far as they were found when the runtime was recognised last.
     pub plugins: Plugins,
     /// How the binary lays out its runtime, once that is known.
@@ -63,7 +63,7 @@ impl Program {
             bias,
             library: None,
             others: Vec::new(),
-            plugin_images: PluginImages::default(),
+            plugin_images: None,
             plugins: Plugins::default(),
             shape: None,
         }
@@ -92,12 +92,20 @@ impl Program {
     /// A [`Complaint`] that says what was not recognised.
     pub fn attach(&mut self, memory: &dyn ReadMemory) -> Result<Runtime, Complaint> {
         let runtime = self.recognise(memory)?;
-        let images = &self.plugin_images;
-        if !images.is_empty() {
+        if let Some(images) = &self.plugin_images {
             let image_of = |code| images.at(code);
             self.plugins.update(&runtime, memory, &image_of);
         }
         Ok(runtime.with_plugins(self.plugins.clone()))
+    }
+
+    /// Notes the plugins whose code cannot be looked into.
+    pub(super) fn note_unread_plugins(&self, coverage: &mut Coverage) {
+        for _ in 0..self.plugins.unread() {
+            let why = "the file that was loaded cannot be had: what is in frames of its functions \
+                       is guessed at";
+            coverage.skip("plugin", why);
+        }
     }
 
     /// The function whose code holds an address of the target, with its link-time addresses.

@@ -249,6 +249,9 @@ impl Reading {
         keep_reachable(&mut prints, marked.as_ref());
         coverage.merge(account.coverage.clone());
         note_others(&program.others, &mut coverage);
+        if marked.is_some() {
+            program.note_unread_plugins(&mut coverage);
+        }
         Ok(Reading {
             at: view.at,
             wall: started.elapsed(),

@@ -5,11 +5,10 @@
 //! lost, and the frame of another has a dead word that leads to something large.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use letgo_testkit::{
-    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe, Strip, note_skip,
-    why_no_kernel_core,
+    Case, Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Recipe, Strip, note_skip, why_no_kernel_core,
 };
 use serde_json::Value;
 
@@ -118,6 +117,16 @@ fn goroutines_in_a_plugin_are_named_and_known_again() {
     assert_eq!(seen[0], seen[1]);
 }
 
+/// The patient and its plugin, where they may be deleted.
+fn copied(recipe: &Recipe, folder: &Path) -> [PathBuf; 2] {
+    let built = recipe.build().unwrap();
+    ["plugin", "plugin.so"].map(|name| {
+        let copy = folder.join(name);
+        std::fs::copy(built.with_file_name(name), &copy).unwrap();
+        copy
+    })
+}
+
 #[test]
 fn a_plugin_is_read_where_its_file_is_gone() {
     if !may_read("a_plugin_is_read_where_its_file_is_gone") {
@@ -125,12 +134,8 @@ fn a_plugin_is_read_where_its_file_is_gone() {
     }
     let dir = tempfile::tempdir().unwrap();
     let recipe = standing();
-    let built = recipe.build().unwrap();
-    let binary = dir.path().join("plugin");
-    std::fs::copy(&built, &binary).unwrap();
-    let plugin = dir.path().join("plugin.so");
-    std::fs::copy(built.with_file_name("plugin.so"), &plugin).unwrap();
-    let mut patient: Patient = recipe.start_as(&binary).unwrap();
+    let [binary, plugin] = copied(&recipe, dir.path());
+    let mut patient = recipe.start_as(&binary).unwrap();
     patient.stop().unwrap();
     let pid = patient.pid().to_string();
     let file = |name: &str| dir.path().join(name).display().to_string();
@@ -158,12 +163,20 @@ fn a_plugin_is_read_from_a_kernel_core() {
     }
     for version in [OLDEST_GO, NEWEST_GO] {
         let folder = tempfile::tempdir().unwrap();
-        let binary = standing().go(version).build().unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let [binary, plugin] = copied(&standing().go(version), files.path());
         let (core, _) = core(&binary, &["-stand", "-mib=8"], folder.path());
         let core = core.display().to_string();
         let file = folder.path().join("core.snap");
         snap(&["--core", &core], &file);
         check(&format!("go{version} core"), &[&core]);
+        std::fs::remove_file(&plugin).unwrap();
         check("snapshot of the core", &[&file.display().to_string()]);
+        // The file alone has what the kernel has left out.
+        let (report, code) = json("goroutines", &[&core]);
+        let skipped = &report["taken"]["coverage"]["skipped"];
+        let skipped = skipped.as_array().unwrap().iter();
+        let plugins = skipped.filter(|skip| skip["what"] == "plugin").count();
+        assert_eq!((plugins, code), (1, 1), "{}", report["taken"]["coverage"]);
     }
 }
