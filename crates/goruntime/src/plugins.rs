@@ -54,7 +54,8 @@ pub struct Plugins {
 impl Plugins {
     /// Opens the plugins in the program's list of modules that are not known yet. `image_of` gives
     /// the image that holds an address of the target's code, and its load bias. One without an
-    /// image, or with another than was loaded, is passed over: its code is then as C code is.
+    /// image, or with another than was loaded, is passed over and counted: its code is then like
+    /// that of C.
     pub fn update(
         &mut self,
         runtime: &Runtime,

@@ -45,7 +45,8 @@ fn check(case: &str, target: &[&str]) {
     let leaks = &report["leaks"];
     let proven = leaks["proven"].as_u64().unwrap();
     // Where a thread died, an old word of it may name one.
-    let in_hand = groups(&report).filter(|group| group["why"] == "in-hand");
+    let lost = groups(&report).filter(|group| group["location"]["function"] == LOSE);
+    let in_hand = lost.filter(|group| group["why"] == "in-hand");
     let in_hand: u64 = in_hand.map(|group| group["count"].as_u64().unwrap()).sum();
     let doubted = if case.contains("core") { in_hand } else { 0 };
     assert_eq!(proven + doubted, LOST, "{case}: {}", report["groups"]);

@@ -5,6 +5,7 @@
 use std::hash::Hasher;
 
 use letgo_gobin::{Call, Calls, Error};
+use letgo_goruntime::LoadedPlugin;
 use letgo_report as out;
 use letgo_target::Addr;
 use twox_hash::XxHash3_64;
@@ -38,17 +39,25 @@ const MOST_FRAMES: usize = 128;
 pub(in crate::inspect) struct Places<'a> {
     program: &'a Program,
     calls: Calls<'a>,
+    /// Plugins, and what tells the build of each from others.
+    builds: Vec<(&'a LoadedPlugin, String)>,
 }
 
 impl<'a> Places<'a> {
     /// Of a program whose moduledata keeps `gofunc` at that offset.
     pub(in crate::inspect) fn new(program: &'a Program, gofunc: u32) -> Result<Places<'a>, Error> {
         let mut calls = Calls::new(&program.binary, gofunc)?;
+        let mut builds = Vec::new();
         for one in program.plugins.iter() {
             let distance = one.bias.wrapping_sub(program.bias);
             calls.add(&one.plugin, distance, one.link_time(one.gofunc));
+            builds.push((one, one.plugin.image.go_build_id().unwrap_or_default()));
         }
-        Ok(Places { program, calls })
+        Ok(Places {
+            program,
+            calls,
+            builds,
+        })
     }
 
     fn linked(&self, pc: Addr) -> Addr {
@@ -125,14 +134,16 @@ impl<'a> Places<'a> {
         hash.write(group.first.wait_reason.as_bytes());
         let own = [group.first.start_pc, group.first.go_pc];
         for pc in own.iter().chain(group.pcs) {
-            let Some(plugin) = self.program.plugins.of_code(*pc) else {
-                hash.write(&self.linked(*pc).0.to_le_bytes());
-                continue;
+            let mut plugins = self.builds.iter();
+            let linked = match plugins.find(|(plugin, _)| plugin.text.contains(*pc)) {
+                // Wherever it was loaded this time.
+                Some((plugin, build)) => {
+                    hash.write(build.as_bytes());
+                    plugin.link_time(*pc)
+                }
+                None => self.linked(*pc),
             };
-            // Wherever it was loaded this time.
-            let build = plugin.plugin.image.go_build_id().unwrap_or_default();
-            hash.write(build.as_bytes());
-            hash.write(&plugin.link_time(*pc).0.to_le_bytes());
+            hash.write(&linked.0.to_le_bytes());
         }
         for frame in group.c_stack.into_iter().flat_map(|stack| &stack.frames) {
             hash.write(frame.function.as_bytes());
