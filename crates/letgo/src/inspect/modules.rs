@@ -97,8 +97,8 @@ fn go_image(process: &Process, head: &Mapping) -> Option<Found> {
     }))
 }
 
-/// Whether a file was built to be loaded by a Go program. Up to 1.20 such a file says nothing of its
-/// build, but that Go made it.
+/// Whether a file was built to be loaded by a Go program. Up to 1.20 such a file says nothing of
+/// its build, but that Go made it.
 ///
 /// Source: src/cmd/link/internal/ld/data.go, `buildinfo`, go1.19 to go1.27.
 pub(super) fn is_plugin(image: &Image, build: Option<&BuildInfo>) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use letgo_account::{ImageSegment, Sanitizer};
 use letgo_gobin::{Function, GoBinary, Image};
 use letgo_goruntime::{Plugins, Runtime, Shape};
-use letgo_target::{Addr, AddrRange, Coverage, ReadMemory};
+use letgo_target::{Addr, AddrRange, ReadMemory};
 
 use super::complaints;
 use super::plugins::PluginImages;
@@ -97,15 +97,6 @@ impl Program {
             self.plugins.update(&runtime, memory, &image_of);
         }
         Ok(runtime.with_plugins(self.plugins.clone()))
-    }
-
-    /// Notes the plugins whose code cannot be looked into.
-    pub(super) fn note_unread_plugins(&self, coverage: &mut Coverage) {
-        for _ in 0..self.plugins.unread() {
-            let why = "the file that was loaded cannot be had: what is in frames of its functions \
-                       is guessed at";
-            coverage.skip("plugin", why);
-        }
     }
 
     /// The function whose code holds an address of the target, with its link-time addresses.

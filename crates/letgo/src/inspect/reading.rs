@@ -248,10 +248,7 @@ impl Reading {
             read.finish(&mut view, &mut marked, &mut coverage, progress)?;
         keep_reachable(&mut prints, marked.as_ref());
         coverage.merge(account.coverage.clone());
-        note_others(&program.others, &mut coverage);
-        if marked.is_some() {
-            program.note_unread_plugins(&mut coverage);
-        }
+        note_others(program, marked.is_some(), &mut coverage);
         Ok(Reading {
             at: view.at,
             wall: started.elapsed(),
@@ -562,9 +559,20 @@ impl Read<'_> {
     }
 }
 
-/// What a second runtime holds is counted, but not told apart.
-fn note_others(others: &[String], coverage: &mut Coverage) {
-    for other in others {
+/// What a second runtime holds is counted, but not told apart; with a graph, what frames of plugins
+/// hold is guessed where their files cannot be had.
+fn note_others(program: &Program, has_graph: bool, coverage: &mut Coverage) {
+    let unread = if has_graph {
+        program.plugins.unread()
+    } else {
+        0
+    };
+    for _ in 0..unread {
+        let why = "the file that was loaded cannot be had: what is in frames of its functions is \
+                   guessed at";
+        coverage.skip("plugin", why);
+    }
+    for other in &program.others {
         coverage.skip(
             "a further Go runtime",
             format!("{other}: only one of a process is read; its heap is in maps.anon"),
