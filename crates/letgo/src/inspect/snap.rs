@@ -75,12 +75,7 @@ pub fn write(
     let threads = view.at_work(&census.threads);
     let in_c = in_c::in_c(program, &runtime, &view, &census, &threads);
     if keep.redact {
-        let marks = view.signal_marks(&census.threads);
-        let redaction = Redaction::new(program, &census, &view.mappings, &read, &marks);
-        for thread in &mut view.threads {
-            redaction.registers(thread);
-        }
-        writer.redact(Box::new(move |addr, bytes| redaction.apply(addr, bytes)));
+        redact(&mut writer, &mut view, program, &census, &read);
     }
     let mut coverage = census.coverage.clone();
     if let Subject::Core(core) = &*subject {
@@ -121,6 +116,22 @@ pub fn write(
         why: view.why,
         coverage,
     })
+}
+
+/// Drops contents of registers now, and of memory where it will be written.
+fn redact(
+    writer: &mut SnapshotWriter,
+    view: &mut View,
+    program: &Program,
+    census: &Census,
+    read: &[AddrRange],
+) {
+    let marks = view.signal_marks(&census.threads);
+    let redaction = Redaction::new(program, census, &view.mappings, read, &marks);
+    for thread in &mut view.threads {
+        redaction.registers(thread);
+    }
+    writer.redact(Box::new(move |addr, bytes| redaction.apply(addr, bytes)));
 }
 
 /// Copies memory, and gives up where the program would lack it.
