@@ -19,6 +19,7 @@ mod error;
 mod facts;
 mod format;
 pub mod fuzzing;
+mod inflate;
 mod pool;
 mod runs;
 mod sections;

@@ -14,18 +14,30 @@ pub(crate) const MOST_SECTION_BYTES: u64 = 1 << 30;
 
 /// The bytes at `place`, if they are what was written there.
 pub(crate) fn stored(file: &File, what: &'static str, place: Place) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    stored_into(file, what, place, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same, in memory that is used again: nothing else is left in `bytes`.
+pub(crate) fn stored_into(
+    file: &File,
+    what: &'static str,
+    place: Place,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Error> {
     let broken = |why: String| Error::inconsistent(what, place.offset, why);
     let len = usize::try_from(place.len).map_err(|error| broken(error.to_string()))?;
-    let mut bytes = vec![0; len];
-    file.read_exact_at(&mut bytes, place.offset)
+    bytes.resize(len, 0);
+    file.read_exact_at(bytes, place.offset)
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => broken("the file ends before it".to_owned()),
             _ => Error::from_io(format!("read {what} of the snapshot"), &error),
         })?;
-    if checksum(&bytes) != place.checksum {
+    if checksum(bytes) != place.checksum {
         return Err(broken("its checksum is not that of its bytes".to_owned()));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// A section, decompressed.

@@ -1,8 +1,9 @@
 //! [`Snapshot`]: a snapshot as a target.
 //!
-//! Blocks are decompressed when something in them is read, and the last few are kept. Each part is
-//! checked when it is read: the header, the directory and the tables when the file is opened, a
-//! block whenever it is taken from the file.
+//! Blocks are decompressed when something in them is read, and the last few are kept; one that is
+//! read whole goes to whoever reads it, and is not kept. Each part is checked when it is read: the
+//! header, the directory and the tables when the file is opened, a block whenever it is taken from
+//! the file.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -16,6 +17,7 @@ use crate::cache::Cache;
 use crate::format::{
     HEADER_BYTES, Header, Kind, MOST_DIRECTORY_BYTES, REDACTED, Section, decode_directory,
 };
+use crate::inflate::{Inflaters, WHAT};
 use crate::runs::{Content, Runs};
 use crate::{Error, Facts, sections};
 
@@ -37,6 +39,7 @@ pub struct Snapshot {
     /// All sections, those that we do not know included.
     sections: Vec<Section>,
     cache: Cache,
+    inflaters: Inflaters,
 }
 
 /// What was found to be as it was written.
@@ -117,6 +120,7 @@ impl Snapshot {
             image,
             sections: listed,
             cache: Cache::new(cache_bytes),
+            inflaters: Inflaters::default(),
         })
     }
 
@@ -177,10 +181,12 @@ impl Snapshot {
             let known = [Kind::FACTS, Kind::BLOCKS, Kind::MEMORY, Kind::IMAGE];
             verified.unknown += u64::from(!known.contains(&section.kind));
         }
+        let mut raw = Vec::new();
         for block in self.blocks.iter() {
-            let bytes = self.decompress(block)?;
+            raw.resize(block.raw_len, 0);
+            self.inflaters.inflate(&self.file, block, &mut raw)?;
             verified.blocks += 1;
-            verified.bytes += bytes.len() as u64;
+            verified.bytes += raw.len() as u64;
         }
         Ok(verified)
     }
@@ -218,39 +224,49 @@ impl Snapshot {
         while !rest.is_empty() {
             let outside = || corrupt("there is no such block".to_owned());
             let (number, block, inside) = self.blocks.at(position).ok_or_else(outside)?;
-            let bytes = match self.cache.get(number) {
-                Some(bytes) => bytes,
-                None => {
-                    let read = self.decompress(&block);
-                    let bytes = Arc::new(read.map_err(|error| corrupt(error.to_string()))?);
-                    self.cache.put(number, bytes.clone());
-                    bytes
-                }
-            };
-            let held = bytes.get(inside..).filter(|held| !held.is_empty());
-            let held = held.ok_or_else(outside)?;
-            let count = held.len().min(rest.len());
-            let (head, tail) = rest.split_at_mut_checked(count).ok_or_else(outside)?;
-            head.copy_from_slice(held.get(..count).ok_or_else(outside)?);
-            position = position.saturating_add(count as u64);
+            let left = rest.len();
+            let (head, tail) = rest
+                .split_at_mut_checked(block.raw_len.saturating_sub(inside).min(left))
+                .filter(|(head, _)| !head.is_empty())
+                .ok_or_else(outside)?;
+            let read = self.read_block(number, &block, inside, head);
+            read.map_err(|error| corrupt(error.to_string()))?;
+            position = position.saturating_add(head.len() as u64);
             rest = tail;
         }
         Ok(())
     }
 
-    fn decompress(&self, block: &Block) -> Result<Vec<u8>, Error> {
-        let what = "a block of data";
-        let stored = sections::stored(&self.file, what, block.place)?;
-        if stored.len() == block.raw_len {
-            return Ok(stored);
+    /// Fills `buf` from within a block, which has as much.
+    fn read_block(
+        &self,
+        number: usize,
+        block: &Block,
+        inside: usize,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
+        let kept = self.cache.get(number);
+        if kept.is_none() && buf.len() == block.raw_len {
+            return self.inflaters.inflate(&self.file, block, buf);
         }
-        let broken = |why: String| Error::inconsistent(what, block.place.offset, why);
-        let raw = zstd::bulk::decompress(&stored, block.raw_len)
-            .map_err(|error| broken(error.to_string()))?;
-        if raw.len() != block.raw_len {
-            return Err(broken("it has another length than was written".to_owned()));
-        }
-        Ok(raw)
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => {
+                let mut raw = self.cache.spare();
+                raw.resize(block.raw_len, 0);
+                self.inflaters.inflate(&self.file, block, &mut raw)?;
+                let bytes = Arc::new(raw);
+                self.cache.put(number, bytes.clone());
+                bytes
+            }
+        };
+        let held = inside.checked_add(buf.len());
+        let held = held.and_then(|end| bytes.get(inside..end));
+        buf.copy_from_slice(held.ok_or_else(|| {
+            let why = "it ends before what is read of it";
+            Error::inconsistent(WHAT, block.place.offset, why)
+        })?);
+        Ok(())
     }
 }
 
