@@ -11,6 +11,11 @@ use letgo::{
     completion, diff, doctor, goroutines, heap, lab, man, ps, release, run, schema, snap, tune,
     watchdog, why,
 };
+use letgo_linux::LargeInHugePages;
+
+/// A graph of millions of objects is a few dozen large lists.
+#[global_allocator]
+static MEMORY: LargeInHugePages = LargeInHugePages;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
