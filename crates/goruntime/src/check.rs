@@ -138,14 +138,14 @@ fn heap(view: View<'_>, limits: &Limits) -> Result<(), Error> {
         return wrong("mheap_", mheap, "it has no spans".to_owned());
     }
     let context = mheap::context(view, &arenas)?;
-    let step = header.len.div_ceil(SAMPLES);
+    let step = usize::try_from(header.len.div_ceil(SAMPLES)).unwrap_or(1);
+    let places = (0..header.len).step_by(step);
+    let places: Vec<Addr> = places.map(|at| header.ptr.add(at * 8)).collect();
     let (mut seen, mut bad) = (0, 0);
     let mut first = None;
-    for index in (0..header.len).step_by(usize::try_from(step).unwrap_or(1)) {
-        let place = header.ptr.add(index * 8);
-        let mspan = Addr(letgo_target::read_u64(view.memory, place)?);
+    for decoded in mheap::sampled(view, &context, &places)? {
         seen += 1;
-        if let Decoded::Bad(why) = mheap::reread(view, &context, mspan)? {
+        if let Decoded::Bad(why) = decoded {
             bad += 1;
             first = first.or(Some(why));
         }

@@ -241,6 +241,33 @@ pub(crate) fn reread(view: View<'_>, context: &Context<'_>, mspan: Addr) -> Resu
     }
 }
 
+/// Reads the mspans that these words of `allspans` point to; one that cannot be read is bad.
+///
+/// All at once: what is read may lie in a file whose parts take long to be had one by one.
+pub(crate) fn sampled(
+    view: View<'_>,
+    context: &Context<'_>,
+    places: &[Addr],
+) -> Result<Vec<Decoded>, Error> {
+    let words = gather(view.memory, places.iter().map(|place| (*place, 8)))?;
+    let pointer = |place: &Addr| {
+        let bytes = words.get(*place, 8)?.first_chunk()?;
+        Some(Addr(u64::from_le_bytes(*bytes)))
+    };
+    let size = u64::from(context.layout.mspan.size);
+    let mspans = places.iter().filter_map(pointer);
+    let gathered = gather(view.memory, mspans.map(|mspan| (mspan, size)))?;
+    let len = usize::try_from(size).unwrap_or(0);
+    let decoded = places.iter().map(|place| {
+        let found = pointer(place).and_then(|mspan| Some((mspan, gathered.get(mspan, len)?)));
+        match found {
+            Some((mspan, bytes)) => decode(context, mspan, bytes),
+            None => Decoded::Bad("it cannot be read"),
+        }
+    });
+    Ok(decoded.collect())
+}
+
 /// Reads spans that overlap each other once more, until none do.
 ///
 /// Pages that move from one span to another between two batches show up in both; and a structure
