@@ -97,10 +97,12 @@ impl BitSet {
     pub(crate) fn common<'a>(&'a self, other: &'a BitSet) -> impl Iterator<Item = u32> + 'a {
         let words = self.words.iter().zip(&other.words);
         words.zip(0u32..).flat_map(|((a, b), at)| {
-            let both = a & b;
-            (0..64)
-                .filter(move |bit| both >> bit & 1 == 1)
-                .map(move |bit| at * 64 + bit)
+            let mut both = a & b;
+            std::iter::from_fn(move || {
+                let bit = (both != 0).then(|| both.trailing_zeros())?;
+                both &= both - 1;
+                Some(at * 64 + bit)
+            })
         })
     }
 

@@ -26,6 +26,7 @@ use crate::objects::{Objects, Shape};
 use crate::plane::{has_arena_bitmaps, plane};
 use crate::pointers::{Piece, Pointers};
 use crate::program::Program;
+use crate::ring::Ring;
 use crate::stretches::{Part, Stretches};
 use crate::types::{Masks, Types};
 use crate::typing::{SeedHands, Seeds};
@@ -35,6 +36,21 @@ use crate::{Error, GraphOptions, Limits};
 const PIECE: u64 = 1 << 20;
 /// Largest object whose pointer bitmap lies in its span. Source: `MinSizeForMallocHeader`.
 const MOST_BITMAP_OBJECT: u64 = 512;
+
+/// Pointers ahead of which it is asked for what says where they lead.
+const AHEAD: usize = 16;
+
+/// A pointer that was met.
+#[derive(Clone, Copy)]
+struct Met {
+    /// The slot that it lies in.
+    number: u32,
+    /// The number of its word in what was read.
+    at: u64,
+    value: u64,
+    /// The word before is the object's and no pointer.
+    beside: bool,
+}
 
 /// What was read of a target's objects.
 #[derive(Debug, Default)]
@@ -369,6 +385,7 @@ impl Copying<'_> {
         let form = Form::of(self.program.layout());
         let fits = form.fits(span) && !span.has_headers();
         let seeds = &mut hands.seeds;
+        let mut ring = Ring::<Option<Met>, AHEAD>::default();
         self.objects.in_use.each(span.first, span.nelems, |number| {
             let dead = self.objects.dead.has(number);
             if !dead {
@@ -386,22 +403,42 @@ impl Copying<'_> {
                 true => start,
                 false => start.wrapping_sub(1),
             };
-            found.object(number, |mut targets| {
-                pointers.each(&piece, number - span.first, &mut |at, value| {
-                    let before = at.wrapping_sub(1);
-                    if let Some(slot) = self.objects.slot_at(value) {
-                        targets.push(slot.number, slot.offset);
-                        self.seeds.leads(span, piece.from / 8 + at);
-                        if last != before && !dead {
-                            let first = word(piece.bytes, index(before.wrapping_mul(8)));
-                            self.seeds
-                                .pair(self.program, seeds, first, slot, self.objects);
-                        }
-                    }
-                    last = at;
-                });
+            pointers.each(&piece, number - span.first, &mut |at, value| {
+                let beside = !dead && last != at.wrapping_sub(1);
+                last = at;
+                self.objects.ask_page(value);
+                let met = Met {
+                    number,
+                    at,
+                    value,
+                    beside,
+                };
+                if let Some(met) = ring.put(Some(met)) {
+                    self.met(&met, &piece, seeds, found);
+                }
             });
         });
+        for _ in 0..AHEAD {
+            if let Some(met) = ring.put(None) {
+                self.met(&met, &piece, seeds, found);
+            }
+        }
+    }
+
+    /// Looks up where a pointer leads.
+    #[inline]
+    fn met(&self, met: &Met, piece: &Piece<'_>, seeds: &mut SeedHands, found: &mut Found) {
+        let Some(slot) = self.objects.slot_at(met.value) else {
+            return;
+        };
+        found.push(met.number, slot.number, slot.offset);
+        self.seeds.leads(piece.span, piece.from / 8 + met.at);
+        if met.beside {
+            let before = met.at.wrapping_sub(1);
+            let first = word(piece.bytes, index(before.wrapping_mul(8)));
+            let program = self.program;
+            self.seeds.pair(program, seeds, first, slot, self.objects);
+        }
     }
 
     /// What an object says of its own type.

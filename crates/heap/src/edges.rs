@@ -28,25 +28,6 @@ pub(crate) struct Found {
     inside: Vec<(u32, u32)>,
 }
 
-/// What an object's words lead to, as far as it was found.
-pub(crate) struct Targets<'a> {
-    targets: &'a mut Vec<u32>,
-    inside: &'a mut Vec<(u32, u32)>,
-}
-
-impl Targets<'_> {
-    /// Adds a slot that the next word leads to, so many bytes behind its start.
-    #[inline]
-    pub(crate) fn push(&mut self, number: u32, offset: u64) {
-        if offset != 0 {
-            let at = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
-            let offset = u32::try_from(offset).unwrap_or(u32::MAX);
-            self.inside.push((at, offset));
-        }
-        self.targets.push(number);
-    }
-}
-
 impl Found {
     pub(crate) fn clear(&mut self) {
         self.nodes.clear();
@@ -54,18 +35,19 @@ impl Found {
         self.inside.clear();
     }
 
-    /// Adds what one object, of the slot `number`, points to: all that `each` hands over.
+    /// Adds a pointer of the object in the slot `number`: to another slot, so many bytes behind its
+    /// start. Those of one object come one after the other.
     #[inline]
-    pub(crate) fn object(&mut self, number: u32, each: impl FnOnce(Targets<'_>)) {
-        let start = self.targets.len();
-        each(Targets {
-            targets: &mut self.targets,
-            inside: &mut self.inside,
-        });
-        if self.targets.len() > start {
-            self.nodes
-                .push((number, u32::try_from(start).unwrap_or(u32::MAX)));
+    pub(crate) fn push(&mut self, number: u32, target: u32, offset: u64) {
+        let at = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        if self.nodes.last().is_none_or(|last| last.0 != number) {
+            self.nodes.push((number, at));
         }
+        if offset != 0 {
+            let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+            self.inside.push((at, offset));
+        }
+        self.targets.push(target);
     }
 }
 
@@ -181,6 +163,17 @@ impl Edges {
         (nodes.bits & bit != 0).then(|| nodes.before.wrapping_add(below))
     }
 
+    /// Which of the slots from `first` on are nodes: 64 of them, a bit each.
+    #[inline]
+    pub(crate) fn word(&self, first: u64) -> u64 {
+        let (at, shift) = (index(first / 64), first % 64);
+        let part = |at: usize| self.nodes.get(at).map_or(0, |nodes| nodes.bits);
+        match shift {
+            0 => part(at),
+            _ => part(at) >> shift | part(at + 1) << (64 - shift),
+        }
+    }
+
     /// Asks for the memory that [`Edges::node`] will read.
     #[inline]
     pub(crate) fn ask(&self, number: u32) {
@@ -256,11 +249,9 @@ mod tests {
     fn found(objects: &[(u32, &[u32])]) -> Found {
         let mut found = Found::default();
         for (number, targets) in objects {
-            found.object(*number, |mut into| {
-                for target in *targets {
-                    into.push(*target, 0);
-                }
-            });
+            for target in *targets {
+                found.push(*number, *target, 0);
+            }
         }
         found
     }
@@ -285,6 +276,11 @@ mod tests {
         for number in [0, 2, 4, 63, 65, 199, 200, u32::MAX] {
             assert!(edges.of(number).is_empty(), "{number}");
         }
+        for first in 0..210u32 {
+            let is_node = |bit: &u64| edges.node(first + u32::try_from(*bit).unwrap()).is_some();
+            let expected = (0..64).filter(is_node).map(|bit| 1 << bit).sum::<u64>();
+            assert_eq!(edges.word(u64::from(first)), expected, "{first}");
+        }
         let nodes = [3, 64, 130, 131].map(|number| edges.node(number).unwrap());
         assert_eq!(nodes, [0, 1, 2, 3]);
     }
@@ -294,11 +290,9 @@ mod tests {
         let mut edges = Edges::new(200, 4, 400, u64::MAX, None);
         let mut found = Found::default();
         let offset = |at: u64| if at.is_multiple_of(3) { at + 1 } else { 0 };
-        found.object(5, |mut into| {
-            for at in 0..300 {
-                into.push(7, offset(at));
-            }
-        });
+        for at in 0..300 {
+            found.push(5, 7, offset(at));
+        }
         assert!(edges.add(&found));
         edges.finish();
         for at in 0..310u32 {

@@ -41,6 +41,7 @@ mod pointers;
 mod prefetch;
 mod program;
 mod reachable;
+mod ring;
 mod roots;
 mod stretches;
 mod types;

@@ -17,6 +17,7 @@ use std::time::Instant;
 use crate::bits::SharedSet;
 use crate::edges::Edges;
 use crate::objects::Objects;
+use crate::ring::Ring;
 
 /// Pointers of a large object that are followed at once. Source: src/runtime/mgcmark.go,
 /// `maxObletBytes`.
@@ -252,31 +253,6 @@ impl<'a> Marking<'a> {
         if let Some(number) = targets.put(target) {
             self.reach_slot(number, items);
         }
-    }
-}
-
-/// The last few things that were put in.
-struct Ring<T, const LEN: usize> {
-    places: [T; LEN],
-    at: usize,
-}
-
-impl<T: Copy + Default, const LEN: usize> Default for Ring<T, LEN> {
-    fn default() -> Ring<T, LEN> {
-        Ring {
-            places: [T::default(); LEN],
-            at: 0,
-        }
-    }
-}
-
-impl<T: Copy + Default, const LEN: usize> Ring<T, LEN> {
-    /// Puts a thing in and takes the oldest out.
-    #[inline]
-    fn put(&mut self, thing: T) -> T {
-        self.at = (self.at + 1) % LEN;
-        let place = self.places.get_mut(self.at);
-        place.map_or(thing, |place| std::mem::replace(place, thing))
     }
 }
 

@@ -320,14 +320,28 @@ impl Objects {
         self.slots
     }
 
-    /// The slot that an address lies in, in use or not.
+    /// Where an address's runtime page is in the table.
     #[inline]
-    pub(crate) fn slot_at(&self, addr: u64) -> Option<FoundSlot> {
+    fn page_at(&self, addr: u64) -> Option<usize> {
         let page = addr / RUNTIME_PAGE;
         let block = (page / BLOCK).wrapping_sub(self.first_block);
         let block = *self.blocks.get(index(block))?;
-        let at = u64::from(block) * BLOCK + page % BLOCK;
-        let page = self.pages.get(index(at)).filter(|page| page.span != NONE)?;
+        Some(index(u64::from(block) * BLOCK + page % BLOCK))
+    }
+
+    /// Asks for the memory that [`Objects::slot_at`] will read.
+    #[inline]
+    pub(crate) fn ask_page(&self, addr: u64) {
+        if let Some(at) = self.page_at(addr) {
+            prefetch(&self.pages, at);
+        }
+    }
+
+    /// The slot that an address lies in, in use or not.
+    #[inline]
+    pub(crate) fn slot_at(&self, addr: u64) -> Option<FoundSlot> {
+        let page = self.pages.get(self.page_at(addr)?);
+        let page = page.filter(|page| page.span != NONE)?;
         let division = self.divisions.get(usize::from(page.division))?;
         let offset = u64::from(page.back) * RUNTIME_PAGE + addr % RUNTIME_PAGE;
         let slot = offset.wrapping_mul(u64::from(division.magic)) >> 32;

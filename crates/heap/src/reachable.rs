@@ -91,6 +91,8 @@ pub struct Reachable {
     found_dead: BitSet,
     /// First slot and number of slots of each of `spans`.
     slots: Vec<(u32, u32)>,
+    /// By number in the census: which of `spans`, plus 1; 0 for none.
+    numbers: Vec<u32>,
 }
 
 impl Reachable {
@@ -120,6 +122,13 @@ impl Reachable {
             add(&mut reachable.in_use, in_use);
             add(&mut reachable.all, found);
             add(&mut reachable.guessed, count(&only_guessed));
+        }
+        let last = objects.census.last().map_or(0, |last| *last as usize + 1);
+        reachable.numbers = vec![0; last];
+        for (census, own) in objects.census.iter().zip(1u32..) {
+            if let Some(number) = reachable.numbers.get_mut(*census as usize) {
+                *number = own;
+            }
         }
         for object in finalized.iter().filter(|object| !guess.has(object.0)) {
             let own = objects.place(*object).map(|(slot, _)| slot.span as usize);
@@ -159,9 +168,8 @@ impl Reachable {
 
     /// Which of `spans` has this number in the census.
     fn number(&self, census: u32) -> Option<usize> {
-        self.spans
-            .binary_search_by_key(&census, |span| span.census)
-            .ok()
+        let own = *self.numbers.get(census as usize)?;
+        (own as usize).checked_sub(1)
     }
 
     /// Whether an object is reachable.

@@ -63,11 +63,9 @@ impl Made {
         let mut edges = Edges::new(self.slots(), self.edges.len(), all, u64::MAX, None);
         for (number, own) in self.edges.iter().enumerate() {
             let mut found = Listed::default();
-            found.object(number as u32, |mut into| {
-                for target in own {
-                    into.push(*target, 0);
-                }
-            });
+            for target in own {
+                found.push(number as u32, *target, 0);
+            }
             assert!(edges.add(&found));
         }
         edges.finish();
