@@ -145,7 +145,9 @@ impl<'a> Dominators<'a> {
         }
         let filter = Filter::of(places.keys());
         let mut found: Vec<Largest> = places.iter().map(|_| Largest::default()).collect();
-        for (id, above) in self.holders.all() {
+        let lowest = places.keys().copied().min().unwrap_or(1);
+        let highest = places.keys().copied().max().unwrap_or(0);
+        for (id, above) in self.holders.below(lowest..=highest) {
             let Some(place) = filter.may_have(above).then(|| places.get(&above)).flatten() else {
                 continue;
             };

@@ -39,6 +39,7 @@ impl HeapSource<'_> {
             let mut next = Addr(span.base);
             for done in (0..count).step_by(64) {
                 let mut bits = self.reachable.members().word(first + done) & low(count - done);
+                let leads = self.edges().word(first + done);
                 let start = next;
                 next = next.add(64 * span.elem_size);
                 while bits != 0 {
@@ -46,11 +47,8 @@ impl HeapSource<'_> {
                     bits &= bits - 1;
                     let at = start.add(u64::from(bit) * span.elem_size);
                     let id = span.first + u32::try_from(done).unwrap_or(0) + bit;
-                    take(
-                        id,
-                        self.edges().node(id).is_some(),
-                        AddrRange::sized(at, span.elem_size),
-                    );
+                    let range = AddrRange::sized(at, span.elem_size);
+                    take(id, leads >> bit & 1 != 0, range);
                 }
             }
         }
@@ -97,6 +95,18 @@ impl Source for HeapSource<'_> {
         self.each_place(&mut |id, leads, _| take(id, leads));
     }
 
+    fn each_leading(&self, take: &mut impl FnMut(u32)) {
+        for first in (0..self.ids()).step_by(64) {
+            let first_word = u64::from(first);
+            let mut bits =
+                self.reachable.members().word(first_word) & self.edges().word(first_word);
+            while bits != 0 {
+                take(first + bits.trailing_zeros());
+                bits &= bits - 1;
+            }
+        }
+    }
+
     #[inline]
     fn each(&self, place: Place, take: &mut impl FnMut(Child<Place>)) {
         let Range { start, end } = self.range(place);
@@ -138,6 +148,11 @@ impl Source for HeapSource<'_> {
             part: place.part + 1,
             ..place
         })
+    }
+
+    #[inline]
+    fn ask_place(&self, place: Place) {
+        self.edges().ask_range(place.node);
     }
 
     #[inline]

@@ -9,6 +9,8 @@
     reason = "ids and numbers are our own, below the lengths of the arrays they index"
 )]
 
+use std::ops::RangeInclusive;
+
 use super::Error;
 use super::state::{Known, State, States};
 use super::sums::Sums;
@@ -106,10 +108,8 @@ impl Holders {
             let own = sums.get(id);
             sums.add(above, own);
         };
-        source.each_object(&mut |id, leads| {
-            if let Known::Settled(above) = states.get(id)
-                && leads
-            {
+        source.each_leading(&mut |id| {
+            if let Known::Settled(above) = states.get(id) {
                 up(id, above);
             }
         });
@@ -141,10 +141,11 @@ impl Holders {
         self.sums.get(id)
     }
 
-    /// Every id but the top, with what dominates it and none between.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+    /// Every id but the top that one of `to` dominates with none between, and that one; others may
+    /// be among them.
+    pub(crate) fn below(&self, to: RangeInclusive<u32>) -> impl Iterator<Item = (u32, u32)> + '_ {
         let top = self.top();
-        self.above.settled().filter(move |(id, _)| *id != top)
+        self.above.settled(to).filter(move |(id, _)| *id != top)
     }
 }
 

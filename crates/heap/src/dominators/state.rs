@@ -3,9 +3,13 @@
 //! Objects, root groups and the top have *ids*; those that others can be reached through also have
 //! *numbers*, in the order of the walk.
 
+use std::ops::RangeInclusive;
+
 use crate::edges::Untouched;
 use crate::prefetch::prefetch;
 
+/// States that are looked at together.
+const LOT: usize = 64;
 /// Ids and numbers are below.
 pub(crate) const MOST: u32 = 1 << 30;
 const PENDING: u32 = 1 << 30;
@@ -102,9 +106,17 @@ impl States {
         prefetch(&self.0, id as usize);
     }
 
-    /// Every id that is settled, with what it is settled to.
-    pub(crate) fn settled(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let states = (0u32..).zip(&self.0);
+    /// Every id that is settled to one of `to`, and that one; others may be among them.
+    pub(crate) fn settled(&self, to: RangeInclusive<u32>) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let (low, high) = (to.start() | SETTLED, to.end() | SETTLED);
+        // Most are not, and many are looked at in as many steps as one.
+        let near = move |states: &[u32]| {
+            let within = states.iter().map(|state| *state >= low && *state <= high);
+            within.fold(false, |any, is| any | is)
+        };
+        let lots = self.0.chunks(LOT).zip((0u32..).step_by(LOT));
+        let lots = lots.filter(move |(states, _)| near(states));
+        let states = lots.flat_map(|(states, first)| (first..).zip(states));
         states.filter_map(|(id, state)| match State(*state).known() {
             Known::Settled(above) => Some((id, above)),
             _ => None,
@@ -131,6 +143,9 @@ mod tests {
             states.set(1, State::settled(number));
             assert_eq!(states.get(1), Known::Settled(number));
         }
-        assert_eq!(states.settled().collect::<Vec<_>>(), [(1, MOST - 1)]);
+        let settled = |to| states.settled(to).collect::<Vec<_>>();
+        assert_eq!(settled(0..=MOST - 1), [(1, MOST - 1)]);
+        assert_eq!(settled(MOST - 1..=MOST - 1), [(1, MOST - 1)]);
+        assert_eq!(settled(0..=MOST - 2), []);
     }
 }

@@ -69,6 +69,8 @@ impl Source for Made {
         (next < self.edges[id as usize].len()).then_some((id, next))
     }
 
+    fn ask_place(&self, _: (u32, usize)) {}
+
     fn ask(&self, _: (u32, usize)) {}
 }
 
@@ -168,8 +170,12 @@ fn check(made: &Made) {
         let bytes: u64 = own.iter().map(|id| Made::size(*id)).sum();
         assert_eq!(retained.bytes, bytes, "{id}: {made:?}");
     }
-    let children =
-        (0..made.len() as u32).map(|id| holders.all().filter(|(_, above)| *above == id).count());
+    let children = (0..made.len() as u32).map(|id| {
+        holders
+            .below(id..=id)
+            .filter(|(_, above)| *above == id)
+            .count()
+    });
     assert_eq!(children.sum::<usize>(), made.len() - 1);
 }
 

@@ -24,8 +24,10 @@ use super::Error;
 use super::state::{Known, MOST, State, States};
 use crate::edges::Untouched;
 
-/// Entries of the stack that are asked for ahead.
-const AHEAD: usize = 6;
+/// Entries of the stack that are asked for ahead: what they lead to and what is known of them.
+const AHEAD: usize = 8;
+/// Entries ahead of which it is asked where what they lead to lies.
+const FAR_AHEAD: usize = 2 * AHEAD;
 /// Leaves whose states are asked for ahead.
 const LEAVES_AHEAD: usize = 16;
 /// Visits between two looks at the clock and at the memory.
@@ -58,6 +60,15 @@ pub(crate) trait Source {
     /// others.
     fn each_object(&self, take: &mut impl FnMut(u32, bool));
 
+    /// The same of those that may lead to others.
+    fn each_leading(&self, take: &mut impl FnMut(u32)) {
+        self.each_object(&mut |id, leads| {
+            if leads {
+                take(id);
+            }
+        });
+    }
+
     /// Hands what an object (the part of it that lies at `place`) leads to to `take`.
     fn each(&self, place: Self::Place, take: &mut impl FnMut(Child<Self::Place>));
 
@@ -74,6 +85,9 @@ pub(crate) trait Source {
 
     /// The next part of a large object.
     fn rest(&self, place: Self::Place) -> Option<Self::Place>;
+
+    /// Asks for the memory that `ask` will read.
+    fn ask_place(&self, place: Self::Place);
 
     /// Asks for the memory that `each` will read.
     fn ask(&self, place: Self::Place);
@@ -266,8 +280,11 @@ impl<S: Source> Walker<'_, S> {
     /// Visits all that is on the stack.
     fn drain(&mut self) -> Result<(), Error> {
         while let Some(entry) = self.stack.pop() {
-            if let Some(entry) = self.stack.get(self.stack.len().wrapping_sub(AHEAD)) {
-                self.source.ask(entry.place);
+            if let Some(entry) = self.ahead(FAR_AHEAD) {
+                self.source.ask_place(entry.place);
+            }
+            if let Some(entry) = self.ahead(AHEAD) {
+                self.ask(entry);
             }
             self.visit(entry);
             self.until_look -= 1;
@@ -277,6 +294,19 @@ impl<S: Source> Walker<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// The entry that is visited after so many others.
+    #[inline]
+    fn ahead(&self, entries: usize) -> Option<&Entry<S::Place>> {
+        self.stack.get(self.stack.len().wrapping_sub(entries))
+    }
+
+    /// Asks for the memory that a visit will read.
+    #[inline]
+    fn ask(&self, entry: &Entry<S::Place>) {
+        self.source.ask(entry.place);
+        self.walk.states.ask(entry.id);
     }
 
     /// Bytes that are held, with those that `tree` will need.
@@ -372,8 +402,12 @@ impl<S: Source> Walker<'_, S> {
                 Known::Settled(_) => self.walk.shared.push((child.id, own)),
             }
         }
-        for entry in self.stack.iter().rev().take(AHEAD.min(self.children.len())) {
-            self.source.ask(entry.place);
+        let new = self.stack.iter().rev().take(self.children.len());
+        for entry in new.clone().take(FAR_AHEAD) {
+            self.source.ask_place(entry.place);
+        }
+        for entry in new.take(AHEAD) {
+            self.ask(entry);
         }
     }
 
