@@ -138,6 +138,12 @@ pub fn account_drawn(inputs: &Inputs<'_>, sketch: Sketch) -> Result<(Account, Sk
     Ok((account, *drawn))
 }
 
+/// Reads what [`account`] will read of the target's memory, and nothing else: for a memory that
+/// keeps what was read of a target that is to be let go.
+pub fn read_ahead(inputs: &Inputs<'_>) {
+    drop(claim_all(inputs));
+}
+
 fn sweep(inputs: &Inputs<'_>, sketch: Option<Box<Sketch>>) -> Result<Account, Error> {
     let heap = heap::walk(
         inputs.census,

@@ -28,7 +28,7 @@ mod tally;
 mod thread_stack;
 mod tree;
 
-pub use account::{Account, Inputs, LargeMapping, Method, account, account_drawn};
+pub use account::{Account, Inputs, LargeMapping, Method, account, account_drawn, read_ahead};
 pub use equality::{Equality, reconcile};
 pub use error::Error;
 pub use image::ImageSegment;

@@ -31,6 +31,9 @@ pub struct GraphOptions<'a> {
     /// What the target's threads have in their hands, where they are stopped. Without, the stacks
     /// of goroutines that run are guessed at.
     pub registers: &'a [Registers],
+    /// Whether contexts of package `context` are looked for: [`Graph::outliving`] finds none
+    /// without.
+    pub contexts: bool,
     /// Told of the memory that pointers will be kept in, before it is touched: whoever knows the
     /// system may ask it for huge pages.
     pub untouched: Option<fn(&mut [MaybeUninit<u32>])>,
@@ -114,7 +117,10 @@ impl Graph {
         let roots = read(&objects, &copied.seeds, &mut coverage)?;
         let waits = Waits::read(&program, census, &objects, &roots)?;
         let channels = channels::sure(std::mem::take(&mut copied.channels), &copied.seeds);
-        let contexts = Contexts::read(&program, &objects, &copied.seeds, &roots)?;
+        let contexts = match options.contexts {
+            true => Contexts::read(&program, &objects, &copied.seeds, &roots)?,
+            false => Contexts::default(),
+        };
         Ok(Graph {
             objects,
             copied,

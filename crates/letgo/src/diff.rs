@@ -81,6 +81,7 @@ fn side(
     let options = |hold| Options {
         hold,
         graph: true,
+        contexts: false,
         watch: None,
     };
     let read = subject.read_with(options(hold), contents, progress);

@@ -29,6 +29,7 @@ pub fn run(args: &GoroutinesArgs, terminal: &Terminal) -> Result<Exit> {
     let options = Options {
         hold: args.hold.hold(),
         graph: true,
+        contexts: false,
         watch: None,
     };
     let mut reading = subject.read(options, &progress)?;

@@ -52,6 +52,7 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     let options = Options {
         hold: args.hold.hold(),
         graph: true,
+        contexts: false,
         watch: None,
     };
     let mut reading = subject.read(options, &progress)?;
@@ -87,6 +88,7 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     let program = subject.program();
     let report = heap_report(program, &mut reading, &around, depth, memory, limits);
     drop(progress);
+    reading.leave();
     output::heap(&report, args.output, terminal)
 }
 

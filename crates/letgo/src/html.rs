@@ -35,6 +35,7 @@ pub fn run(
     let options = Options {
         hold: hold.hold(),
         graph: true,
+        contexts: true,
         watch: None,
     };
     let mut reading = subject.read(options, &progress)?;

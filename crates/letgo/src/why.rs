@@ -45,6 +45,7 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
             hold => hold,
         },
         graph: !args.quick,
+        contexts: !args.quick,
         watch: None,
     };
     let watch = Some(args.watch.unwrap_or(WATCH));
@@ -68,6 +69,7 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
     };
     let report = told(&subject, &reading, groups, held, &thresholds(args));
     drop(progress);
+    reading.leave();
     output::why(&report, args, terminal)
 }
 

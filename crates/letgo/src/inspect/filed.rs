@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use letgo_gobin::Image;
@@ -15,7 +16,7 @@ use letgo_goruntime::{Census, LabelSet, Labelled, Labels};
 use letgo_linux::process::Use;
 use letgo_report::Method;
 use letgo_snapshot::{Facts, Snapshot};
-use letgo_target::{Addr, AddrRange, Coverage, Fault, Mapping, OS_PAGE, ReadMemory};
+use letgo_target::{Addr, AddrRange, Coverage, Fault, Mapping, OS_PAGE, Piece, ReadMemory};
 use letgo_target::{Registers, Residency};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ use super::plugins::PluginImages;
 use super::view::{Held, View, hands};
 use super::{Program, Surroundings, complaints};
 use crate::complaint::Complaint;
+
+/// Pieces that are read on two threads: a few blocks to be decompressed, in most cases.
+const WORTH: usize = 4;
 
 /// The first bytes of a snapshot.
 const MAGIC: &[u8] = b"LETGOSNP";
@@ -214,6 +218,8 @@ struct Kept {
     file: Arc<Snapshot>,
     mappings: Vec<Mapping>,
     residency: Arc<Residency>,
+    /// Threads that read many pieces now.
+    readers: AtomicUsize,
 }
 
 impl Kept {
@@ -223,6 +229,14 @@ impl Kept {
             file: Arc::clone(file),
             mappings: facts.mappings.clone(),
             residency: Arc::new(facts.residency.clone().unwrap_or_default()),
+            readers: AtomicUsize::new(0),
+        }
+    }
+
+    /// Reads each of some pieces; nothing that makes the whole target unreadable happens to a file.
+    fn read_each(&self, pieces: &mut [Piece<'_>]) {
+        for piece in pieces {
+            piece.filled = self.read(piece.addr, piece.buf).is_ok();
         }
     }
 
@@ -240,6 +254,23 @@ impl Kept {
 }
 
 impl ReadMemory for Kept {
+    /// Decompresses on two threads where no other thread reads.
+    fn read_scattered(&self, pieces: &mut [Piece<'_>]) -> Result<(), Fault> {
+        let is_alone = self.readers.fetch_add(1, Ordering::Relaxed) == 0;
+        let half = match is_alone && pieces.len() >= WORTH {
+            true => pieces.len() / 2,
+            false => 0,
+        };
+        let (first, second) = pieces.split_at_mut(half);
+        if first.is_empty() {
+            self.read_each(second);
+        } else {
+            super::beside(|| self.read_each(first), || self.read_each(second));
+        }
+        self.readers.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {
         let Err(fault) = self.file.read(addr, buf) else {
             return Ok(());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use letgo_account::{
     Account, Inputs, Method, NoSlots, Reach, RuntimeSlots, Sketch, SlotSource, account,
-    account_drawn,
+    account_drawn, read_ahead,
 };
 use letgo_goruntime::{
     Census, CensusOptions, Goroutine, Labels, Light, LightDelta, Limits, Runtime, RuntimeStats,
@@ -43,6 +43,8 @@ pub struct Options {
     pub hold: Hold,
     /// Find out which objects are reachable.
     pub graph: bool,
+    /// And which of them are contexts, for groups of goroutines.
+    pub contexts: bool,
     /// Look a second time, so long after the first: at the counters, for rates, and at what
     /// goroutines do. Nothing is held meanwhile.
     pub watch: Option<Duration>,
@@ -174,8 +176,7 @@ impl Reading {
     ) -> Result<Reading, Complaint> {
         let started = Instant::now();
         let view = View::of(opened, options.hold, progress)?;
-        let mut reading =
-            Reading::of_with(&mut opened.program, view, options.graph, contents, progress)?;
+        let mut reading = Reading::of_with(&mut opened.program, view, options, contents, progress)?;
         reading.wall = started.elapsed();
         opened
             .process
@@ -195,10 +196,10 @@ impl Reading {
     pub fn of(
         program: &mut Program,
         view: View,
-        graph: bool,
+        options: Options,
         progress: &Progress,
     ) -> Result<Reading, Complaint> {
-        Reading::of_with(program, view, graph, false, progress)
+        Reading::of_with(program, view, options, false, progress)
     }
 
     /// The same, with what objects hold where `contents` are asked for. Of threads that are
@@ -209,7 +210,7 @@ impl Reading {
     pub fn of_with(
         program: &mut Program,
         mut view: View,
-        graph: bool,
+        options: Options,
         contents: bool,
         progress: &Progress,
     ) -> Result<Reading, Complaint> {
@@ -217,7 +218,7 @@ impl Reading {
         progress.step("finding the Go runtime");
         let runtime = program.attach(&*view.memory)?;
         // Beside threads that stand still there is nothing else to be done.
-        if graph && !matches!(view.held, Held::Threads(_)) {
+        if options.graph && !matches!(view.held, Held::Threads(_)) {
             program.types_ahead();
         }
         let first = light(&runtime, &view)?;
@@ -226,12 +227,17 @@ impl Reading {
         let census = census(program, &runtime, &view)?;
         let labels = runtime.labels(&*view.memory, &census.goroutines);
         let mut coverage = census.coverage.clone();
+        let read = Read {
+            program,
+            runtime: &runtime,
+            census: &census,
+        };
         let mut marked = None;
         if let Err(why) = view.check() {
             coverage.skip("the object graph", why);
-        } else if graph {
+        } else if options.graph {
             progress.step("copying objects and roots");
-            marked = copy(program, &runtime, &view, &census, &first, &mut coverage);
+            marked = read.copy(&view, &first, options.contexts, &mut coverage);
         }
         let wanted = contents && marked.is_some();
         let mut prints = wanted.then(|| prints(&view, &census, progress)).flatten();
@@ -239,11 +245,6 @@ impl Reading {
         let stands = view.stands();
         progress.step("attributing pages");
         view.settle()?;
-        let read = Read {
-            program,
-            runtime: &runtime,
-            census: &census,
-        };
         let (account, pause, again) =
             read.finish(&mut view, &mut marked, &mut coverage, progress)?;
         keep_reachable(&mut prints, marked.as_ref());
@@ -359,6 +360,12 @@ impl Reading {
         drawn.ok().map(|(_, sketch)| sketch)
     }
 
+    /// Leaves its memory to the kernel, which takes all back at once when letgo ends: for a verb
+    /// that has nothing else to do.
+    pub fn leave(self) {
+        std::mem::forget(self);
+    }
+
     /// The sum of the account less the kernel's `Rss`.
     pub fn drift_bytes(&self) -> i64 {
         let drift = self.account.drift.unwrap_or(0);
@@ -413,56 +420,6 @@ fn census(program: &Program, runtime: &Runtime, view: &View) -> Result<Census, C
     census.map_err(|error| complaints::of_runtime(&error))
 }
 
-/// Objects and roots of the target as they are now; nothing, and a note, where a graph cannot be
-/// had.
-fn copy(
-    program: &Program,
-    runtime: &Runtime,
-    view: &View,
-    census: &Census,
-    first: &Light,
-    coverage: &mut Coverage,
-) -> Option<Marked> {
-    let started = Instant::now();
-    let limits = match room::for_graph(census) {
-        Ok(limits) => limits,
-        Err(why) => {
-            coverage.skip("the object graph", why);
-            return None;
-        }
-    };
-    let threads = view.at_work(&census.threads);
-    let registers = hands(&threads);
-    let options = GraphOptions {
-        limits,
-        registers: &registers,
-        untouched: Some(letgo_linux::prefer_huge_pages),
-        ..GraphOptions::default()
-    };
-    let memory = &*view.memory;
-    let in_c = in_c::in_c(program, runtime, view, census, &threads);
-    let graph = match Graph::read(runtime, &program.binary, memory, census, &options) {
-        Ok(graph) => graph,
-        Err(error) => {
-            coverage.skip("the object graph", error.to_string());
-            return None;
-        }
-    };
-    if !view.stands() && !stood_still(runtime, memory, first) {
-        return None;
-    }
-    Some(Marked {
-        graph,
-        reachable: Reachable::default(),
-        read: started.elapsed(),
-        marking: Duration::ZERO,
-        dominators: None,
-        types: OnceLock::new(),
-        in_c,
-        c_stacks: CStacks::default(),
-    })
-}
-
 /// Whether a program that ran on has changed so little that its graph can be believed.
 fn stood_still(runtime: &Runtime, memory: &dyn ReadMemory, first: &Light) -> bool {
     let Ok(now) = runtime.light(memory) else {
@@ -490,6 +447,57 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
+    /// Objects and roots of the target as they are now; nothing, and a note, where a graph cannot
+    /// be had.
+    fn copy(
+        &self,
+        view: &View,
+        first: &Light,
+        contexts: bool,
+        coverage: &mut Coverage,
+    ) -> Option<Marked> {
+        let (program, runtime, census) = (self.program, self.runtime, self.census);
+        let started = Instant::now();
+        let limits = match room::for_graph(census) {
+            Ok(limits) => limits,
+            Err(why) => {
+                coverage.skip("the object graph", why);
+                return None;
+            }
+        };
+        let threads = view.at_work(&census.threads);
+        let registers = hands(&threads);
+        let options = GraphOptions {
+            limits,
+            registers: &registers,
+            contexts,
+            untouched: Some(letgo_linux::prefer_huge_pages),
+            ..GraphOptions::default()
+        };
+        let memory = &*view.memory;
+        let in_c = in_c::in_c(program, runtime, view, census, &threads);
+        let graph = match Graph::read(runtime, &program.binary, memory, census, &options) {
+            Ok(graph) => graph,
+            Err(error) => {
+                coverage.skip("the object graph", error.to_string());
+                return None;
+            }
+        };
+        if !view.stands() && !stood_still(runtime, memory, first) {
+            return None;
+        }
+        Some(Marked {
+            graph,
+            reachable: Reachable::default(),
+            read: started.elapsed(),
+            marking: Duration::ZERO,
+            dominators: None,
+            types: OnceLock::new(),
+            in_c,
+            c_stacks: CStacks::default(),
+        })
+    }
+
     /// Lets the target go, marks, and makes the account.
     fn finish(
         &self,
@@ -508,22 +516,20 @@ impl Read<'_> {
             limits: Limits::default(),
         };
         let kept = Kept::default();
-        let mut account = match marked {
-            None => self.attribute(view, method, &*view.memory, &slots, None)?,
-            // For what it reads: the bits of slots are in the graph.
-            Some(_) => {
-                let memory = Keeping(&kept, &*view.memory);
-                self.attribute(view, method, &memory, &NoSlots, None)?
+        let (account, pause) = match marked {
+            None => {
+                let account = self.attribute(view, method, &*view.memory, &slots, None)?;
+                (account, view.let_go())
             }
-        };
-        let pause = match marked {
-            None => view.let_go(),
             Some(marked) => {
+                // The bits of slots are in the graph.
+                let memory = Keeping(&kept, &*view.memory);
+                self.with_inputs(view, method, &memory, &NoSlots, None, read_ahead);
                 progress.step("marking what is reachable");
                 let (pause, ()) = view.let_go_beside(|| marked.mark(coverage));
                 let reach = Some(&marked.reachable as &dyn Reach);
-                account = self.attribute(view, method, &kept, &NoSlots, reach)?;
-                pause
+                let account = self.attribute(view, method, &kept, &NoSlots, reach)?;
+                (account, pause)
             }
         };
         View::note(pause, coverage);
@@ -542,7 +548,21 @@ impl Read<'_> {
         slots: &dyn SlotSource,
         reach: Option<&dyn Reach>,
     ) -> Result<Account, Complaint> {
-        account(&Inputs {
+        self.with_inputs(view, method, memory, slots, reach, account)
+            .map_err(|error| complaints::of_account(&error))
+    }
+
+    /// Makes something of what an account is made from.
+    fn with_inputs<T>(
+        &self,
+        view: &View,
+        method: Method,
+        memory: &dyn ReadMemory,
+        slots: &dyn SlotSource,
+        reach: Option<&dyn Reach>,
+        make: impl FnOnce(&Inputs<'_>) -> T,
+    ) -> T {
+        make(&Inputs {
             census: self.census,
             slots,
             reach,
@@ -555,7 +575,6 @@ impl Read<'_> {
             rss: view.rss.map(|rss| ResidentBytes(rss.rss)),
             method,
         })
-        .map_err(|error| complaints::of_account(&error))
     }
 }
 

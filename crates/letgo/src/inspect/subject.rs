@@ -217,7 +217,7 @@ impl Subject {
             Subject::Snapshot(filed) => filed.coverage(),
         };
         let view = self.view(options.hold, progress)?;
-        let read = Reading::of_with(self.program_mut(), view, options.graph, contents, progress);
+        let read = Reading::of_with(self.program_mut(), view, options, contents, progress);
         let mut reading = read.map_err(|complaint| self.damage().unwrap_or(complaint))?;
         reading.coverage.merge(coverage);
         if let Subject::Snapshot(filed) = self {

@@ -32,6 +32,7 @@ fn looked(patient: &Patient) -> Facts {
     let options = Options {
         hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
+        contexts: true,
         watch: Some(WATCH),
     };
     let progress = Progress::new(&Terminal::plain());

@@ -61,6 +61,7 @@ fn where_something_is_missing_nobody_is_proven_and_the_report_says_so() {
     let options = Options {
         hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
+        contexts: true,
         watch: None,
     };
     let progress = Progress::new(&Terminal::plain());

@@ -26,6 +26,7 @@ fn dominators_beyond_their_budget_or_time_are_left_out_and_said() {
     let options = Options {
         hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
+        contexts: true,
         watch: None,
     };
     let progress = Progress::new(&Terminal::plain());
