@@ -82,6 +82,7 @@ fn side(
         hold,
         graph: true,
         contexts: false,
+        calls_of_c: false,
         watch: None,
     };
     let read = subject.read_with(options(hold), contents, progress);

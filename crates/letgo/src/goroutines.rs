@@ -30,6 +30,7 @@ pub fn run(args: &GoroutinesArgs, terminal: &Terminal) -> Result<Exit> {
         hold: args.hold.hold(),
         graph: true,
         contexts: false,
+        calls_of_c: true,
         watch: None,
     };
     let mut reading = subject.read(options, &progress)?;

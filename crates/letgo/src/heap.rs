@@ -53,6 +53,7 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
         hold: args.hold.hold(),
         graph: true,
         contexts: false,
+        calls_of_c: false,
         watch: None,
     };
     let mut reading = subject.read(options, &progress)?;

@@ -36,6 +36,7 @@ pub fn run(
         hold: hold.hold(),
         graph: true,
         contexts: true,
+        calls_of_c: false,
         watch: None,
     };
     let mut reading = subject.read(options, &progress)?;

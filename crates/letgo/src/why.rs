@@ -46,6 +46,7 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<Exit> {
         },
         graph: !args.quick,
         contexts: !args.quick,
+        calls_of_c: false,
         watch: None,
     };
     let watch = Some(args.watch.unwrap_or(WATCH));

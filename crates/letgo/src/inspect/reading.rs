@@ -45,6 +45,8 @@ pub struct Options {
     pub graph: bool,
     /// And which of them are contexts, for groups of goroutines.
     pub contexts: bool,
+    /// And keep the stacks of goroutines in C, for [`super::Subject::follow_c`].
+    pub calls_of_c: bool,
     /// Look a second time, so long after the first: at the counters, for rates, and at what
     /// goroutines do. Nothing is held meanwhile.
     pub watch: Option<Duration>,
@@ -237,7 +239,7 @@ impl Reading {
             coverage.skip("the object graph", why);
         } else if options.graph {
             progress.step("copying objects and roots");
-            marked = read.copy(&view, &first, options.contexts, &mut coverage);
+            marked = read.copy(&view, &first, options, &mut coverage);
         }
         let wanted = contents && marked.is_some();
         let mut prints = wanted.then(|| prints(&view, &census, progress)).flatten();
@@ -453,7 +455,7 @@ impl Read<'_> {
         &self,
         view: &View,
         first: &Light,
-        contexts: bool,
+        asked: Options,
         coverage: &mut Coverage,
     ) -> Option<Marked> {
         let (program, runtime, census) = (self.program, self.runtime, self.census);
@@ -470,12 +472,15 @@ impl Read<'_> {
         let options = GraphOptions {
             limits,
             registers: &registers,
-            contexts,
+            contexts: asked.contexts,
             untouched: Some(letgo_linux::prefer_huge_pages),
             ..GraphOptions::default()
         };
         let memory = &*view.memory;
-        let in_c = in_c::in_c(program, runtime, view, census, &threads);
+        let in_c = match asked.calls_of_c {
+            true => in_c::in_c(program, runtime, view, census, &threads),
+            false => Vec::new(),
+        };
         let graph = match Graph::read(runtime, &program.binary, memory, census, &options) {
             Ok(graph) => graph,
             Err(error) => {

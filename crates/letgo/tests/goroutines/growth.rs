@@ -33,6 +33,7 @@ fn looked(patient: &Patient) -> Facts {
         hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
         contexts: true,
+        calls_of_c: false,
         watch: Some(WATCH),
     };
     let progress = Progress::new(&Terminal::plain());

@@ -62,6 +62,7 @@ fn where_something_is_missing_nobody_is_proven_and_the_report_says_so() {
         hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
         contexts: true,
+        calls_of_c: false,
         watch: None,
     };
     let progress = Progress::new(&Terminal::plain());

@@ -27,6 +27,7 @@ fn dominators_beyond_their_budget_or_time_are_left_out_and_said() {
         hold: Hold::Stop(Some(Duration::from_secs(60))),
         graph: true,
         contexts: true,
+        calls_of_c: false,
         watch: None,
     };
     let progress = Progress::new(&Terminal::plain());
