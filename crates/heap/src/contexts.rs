@@ -31,7 +31,7 @@ use crate::bits::{index, word};
 use crate::objects::{ObjectId, Objects};
 use crate::program::Program;
 use crate::roots::{RootKind, Roots};
-use crate::typing::Seeds;
+use crate::typing::{Kinds, Seeds};
 use forms::{Form, Forms};
 pub use outliving::Outliving;
 
@@ -43,6 +43,9 @@ const MOST_DERIVED: usize = 256;
 const HTTP_KEY: &str = "*http.contextKey";
 /// What the key of a connection of gRPC is.
 const GRPC_KEY: &str = "transport.connectionKey";
+/// A context of `context.WithoutCancel`, and its bytes.
+const DETACHED: &str = "context.withoutCancelCtx";
+const DETACHED_BYTES: u64 = 16;
 /// What the value is that a server has under its key.
 const HTTP_SERVER: &str = "*http.Server";
 
@@ -102,6 +105,7 @@ impl Contexts {
             next = reader.read(&next, false, &mut contexts)?;
             next.retain(|(object, _)| !contexts.nodes.contains_key(object));
         }
+        reader.detached(roots, &mut contexts)?;
         let on_stacks = reader.on_stacks(roots, &contexts);
         let next = reader.read(&on_stacks, true, &mut contexts)?;
         reader.read(&next, false, &mut contexts)?;
@@ -154,6 +158,49 @@ impl<'a> Reader<'a> {
             }
         }
         found
+    }
+
+    /// Those that stacks alone lead to and that go on without what they were derived from: told by
+    /// the word before, as of an interface.
+    fn detached(&self, roots: &Roots, into: &mut Contexts) -> Result<(), Error> {
+        let named = roots.roots.iter();
+        let named = named.filter(|root| root.kind == RootKind::Stack);
+        let pairs = named.filter_map(|root| {
+            let slot = self.objects.slot_at(root.value.0)?;
+            let object = ObjectId(slot.number);
+            let (_, span) = self.objects.place(object)?;
+            let fits = slot.offset == 0 && span.elem_size == DETACHED_BYTES;
+            let itab = Addr(root.at.0.checked_sub(8)?);
+            (fits && !into.nodes.contains_key(&object)).then_some((object, itab))
+        });
+        let pairs: Vec<(ObjectId, Addr)> = pairs.take(MOST).collect();
+        let gathered = gather(self.program.memory, pairs.iter().map(|(_, at)| (*at, 8)))?;
+        let mut known: FxHashMap<u64, bool> = FxHashMap::default();
+        for (object, at) in pairs {
+            let Some(bytes) = gathered.get(at, 8) else {
+                continue;
+            };
+            let itab = word(bytes, 0);
+            if *known.entry(itab).or_insert_with(|| self.is_detached(itab)) {
+                let (parent, role) = (None, Role::Detached);
+                into.nodes.insert(object, Node { parent, role });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_detached(&self, itab: u64) -> bool {
+        let kinds = self.seeds.lock();
+        let held = self.held(&kinds, Addr(itab));
+        held.is_some_and(|at| kinds.table.name(at) == DETACHED)
+    }
+
+    /// The type of what an interface with this itab holds.
+    fn held(&self, kinds: &Kinds, itab: Addr) -> Option<Addr> {
+        kinds.table.itab(itab).or_else(|| {
+            let bytes = self.program.constant(itab, 24, 24).ok()?;
+            kinds.table.decode_itab(&bytes)
+        })
     }
 
     /// Objects that stacks lead to and that are as large as a context.
@@ -223,11 +270,7 @@ impl<'a> Reader<'a> {
         let Some(itab) = form.parent.checked_sub(8) else {
             return false;
         };
-        let held = Addr(word(bytes, index(itab)));
-        let is_context = kinds.table.itab(held).or_else(|| {
-            let bytes = self.program.constant(held, 24, 24).ok()?;
-            kinds.table.decode_itab(&bytes)
-        });
+        let is_context = self.held(&kinds, Addr(word(bytes, index(itab))));
         let known = |at: Addr| match word(bytes, index(form.done.unwrap_or_default())) {
             _ if form.done.is_none() => true,
             0 => true,

@@ -118,7 +118,7 @@ fn fill(table: &TypeTable, at: Addr, base: u64, depth: u32, form: &mut Form) -> 
         "context.valueCtx" => form.key = field("key"),
         _ => {}
     }
-    let bare = name == "context.withoutCancelCtx";
+    let bare = name == super::DETACHED;
     form.is_detached |= bare;
     for own in fields.iter().filter(|field| field.embedded || bare) {
         let found = base.checked_add(own.offset)?;
