@@ -66,11 +66,17 @@ pub(super) fn in_c(
     found.and_then(|stacks| stacks).unwrap_or_default()
 }
 
-/// The function of the program's Go code at an address. Where Go's own linker took C code in, the
-/// function table has its functions too: without a size of their frames.
+/// The function of Go code at an address, the program's or a plugin's. Where Go's own linker took
+/// C code in, the function table has its functions too: without a size of their frames.
 pub(super) fn go_function(program: &Program, at: Addr) -> Option<String> {
-    let linked = at.biased(program.bias.wrapping_neg());
-    let frame = program.binary.functions.frame_at(linked, linked).ok()??;
+    let (functions, linked) = match program.plugins.of_code(at) {
+        Some(one) => (&one.plugin.functions, one.link_time(at)),
+        None => {
+            let linked = at.biased(program.bias.wrapping_neg());
+            (&program.binary.functions, linked)
+        }
+    };
+    let frame = functions.frame_at(linked, linked).ok()??;
     frame.size.is_some().then_some(frame.name)
 }
 
