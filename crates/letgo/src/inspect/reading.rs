@@ -4,7 +4,7 @@
 //! The target is needed until objects and roots are copied; what is held is let go then. Marking
 //! and the account go on without it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use letgo_account::{
@@ -14,16 +14,15 @@ use letgo_account::{
 use letgo_goruntime::{
     Census, CensusOptions, Goroutine, Labels, Light, LightDelta, Limits, Runtime, RuntimeStats,
 };
-use letgo_heap::{Graph, GraphOptions, Reachable};
+use letgo_heap::{Graph, GraphOptions};
 use letgo_linux::process::Use;
 use letgo_report::Method as Taken;
 use letgo_target::{Addr, Coverage, Mapping, ReadMemory, Residency, ResidentBytes};
 
-use super::c_stacks::CStacks;
 use super::diff::Prints;
-use super::in_c::{self, InC};
+use super::in_c;
 use super::kept::{Keeping, Kept};
-use super::types::Types;
+use super::marked::Marked;
 use super::view::{Held, Pause, View, hands};
 use super::{Opened, Program, complaints, room};
 use crate::complaint::Complaint;
@@ -131,27 +130,6 @@ struct Again {
 /// first.
 #[derive(Debug)]
 pub struct Second(Result<(Light, Option<Vec<Goroutine>>, u64), Complaint>);
-
-/// The object graph, and what is reachable in it.
-#[derive(Debug)]
-pub struct Marked {
-    /// Objects, pointers, roots.
-    pub graph: Graph,
-    /// What is reachable.
-    pub reachable: Reachable,
-    /// How long reading took.
-    pub read: Duration,
-    /// How long marking took.
-    pub marking: Duration,
-    /// How long dominators took, where they were asked for and found.
-    pub dominators: Option<Duration>,
-    /// Types of the objects, once they were asked for.
-    pub(super) types: OnceLock<Types>,
-    /// Goroutines that were in C code.
-    pub(super) in_c: Vec<InC>,
-    /// The functions of C that these were in, once they were followed.
-    pub(super) c_stacks: CStacks,
-}
 
 impl Reading {
     /// Takes a reading of a running process.
@@ -432,15 +410,6 @@ fn stood_still(runtime: &Runtime, memory: &dyn ReadMemory, first: &Light) -> boo
     now.num_gc == before.num_gc && allocated <= STILL
 }
 
-impl Marked {
-    fn mark(&mut self, coverage: &mut Coverage) {
-        let started = Instant::now();
-        self.reachable = self.graph.mark(&GraphOptions::default());
-        self.marking = started.elapsed();
-        coverage.merge(self.reachable.coverage.clone());
-    }
-}
-
 /// What was read so far.
 struct Read<'a> {
     program: &'a Program,
@@ -491,16 +460,7 @@ impl Read<'_> {
         if !view.stands() && !stood_still(runtime, memory, first) {
             return None;
         }
-        Some(Marked {
-            graph,
-            reachable: Reachable::default(),
-            read: started.elapsed(),
-            marking: Duration::ZERO,
-            dominators: None,
-            types: OnceLock::new(),
-            in_c,
-            c_stacks: CStacks::default(),
-        })
+        Some(Marked::new(graph, started.elapsed(), in_c))
     }
 
     /// Lets the target go, marks, and makes the account.
