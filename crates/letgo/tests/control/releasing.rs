@@ -33,7 +33,8 @@ fn flaws(patient: &mut Patient, state: &State, args: &[&str]) -> (String, String
     };
     check(code == 0, format!("status {code}"));
     check(report["restored"] == true, "not restored".into());
-    check(cycles == 2, format!("{cycles} cycles"));
+    // One of the program's own may still run when it is read, and is let end.
+    check((2..=3).contains(&cycles), format!("{cycles} cycles"));
     check(back >= 0.95, format!("{back:.3} of the free heap is back"));
     check(
         now as f64 <= best as f64 * 1.02,
