@@ -185,8 +185,7 @@ fn a_watchdog_outlives_the_signals_that_end_its_parent() {
     // It has seen them by the time that it has run once more.
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert!(is_watched(&task) && transient(&target).0 == 5);
-    parent.signal(libc::SIGINT);
-    assert_eq!(parent.wait(), Some(libc::SIGINT));
+    assert_eq!(parent.end_by(libc::SIGINT), Some(libc::SIGINT));
     until("put back", || transient(&target).0 == BIG);
     until("the watchdog gone", || !is_watched(&task));
 }
