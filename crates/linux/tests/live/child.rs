@@ -126,8 +126,8 @@ impl Child {
         std::os::unix::process::ExitStatusExt::signal(&status)
     }
 
-    /// Sends it a signal that ends it, and waits until it has; its input stays open, so that it does
-    /// not end by itself. Answers which signal ended it.
+    /// Sends it a signal that ends it, and waits until it has; its input stays open, so that it
+    /// does not end by itself. Answers which signal ended it.
     pub(crate) fn end_by(&mut self, signal: i32) -> Option<i32> {
         self.signal(signal);
         until("its end", || self.process.try_wait().unwrap().is_some());
