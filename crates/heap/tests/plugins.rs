@@ -12,6 +12,7 @@ mod process;
 
 use anyhow::{Result, ensure};
 use cases::for_each_as;
+use letgo_goruntime::Census;
 use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_target::Addr;
 use letgo_testkit::{Kind, Patient, Recipe, Strip};
@@ -51,7 +52,7 @@ fn places(patient: &Patient) -> Vec<(&'static str, Addr)> {
     names.into_iter().filter_map(place).collect()
 }
 
-fn read(process: &Process) -> Result<(Graph, Reachable)> {
+fn graph_of(process: &Process) -> Result<(Census, Graph)> {
     let census = process.census()?;
     let registers = process.registers()?;
     let options = GraphOptions {
@@ -59,7 +60,12 @@ fn read(process: &Process) -> Result<(Graph, Reachable)> {
         ..GraphOptions::default()
     };
     let graph = process.graph(&census, &options)?;
-    let reachable = graph.mark(&options);
+    Ok((census, graph))
+}
+
+fn read(process: &Process) -> Result<(Graph, Reachable)> {
+    let (_, graph) = graph_of(process)?;
+    let reachable = graph.mark(&GraphOptions::default());
     ensure!(reachable.coverage.is_complete(), "{:?}", reachable.coverage);
     ensure!(reachable.dead.objects == 0, "{:?}", reachable.dead);
     Ok((graph, reachable))
@@ -128,14 +134,9 @@ fn goroutines_that_are_lost_in_a_plugin_are_proven_so() {
     for_each_as(&kinds(), "plugin", standing, |case, mut patient| {
         patient.stop()?;
         let process = Process::open(patient.pid())?;
-        let census = process.census()?;
-        let registers = process.registers()?;
-        let options = GraphOptions {
-            registers: &registers,
-            ..GraphOptions::default()
-        };
-        let graph = process.graph(&census, &options)?;
-        let leaks = graph.leaks(&census, census.coverage.is_complete(), &options);
+        let (census, graph) = graph_of(&process)?;
+        let whole = census.coverage.is_complete();
+        let leaks = graph.leaks(&census, whole, &GraphOptions::default());
         let proven = leaks.standings.iter();
         let proven = proven.filter(|one| **one == letgo_heap::Standing::Proven);
         let proven = proven.count();

@@ -196,6 +196,18 @@ pub struct CallFrame {
 }
 
 impl CallFrame {
+    /// A function of C, in the file at `object`; `gap` as of the field.
+    pub fn of_c(function: &str, object: &str, gap: bool) -> CallFrame {
+        CallFrame {
+            function: function.to_owned(),
+            file: String::new(),
+            line: 0,
+            inlined: false,
+            object: Some(object.to_owned()),
+            gap,
+        }
+    }
+
     /// The name of the file of C code: `libc.so.6`. Nothing of Go code, and of C code in no file.
     pub fn object_name(&self) -> Option<&str> {
         let name = self.object.as_deref()?.rsplit('/').next();

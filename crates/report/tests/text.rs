@@ -253,14 +253,7 @@ fn goroutines_with_leaks() {
 fn goroutines_in_c_are_told_by_their_functions() {
     let mut report: GoroutinesReport = sample(GOROUTINES);
     let group = report.groups.last_mut().unwrap();
-    let frame = |function: &str, object: &str, gap| CallFrame {
-        function: function.into(),
-        file: String::new(),
-        line: 0,
-        inlined: false,
-        object: Some(object.into()),
-        gap,
-    };
+    let frame = CallFrame::of_c;
     let of_c = [
         frame("clock_nanosleep", "/usr/lib/libc.so.6", false),
         frame("nanosleep", "/usr/lib/libc.so.6", false),

@@ -150,17 +150,9 @@ mod tests {
     #[test]
     fn functions_of_c_are_told_from_those_of_go() {
         let mut group = report().groups.remove(0);
-        let of_c = |function: &str, object: &str, gap| CallFrame {
-            function: function.into(),
-            file: String::new(),
-            line: 0,
-            inlined: false,
-            object: Some(object.into()),
-            gap,
-        };
         let own = [
-            of_c("nanosleep", "/lib/libc.so.6", false),
-            of_c("libz.so.1+0x12", "/lib/libz.so.1", true),
+            CallFrame::of_c("nanosleep", "/lib/libc.so.6", false),
+            CallFrame::of_c("libz.so.1+0x12", "/lib/libz.so.1", true),
         ];
         group.frames.splice(.., own);
         group.created_by = None;

@@ -172,13 +172,9 @@ fn frame(call: Call) -> out::CallFrame {
 pub(super) fn c_frames(stack: &CStack) -> impl Iterator<Item = out::CallFrame> {
     let last = stack.frames.len().saturating_sub(1);
     let frames = stack.frames.iter().enumerate();
-    frames.map(move |(number, frame)| out::CallFrame {
-        function: frame.function.clone(),
-        file: String::new(),
-        line: 0,
-        inlined: false,
-        object: Some(frame.object.clone()),
-        gap: number == last && !stack.is_whole,
+    frames.map(move |(number, frame)| {
+        let gap = number == last && !stack.is_whole;
+        out::CallFrame::of_c(&frame.function, &frame.object, gap)
     })
 }
 
