@@ -19,7 +19,7 @@ use crate::{Error, Limits, RUNTIME_PAGE, Runtime, goroutines, mheap};
 /// How often a check is tried.
 const TRIES: usize = 4;
 /// Spans that are looked at.
-const SAMPLES: u64 = 256;
+const SAMPLES: u64 = 64;
 /// How far counters that are updated one after the other may be apart in a running target, as a
 /// part of the larger one (one eighth) and at least in bytes: a span of a few MiB on its way.
 const SLACK: u64 = 64 << 20;

@@ -188,6 +188,8 @@ impl Attempt {
         let mut pointers = view.words(header.ptr, count)?;
         pointers.sort_unstable();
         pointers.dedup();
+        // Nearly all of them are in use; where so much cannot be had at once, the list grows.
+        let _ = attempt.spans.try_reserve_exact(pointers.len());
         attempt.twice = count.saturating_sub(pointers.len() as u64);
         let size = u64::from(view.layout().mspan.size).max(1);
         let batch = usize::try_from(limits.batch_bytes / size).unwrap_or(1);

@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     let reachable = graph.mark(&options);
     println!("mark {:?}, {}", start.elapsed(), peak());
     let start = Instant::now();
-    let typed = graph.typed(&reachable, &TypeSeeds::default(), &options);
+    let typed = graph.typed(&reachable, &TypeSeeds::default());
     println!("types {:?}, {}", start.elapsed(), peak());
     let start = Instant::now();
     let (types, none) = typed.tally(&reachable);

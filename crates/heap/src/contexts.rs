@@ -148,10 +148,8 @@ impl<'a> Reader<'a> {
     /// Objects that interfaces say to be contexts.
     fn claimed(&self) -> Vec<Taken<'a>> {
         let mut found = Vec::new();
-        for (object, claim) in (0u32..).zip(&self.seeds.claims) {
-            let packed = claim.load(std::sync::atomic::Ordering::Relaxed);
-            if packed != 0
-                && let Some(form) = self.forms.of_claim(packed)
+        for (object, claim) in self.seeds.claims.all() {
+            if let Some(form) = self.forms.of_kind(claim.kind)
                 && self.objects.in_use.has(object)
             {
                 found.push((ObjectId(object), form));

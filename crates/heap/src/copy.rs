@@ -130,7 +130,7 @@ pub(crate) fn copy(
         true => plane(program, spans, objects, bytes, coverage)?,
         false => Vec::new(),
     };
-    let seeds = Seeds::new(program, objects.slots(), bytes, options.untouched)?;
+    let seeds = Seeds::new(program, objects, bytes, options.untouched)?;
     let nodes = followed(objects);
     let edges = Edges::new(
         objects.slots(),

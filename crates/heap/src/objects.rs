@@ -165,7 +165,11 @@ impl Objects {
     /// # Errors
     /// [`Error::TooLarge`].
     pub(crate) fn new(spans: &[Span]) -> Result<Objects, Error> {
-        let mut objects = Objects::default();
+        let mut objects = Objects {
+            spans: Vec::with_capacity(spans.len()),
+            census: Vec::with_capacity(spans.len()),
+            ..Objects::default()
+        };
         let mut first = 0u64;
         for (span, at) in spans.iter().zip(0u32..) {
             if span.used_for != SpanUse::Heap || span.nelems == 0 || span.elem_size == 0 {

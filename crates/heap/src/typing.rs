@@ -16,17 +16,16 @@ mod members;
 mod pass;
 mod places;
 mod seeds;
-mod shared;
+mod taken;
 
 use letgo_gobin::Pointee;
 use letgo_target::Addr;
 use rustc_hash::FxHashMap;
 
 use crate::reachable::Count;
-use crate::{Graph, GraphOptions, ObjectId, Reachable, RootKind};
-use claims::Claim;
+use crate::{Graph, ObjectId, Reachable, RootKind};
 use kinds::Lead;
-pub(crate) use kinds::{Kinds, NUMBER, What};
+pub(crate) use kinds::{Kinds, What};
 pub use members::{Member, Members};
 pub use pass::Conflicts;
 use pass::Pass;
@@ -90,19 +89,14 @@ pub struct Typed<'a> {
 }
 
 impl Graph {
-    /// Finds the types of reachable objects, on as many threads as `options` says.
+    /// Finds the types of reachable objects, on one thread: where two claims on an object differ,
+    /// what it led to before that was known depends on which came first.
     ///
     /// The target is not needed for it.
-    pub fn typed(
-        &self,
-        reachable: &Reachable,
-        known: &TypeSeeds<'_>,
-        options: &GraphOptions<'_>,
-    ) -> Typed<'_> {
+    pub fn typed(&self, reachable: &Reachable, known: &TypeSeeds<'_>) -> Typed<'_> {
         let seeds = &self.copied.seeds;
         seeds.lock().learn_closures(known.closures);
-        let threads = options.threads();
-        let pass = Pass::new(&self.objects, &self.copied.edges, seeds, reachable, threads);
+        let pass = Pass::new(&self.objects, &self.copied.edges, seeds, reachable);
         let mut conflicts = Conflicts::default();
         let (first, done) = pass.variables(&self.variables(known));
         let (mut later, mut all) = (done.later, true);
@@ -171,8 +165,7 @@ impl Graph {
 impl Typed<'_> {
     /// The type of an object; nothing where it is not known.
     pub fn of(&self, object: ObjectId) -> Option<TypeId> {
-        let own = self.graph.copied.seeds.claims.get(object.0 as usize)?;
-        let claim = Claim::unpacked(own.load(std::sync::atomic::Ordering::Relaxed));
+        let claim = self.graph.copied.seeds.claims.get(object.0);
         claim
             .filter(|claim| !Pass::is_disputed(*claim))
             .map(|claim| TypeId(claim.kind))

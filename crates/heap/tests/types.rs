@@ -80,7 +80,7 @@ fn objects_have_the_types_that_the_program_says() {
         };
         let graph = process.graph(&census, &options)?;
         let reachable = graph.mark(&options);
-        let typed = graph.typed(&reachable, &TypeSeeds::default(), &options);
+        let typed = graph.typed(&reachable, &TypeSeeds::default());
         let (types, none) = typed.tally(&reachable);
         let counts: HashMap<String, u64> = types
             .iter()

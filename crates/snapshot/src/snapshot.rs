@@ -253,7 +253,11 @@ impl Snapshot {
             Some(bytes) => bytes,
             None => {
                 let mut raw = self.cache.spare();
-                raw.resize(block.raw_len, 0);
+                match raw.capacity() >= block.raw_len {
+                    true => raw.resize(block.raw_len, 0),
+                    // The kernel has zeros.
+                    false => raw = vec![0; block.raw_len],
+                }
                 self.inflaters.inflate(&self.file, block, &mut raw)?;
                 let bytes = Arc::new(raw);
                 self.cache.put(number, bytes.clone());

@@ -75,11 +75,8 @@ fn read_runs(memory: &dyn ReadMemory, spans: &[(Addr, u64)]) -> Result<Gathered,
     let total: u64 = spans.iter().map(|span| span.1).sum();
     let mut gathered = Gathered {
         runs: Vec::with_capacity(spans.len()),
-        bytes: Vec::new(),
+        bytes: vec![0; usize::try_from(total).unwrap_or(0)],
     };
-    gathered
-        .bytes
-        .resize(usize::try_from(total).unwrap_or(0), 0);
 
     let mut pieces = Vec::new();
     let mut rest = gathered.bytes.as_mut_slice();

@@ -4,7 +4,7 @@ use letgo_goruntime::types::{GoShape, TypeTable};
 use letgo_target::Addr;
 use rustc_hash::FxHashMap;
 
-use crate::typing::{Kinds, NUMBER, What};
+use crate::typing::{Kinds, What};
 
 /// Deepest embedding that is followed.
 const MOST_DEPTH: u32 = 4;
@@ -68,9 +68,9 @@ impl Forms {
         self.value.is_none() || self.cancel.is_none()
     }
 
-    /// That of a packed claim.
-    pub(super) fn of_claim(&self, packed: u32) -> Option<&Form> {
-        self.forms.get(&(packed & NUMBER))
+    /// That of a kind.
+    pub(super) fn of_kind(&self, kind: u32) -> Option<&Form> {
+        self.forms.get(&kind)
     }
 
     /// That of the package's own contexts that fill slots of so many bytes.

@@ -1,8 +1,9 @@
-//! [`Ahead`]: what pointers say of the objects that they lead to, a while before it is looked at.
+//! [`Near`], [`Ahead`]: what pointers say of the objects that they lead to, a while before it is
+//! looked at.
 //!
-//! Nearly all of the time would go by waiting for memory: for what is known of an object, for the
-//! number of its span, for the span, for the object's words. Each is asked for as soon as the one
-//! before is there.
+//! Nearly all of the time would go by waiting for memory: for what is known of an object; where
+//! that does not say all, for the number of its span, for the span, for the object's words. Each is
+//! asked for as soon as the one before is there.
 //!
 //! Does not look at anything itself (see `pass`).
 //!
@@ -10,7 +11,9 @@
 
 use crate::objects::HeapSpan;
 
-/// Places; a power of two, more than three steps.
+/// Places of what is near; a power of two.
+const NEAR: usize = 16;
+/// Places of what is looked at; a power of two, more than three steps.
 const PLACES: usize = 32;
 /// Places from one step to the next.
 const STEP: usize = 8;
@@ -29,6 +32,36 @@ pub(super) struct Led<'a> {
 }
 
 /// The last few pointers.
+#[derive(Default)]
+pub(super) struct Near {
+    places: [(u32, u32, u32); NEAR],
+    at: usize,
+    /// How many there are.
+    pub(super) len: usize,
+}
+
+impl Near {
+    /// Puts one in, and takes out the one that was put in [`NEAR`] steps ago.
+    #[inline]
+    pub(super) fn put<'a>(&mut self, led: Led<'a>) -> Led<'a> {
+        self.at = self.at.wrapping_add(1) % NEAR;
+        let Some(place) = self.places.get_mut(self.at) else {
+            return led;
+        };
+        let put = (led.lead, led.target, led.edge);
+        let (lead, target, edge) = std::mem::replace(place, put);
+        self.len += usize::from(led.lead != 0);
+        self.len -= usize::from(lead != 0);
+        Led {
+            lead,
+            target,
+            edge,
+            span: None,
+        }
+    }
+}
+
+/// The last few pointers to objects that are looked at.
 #[derive(Default)]
 pub(super) struct Ahead<'a> {
     places: [Led<'a>; PLACES],

@@ -5,6 +5,9 @@
 //! Of two claims the one that holds the other wins (a structure over its first field, a row over
 //! the first value); else the stronger one; of two equally strong ones neither is believed.
 //!
+//! A word a slot has what is known of the object, and which slots without pointers it is like: of
+//! most objects that is all that has to be looked at.
+//!
 //! Does not follow pointers (see `pass`).
 //!
 //! Source: src/runtime/malloc.go, `mallocgc`; src/runtime/sizeclasses.go (1.27:
@@ -13,8 +16,10 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::kinds::{DISPUTED, Fit, Kind, NUMBER, SMALL, TEXT, What};
-use crate::objects::HeapSpan;
+use super::kinds::{DISPUTED, Fit, Kind, MOST_KINDS, SMALL, TEXT, What};
+use crate::edges::Untouched;
+use crate::objects::{HeapSpan, Objects};
+use crate::prefetch::prefetch;
 
 /// Bytes of the slots of each size class.
 const SIZES: [u16; 68] = [
@@ -26,6 +31,13 @@ const SIZES: [u16; 68] = [
 ];
 /// What large objects are rounded up to: a runtime page.
 const LARGE: u64 = 8192;
+
+/// A claim in a word: the kind, 3 bits at the end for the strength, and between them how the slot
+/// is.
+const KIND: u32 = MOST_KINDS as u32 - 1;
+const STRENGTH: u32 = 29;
+const SLOT: u32 = KIND.count_ones();
+const SLOTS: u32 = (1 << (STRENGTH - SLOT)) - 1;
 
 /// How much a claim is worth.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -68,17 +80,144 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
+    /// It instead of what a word has.
     #[inline]
-    pub(crate) fn packed(self) -> u32 {
-        (self.strength as u32) << 29 | self.kind & NUMBER
+    fn within(self, word: u32) -> u32 {
+        (self.strength as u32) << STRENGTH | word & SLOTS << SLOT | self.kind & KIND
     }
 
     #[inline]
-    pub(crate) fn unpacked(packed: u32) -> Option<Claim> {
-        (packed & NUMBER != 0).then(|| Claim {
-            kind: packed & NUMBER,
-            strength: Strength::of(packed >> 29),
+    fn of(word: u32) -> Option<Claim> {
+        (word & KIND != 0).then(|| Claim {
+            kind: word & KIND,
+            strength: Strength::of(word >> STRENGTH),
         })
+    }
+}
+
+/// What is known of all objects, by the number of their slot.
+///
+/// Threads that read objects make claims at the same time; then one thread does.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    words: Vec<AtomicU32>,
+    /// Slots without pointers, one of each size; the numbers in `words` start at 1.
+    leaves: Vec<HeapSpan>,
+}
+
+impl Claims {
+    /// Nothing is known yet.
+    pub(crate) fn new(objects: &Objects, untouched: Option<Untouched>) -> Claims {
+        let mut words: Vec<u32> = Vec::with_capacity(objects.slots() as usize);
+        if let Some(untouched) = untouched {
+            untouched(words.spare_capacity_mut());
+        }
+        let mut leaves: Vec<HeapSpan> = Vec::new();
+        for span in &objects.spans {
+            let mut slot = 0;
+            if span.noscan && span.elem_size <= 32768 {
+                let same = |leaf: &HeapSpan| leaf.elem_size == span.elem_size;
+                let known = leaves.iter().position(same);
+                slot = known.unwrap_or(leaves.len()) as u32 + 1;
+                if known.is_none() {
+                    leaves.push(*span);
+                }
+            }
+            let slot = if slot <= SLOTS { slot << SLOT } else { 0 };
+            words.extend(std::iter::repeat_n(slot, span.nelems as usize));
+        }
+        Claims {
+            // In the same memory.
+            words: words.into_iter().map(AtomicU32::new).collect(),
+            leaves,
+        }
+    }
+
+    /// What is known of an object.
+    #[inline]
+    pub(crate) fn get(&self, number: u32) -> Option<Claim> {
+        let word = self.words.get(number as usize)?;
+        Claim::of(word.load(Ordering::Relaxed))
+    }
+
+    /// That of all objects.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, Claim)> + '_ {
+        let words = (0u32..).zip(&self.words);
+        words.filter_map(|(number, word)| Some((number, Claim::of(word.load(Ordering::Relaxed))?)))
+    }
+
+    /// Asks for the memory that [`Claims::get`] will read.
+    #[inline]
+    pub(crate) fn ask(&self, number: u32) {
+        prefetch(&self.words, number as usize);
+    }
+
+    /// Of an object without pointers, a span with slots such as its own, and what is known of the
+    /// object. Nothing where its own span has to be looked at.
+    #[inline]
+    pub(crate) fn leaf(&self, number: u32) -> Option<(&HeapSpan, Option<Claim>)> {
+        let word = self.words.get(number as usize)?.load(Ordering::Relaxed);
+        let leaf = (word >> SLOT & SLOTS).checked_sub(1)?;
+        Some((self.leaves.get(leaf as usize)?, Claim::of(word)))
+    }
+
+    /// Makes a claim, while other threads may.
+    pub(crate) fn make<K: Deref<Target = Kind>>(
+        &self,
+        number: u32,
+        claim: Claim,
+        span: &HeapSpan,
+        kind: impl Fn(u32) -> Option<K>,
+    ) {
+        if let Some(own) = self.words.get(number as usize) {
+            let next = |word| {
+                let (_, next) = meet(Claim::of(word), claim, span, &kind);
+                Some(next.within(word))
+            };
+            let _ = own.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        }
+    }
+
+    /// Makes a claim where nothing is known, while other threads may.
+    pub(crate) fn make_first(&self, number: u32, claim: Claim) {
+        if let Some(own) = self.words.get(number as usize) {
+            let next = |word| Claim::of(word).is_none().then(|| claim.within(word));
+            let _ = own.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        }
+    }
+
+    /// Makes a claim as the only thread that does.
+    #[inline]
+    pub(crate) fn make_alone<K: Deref<Target = Kind>>(
+        &self,
+        number: u32,
+        claim: Claim,
+        span: &HeapSpan,
+        kind: impl Fn(u32) -> Option<K>,
+    ) -> Outcome {
+        let Some(own) = self.words.get(number as usize) else {
+            return Outcome::Known;
+        };
+        let word = own.load(Ordering::Relaxed);
+        let (outcome, next) = meet(Claim::of(word), claim, span, kind);
+        own.store(next.within(word), Ordering::Relaxed);
+        outcome
+    }
+
+    /// Takes a claim whatever was known.
+    #[inline]
+    pub(crate) fn put(&self, number: u32, claim: Claim) {
+        if let Some(own) = self.words.get(number as usize) {
+            let word = own.load(Ordering::Relaxed);
+            own.store(claim.within(word), Ordering::Relaxed);
+        }
+    }
+
+    /// Drops what is known.
+    pub(crate) fn forget(&self, number: u32) {
+        if let Some(own) = self.words.get(number as usize) {
+            own.fetch_and(SLOTS << SLOT, Ordering::Relaxed);
+        }
     }
 }
 
@@ -191,44 +330,28 @@ fn between(
     (Outcome::Disputed, Claim { kind, strength })
 }
 
-/// Makes a claim of the object in a slot.
+/// What is to be known of an object of which `known` was, and `claim` is said.
 #[inline]
-pub(crate) fn make<K: Deref<Target = Kind>>(
-    claims: &[AtomicU32],
-    number: u32,
+fn meet<K: Deref<Target = Kind>>(
+    known: Option<Claim>,
     claim: Claim,
     span: &HeapSpan,
     kind: impl Fn(u32) -> Option<K>,
-) -> Outcome {
-    let Some(own) = claims.get(number as usize) else {
-        return Outcome::Known;
+) -> (Outcome, Claim) {
+    let Some(old) = known else {
+        return (Outcome::New, claim);
     };
-    let mut known = own.load(Ordering::Relaxed);
-    loop {
-        let (outcome, next) = match Claim::unpacked(known) {
-            None => (Outcome::New, claim),
-            Some(old) if old.kind == claim.kind => {
-                let strength = old.strength.max(claim.strength);
-                (Outcome::Known, Claim { strength, ..old })
-            }
-            Some(old) => {
-                let (Some(old_kind), Some(new_kind)) = (kind(old.kind), kind(claim.kind)) else {
-                    return Outcome::Known;
-                };
-                if old.kind == DISPUTED && old.strength >= claim.strength {
-                    return Outcome::Known;
-                }
-                between(old, claim, span, &old_kind, &new_kind)
-            }
-        };
-        if next.packed() == known {
-            return outcome;
-        }
-        match own.compare_exchange(known, next.packed(), Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return outcome,
-            Err(now) => known = now,
-        }
+    if old.kind == claim.kind {
+        let strength = old.strength.max(claim.strength);
+        return (Outcome::Known, Claim { strength, ..old });
     }
+    let (Some(old_kind), Some(new_kind)) = (kind(old.kind), kind(claim.kind)) else {
+        return (Outcome::Known, old);
+    };
+    if old.kind == DISPUTED && old.strength >= claim.strength {
+        return (Outcome::Known, old);
+    }
+    between(old, claim, span, &old_kind, &new_kind)
 }
 
 #[cfg(test)]

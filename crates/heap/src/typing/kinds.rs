@@ -27,10 +27,10 @@ use rustc_hash::FxHashMap;
 
 use crate::bits::index;
 
-pub(crate) use what::{Lead, NUMBER, What};
+pub(crate) use what::{Lead, What};
 
 /// Most kinds that are numbered.
-pub(crate) const MOST_KINDS: usize = 1 << 24;
+pub(crate) const MOST_KINDS: usize = 1 << 20;
 /// Most words of one value that are told apart; larger ones are followed no further.
 const MOST_WORDS: u64 = 1 << 16;
 /// Words of all kinds together.

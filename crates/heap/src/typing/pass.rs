@@ -1,8 +1,7 @@
 //! [`Pass`]: following types from objects of a known one to all that they lead to.
 //!
-//! Each thread has a stack of objects whose type became known, and gives half of it away when
-//! another has nothing to do. A claim counts only if the words of the object that lead somewhere
-//! are all such as the type has pointers at.
+//! Objects whose type became known are on a stack. A claim counts only if the words of the object
+//! that lead somewhere are all such as the type has pointers at.
 //!
 //! What is less sure waits until all else was followed: slices that lead into an object, and
 //! pointers to the first field of something larger.
@@ -13,33 +12,29 @@
 mod later;
 mod leads;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::ahead::{Ahead, Led};
+use super::ahead::{Ahead, Led, Near};
 use super::claims::{self, Claim, Outcome, Strength};
 use super::kinds::{CLOSURE, DISPUTED, Fit, Kind, Lead, TEXT, What, Words};
 use super::seeds::Seeds;
-use super::shared::SharedKinds;
+use super::taken::TakenKinds;
 use crate::Reachable;
 use crate::bits::{index, low};
 use crate::edges::Edges;
 use crate::objects::{HeapSpan, Objects};
-use crate::prefetch::prefetch;
 
-/// Objects that a thread keeps for itself.
-const KEEP: usize = 32;
 /// Objects that are followed together.
 const BATCH: usize = 32;
-/// Targets of an object that is followed for so long that others may be waiting.
-const MANY: usize = 4096;
-/// Slots that a thread looks through at a time, for objects of known types.
+/// Words of an object that are followed before what these lead to is: while that is at hand.
+const MANY: usize = 256;
+/// Slots that are looked through at a time, for objects of known types.
 const LOT: u32 = 1 << 14;
-/// Answers that a thread remembers, of which kinds fit which slots.
+/// Answers that are remembered, of which kinds fit which slots.
 const FITS: usize = 32;
-/// Most less sure claims that a thread keeps.
+/// Most less sure claims that are kept.
 const MOST_LATER: usize = 1 << 22;
 
 /// Claims that were not believed, by cause.
@@ -86,50 +81,59 @@ pub(super) enum Later {
     First(u32, u32),
 }
 
-/// What threads share.
+/// What is gone over.
 pub(super) struct Pass<'a> {
     objects: &'a Objects,
     edges: &'a Edges,
     seeds: &'a Seeds,
     reachable: &'a Reachable,
-    kinds: SharedKinds,
-    threads: usize,
-    next_lot: AtomicUsize,
-    queue: Mutex<Queue>,
-    wake: Condvar,
-    hungry: AtomicUsize,
-    done: Mutex<Done>,
+    kinds: TakenKinds,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    shares: Vec<Vec<u32>>,
-    waiting: usize,
-    done: bool,
-}
-
-/// What threads found.
+/// What was found beside types.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) conflicts: Conflicts,
     pub(super) later: Vec<Later>,
 }
 
-/// What a thread has of its own.
+/// An object whose words from one on are to be followed.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    number: u32,
+    /// Which 64 of its words come next.
+    lot: u32,
+    /// How many of its pointers are in those before.
+    edge: u32,
+    span: &'a HeapSpan,
+}
+
+impl<'a> Entry<'a> {
+    /// All of an object.
+    fn whole(number: u32, span: &'a HeapSpan) -> Entry<'a> {
+        let (lot, edge) = (0, 0);
+        Entry {
+            number,
+            lot,
+            edge,
+            span,
+        }
+    }
+}
+
+/// What is under way.
 #[derive(Default)]
 struct Hands<'a> {
-    stack: Vec<u32>,
+    stack: Vec<Entry<'a>>,
     /// What pointers say that is not looked at yet.
+    near: Near,
+    /// The same of objects that are not known by their slot alone.
     ahead: Ahead<'a>,
     /// Kinds and slots, and whether they fit.
     fits: [(u64, bool); FITS],
-    /// Slots and nodes.
-    batch: Vec<(u32, u32)>,
+    /// Objects and nodes.
+    batch: Vec<(Entry<'a>, u32)>,
     done: Done,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Pass<'a> {
@@ -138,67 +142,35 @@ impl<'a> Pass<'a> {
         edges: &'a Edges,
         seeds: &'a Seeds,
         reachable: &'a Reachable,
-        threads: usize,
     ) -> Pass<'a> {
         Pass {
             objects,
             edges,
             seeds,
             reachable,
-            kinds: SharedKinds::new(),
-            threads: threads.max(1),
-            next_lot: AtomicUsize::new(0),
-            queue: Mutex::new(Queue::default()),
-            wake: Condvar::new(),
-            hungry: AtomicUsize::new(0),
-            done: Mutex::new(Done::default()),
+            kinds: TakenKinds::new(),
         }
     }
 
-    /// Follows what is known, from `first` and from all objects of a known type if so asked.
-    pub(super) fn run(&self, first: Vec<u32>, all: bool) -> Done {
-        *lock(&self.queue) = Queue {
-            shares: vec![first],
-            ..Queue::default()
-        };
-        self.hungry.store(0, Ordering::Relaxed);
-        let lots = if all { 0 } else { usize::MAX / 2 };
-        self.next_lot.store(lots, Ordering::Relaxed);
-        std::thread::scope(|scope| {
-            for _ in 1..self.threads {
-                scope.spawn(|| self.work());
-            }
-            self.work();
-        });
-        std::mem::take(&mut lock(&self.done))
-    }
-
-    fn work(&self) {
+    /// Follows what is known, from all objects of a known type if so asked, then from `first`.
+    pub(super) fn run(&self, first: Vec<Entry<'a>>, all: bool) -> Done {
         let mut hands = Hands::default();
-        while self.lot(&mut hands) {
-            self.drain(&mut hands);
+        if all {
+            let slots = self.objects.slots();
+            for lot in (0..slots).step_by(LOT as usize) {
+                self.lot(lot..lot.saturating_add(LOT).min(slots), &mut hands);
+                self.drain(&mut hands);
+            }
         }
-        while let Some(share) = self.next() {
-            hands.stack = share;
-            self.drain(&mut hands);
-        }
-        let mut done = lock(&self.done);
-        done.conflicts.add(hands.done.conflicts);
-        done.later.append(&mut hands.done.later);
+        hands.stack = first;
+        self.drain(&mut hands);
+        hands.done
     }
 
-    /// Takes the reachable objects of a known type out of the next slots, and drops what is known
-    /// of those that it cannot be right of. Says whether there were any slots.
-    fn lot(&self, hands: &mut Hands<'a>) -> bool {
-        let lot = self.next_lot.fetch_add(1, Ordering::Relaxed);
-        let slots = self.objects.slots();
-        let Some(first) = u32::try_from(lot).ok().and_then(|lot| lot.checked_mul(LOT)) else {
-            return false;
-        };
-        if first >= slots {
-            return false;
-        }
-        for number in first..first.saturating_add(LOT).min(slots) {
+    /// Takes the reachable objects of a known type out of these slots, and drops what is known of
+    /// those that it cannot be right of.
+    fn lot(&self, slots: Range<u32>, hands: &mut Hands<'a>) {
+        for number in slots {
             let Some(claim) = self.known(number) else {
                 continue;
             };
@@ -213,20 +185,18 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let kind = self.kind(claim.kind);
-            let right = kind.is_some_and(|kind| {
-                let span = self.objects.span_of_slot(number);
-                span.is_some_and(|span| span.noscan || self.agrees(kind, number, span))
-            });
-            if right {
-                if kind.is_some_and(Kind::is_leading) {
-                    hands.stack.push(number);
+            let span = self.objects.span_of_slot(number);
+            if let (Some(kind), Some(span)) = (kind, span)
+                && (span.noscan || self.agrees(kind, number, span))
+            {
+                if kind.is_leading() {
+                    hands.stack.push(Entry::whole(number, span));
                 }
             } else if claim.strength != Strength::Named {
                 hands.done.conflicts.pointers += 1;
                 self.forget(number);
             }
         }
-        true
     }
 
     /// Drops closures that only look so: no function value led to them.
@@ -243,82 +213,51 @@ impl<'a> Pass<'a> {
     }
 
     fn forget(&self, number: u32) {
-        if let Some(own) = self.seeds.claims.get(number as usize) {
-            own.store(0, Ordering::Relaxed);
-        }
+        self.seeds.claims.forget(number);
     }
 
     #[inline]
     fn known(&self, number: u32) -> Option<Claim> {
-        let own = self.seeds.claims.get(number as usize)?;
-        Claim::unpacked(own.load(Ordering::Relaxed))
-    }
-
-    /// The next share; nothing where no thread has any left.
-    fn next(&self) -> Option<Vec<u32>> {
-        let mut queue = lock(&self.queue);
-        queue.waiting += 1;
-        self.hungry.fetch_add(1, Ordering::Relaxed);
-        loop {
-            if let Some(share) = queue.shares.pop() {
-                queue.waiting -= 1;
-                self.hungry.fetch_sub(1, Ordering::Relaxed);
-                return Some(share);
-            }
-            if queue.waiting == self.threads || queue.done {
-                queue.done = true;
-                self.wake.notify_all();
-                return None;
-            }
-            let woken = self.wake.wait(queue);
-            queue = woken.unwrap_or_else(PoisonError::into_inner);
-        }
+        self.seeds.claims.get(number)
     }
 
     fn drain(&self, hands: &mut Hands<'a>) {
-        while !hands.stack.is_empty() || hands.ahead.len > 0 {
+        loop {
             if hands.stack.is_empty() {
+                if hands.near.len == 0 && hands.ahead.len == 0 {
+                    return;
+                }
+                // What is under way goes on by a place.
                 self.led(Led::default(), hands);
+                if hands.near.len == 0 {
+                    self.look(Led::default(), hands);
+                }
                 continue;
             }
             // What several objects need is asked for before any is followed.
             let from = hands.stack.len().saturating_sub(BATCH);
             let mut batch = std::mem::take(&mut hands.batch);
             batch.clear();
-            for number in hands.stack.drain(from..) {
-                if let Some(node) = self.edges.node(number) {
+            for entry in hands.stack.drain(from..) {
+                if let Some(node) = self.edges.node(entry.number) {
                     self.edges.ask_range(node);
-                    self.objects.ask_hint(number);
-                    prefetch(&self.seeds.claims, number as usize);
-                    batch.push((number, node));
+                    self.seeds.claims.ask(entry.number);
+                    let (first, _) = Pass::words_of(entry.number, entry.span);
+                    let next = first + u64::from(entry.lot) * 64;
+                    self.seeds.ask_bits(entry.span, next);
+                    batch.push((entry, node));
                 }
             }
-            for (number, node) in &batch {
+            for (entry, node) in &batch {
                 let start = self.edges.range(*node).start;
-                self.edges.ask_targets(start);
-                self.edges.ask_offset(start);
-                self.objects.ask_span(*number);
+                let next = start.saturating_add(entry.edge as usize);
+                self.edges.ask_targets(next);
+                self.edges.ask_offset(next);
             }
-            for (number, _) in &batch {
-                if let Some(span) = self.objects.span_of_slot(*number) {
-                    self.seeds.ask_bits(span, Pass::words_of(*number, span).0);
-                }
-            }
-            for (number, node) in &batch {
-                self.follow(*number, *node, hands);
+            for (entry, node) in &batch {
+                self.follow(*entry, *node, hands);
             }
             hands.batch = batch;
-            self.share(hands);
-        }
-    }
-
-    /// Gives half of what is to be followed away, where somebody has nothing to do.
-    fn share(&self, hands: &mut Hands<'a>) {
-        if hands.stack.len() > KEEP && self.hungry.load(Ordering::Relaxed) > 0 {
-            let rest = hands.stack.split_off(hands.stack.len() / 2);
-            let share = std::mem::replace(&mut hands.stack, rest);
-            lock(&self.queue).shares.push(share);
-            self.wake.notify_one();
         }
     }
 
@@ -369,55 +308,55 @@ impl<'a> Pass<'a> {
         true
     }
 
-    /// Claims what an object of a known kind says of those that it leads to.
-    fn follow(&self, number: u32, node: u32, hands: &mut Hands<'a>) {
-        let (Some(claim), Some(span)) = (self.known(number), self.objects.span_of_slot(number))
-        else {
-            return;
-        };
-        let Some(kind) = self.kind(claim.kind) else {
-            return;
-        };
-        let Some(words) = kind.words.get().filter(|words| !words.open) else {
+    /// Claims what the next words of an object of a known kind say of those that it leads to.
+    fn follow(&self, entry: Entry<'a>, node: u32, hands: &mut Hands<'a>) {
+        let kind = self.known(entry.number);
+        let kind = kind.and_then(|claim| self.kind(claim.kind));
+        let words = kind.and_then(|kind| kind.words.get());
+        let Some(words) = words.filter(|words| !words.open && words.leading) else {
             return;
         };
         match words.leads.as_slice() {
-            [lead] if words.full => self.follow_all(*lead, node, hands),
-            _ if words.leading => self.follow_words(number, span, node, words, hands),
-            _ => {}
+            [lead] if words.full => self.follow_all(*lead, entry, node, hands),
+            _ => self.follow_words(words, entry, node, hands),
         }
     }
 
     /// The same of a row of pointers.
-    fn follow_all(&self, lead: u32, node: u32, hands: &mut Hands<'a>) {
+    fn follow_all(&self, lead: u32, entry: Entry<'a>, node: u32, hands: &mut Hands<'a>) {
         let range = self.edges.range(node);
-        let targets = self.edges.targets(range.clone());
-        for (target, at) in targets.iter().zip(range.start..) {
+        let first = range.start.saturating_add(entry.edge as usize);
+        let targets = self.edges.targets(first..range.end);
+        if targets.len() > MANY {
+            hands.stack.push(Entry {
+                edge: entry.edge.saturating_add(MANY as u32),
+                ..entry
+            });
+        }
+        for (target, at) in targets.iter().zip(first..).take(MANY) {
             self.edge(lead, *target, at, hands);
-            if targets.len() > MANY && at % 64 == 0 {
-                self.share(hands);
-            }
         }
     }
 
-    fn follow_words(
-        &self,
-        number: u32,
-        span: &HeapSpan,
-        node: u32,
-        words: &Words,
-        hands: &mut Hands<'a>,
-    ) {
+    fn follow_words(&self, words: &Words, mut entry: Entry<'a>, node: u32, hands: &mut Hands<'a>) {
         let range = self.edges.range(node);
-        let targets = self.edges.targets(range.clone());
-        let (first, count) = Pass::words_of(number, span);
+        let start = range.start.saturating_add(entry.edge as usize);
+        let targets = self.edges.targets(start..range.end);
+        let (first, count) = Pass::words_of(entry.number, entry.span);
         let len = words.leads.len() as u64;
-        let mut edges = targets.iter().zip(range.start..);
+        let mut edges = targets.iter().zip(start..);
+        let mut done = u64::from(entry.lot) * 64;
+        let end = count.min(done.saturating_add(MANY as u64));
+        let rest = hands.stack.len();
+        if end < count {
+            hands.stack.push(entry);
+        }
         // Where the value starts that the word is of.
-        let (mut done, mut value) = (0, 0);
-        while done < count {
-            let part = (count - done).min(64);
-            let mut bits = self.seeds.bits(span, first + done, part) & low(part);
+        let mut value = 0;
+        while done < end {
+            let part = (end - done).min(64);
+            let mut bits = self.seeds.bits(entry.span, first + done, part) & low(part);
+            entry.edge = entry.edge.saturating_add(bits.count_ones());
             while bits != 0 {
                 let word = done + u64::from(bits.trailing_zeros());
                 bits &= bits - 1;
@@ -432,9 +371,11 @@ impl<'a> Pass<'a> {
                 }
             }
             done += part;
-            if targets.len() > MANY {
-                self.share(hands);
-            }
+        }
+        // It lies below what was put on the stack meanwhile.
+        if let Some(rest) = hands.stack.get_mut(rest).filter(|_| end < count) {
+            rest.edge = entry.edge;
+            rest.lot = u32::try_from(end / 64).unwrap_or(u32::MAX);
         }
     }
 
@@ -448,15 +389,26 @@ impl<'a> Pass<'a> {
                 edge: u32::try_from(at).unwrap_or(u32::MAX),
                 span: None,
             };
-            prefetch(&self.seeds.claims, target as usize);
-            self.objects.ask_hint(target);
+            self.seeds.claims.ask(target);
             self.led(led, hands);
         }
     }
 
-    /// Puts in what a pointer says, and goes one step on with those that came before.
+    /// Puts in what a pointer says, and looks at one that came before: of most objects, their slot
+    /// says all.
     #[inline]
     fn led(&self, led: Led<'a>, hands: &mut Hands<'a>) {
+        let led = hands.near.put(led);
+        if led.lead != 0 && !self.leaf(&led, hands) && !self.says_nothing(&led) {
+            self.objects.ask_hint(led.target);
+            self.look(led, hands);
+        }
+    }
+
+    /// Puts in what a pointer says of an object that has to be looked at, and goes one step on with
+    /// those that came before.
+    #[inline]
+    fn look(&self, led: Led<'a>, hands: &mut Hands<'a>) {
         hands.ahead.put(led);
         if let Some(led) = hands.ahead.before(1) {
             match self.says_nothing(led) {
@@ -518,7 +470,7 @@ impl<'a> Pass<'a> {
     fn claim(
         &self,
         target: u32,
-        span: &HeapSpan,
+        span: &'a HeapSpan,
         number: u32,
         strength: Strength,
         hands: &mut Hands<'a>,
@@ -540,9 +492,8 @@ impl<'a> Pass<'a> {
             kind: number,
             strength,
         };
-        let outcome = claims::make(&self.seeds.claims, target, claim, span, |number| {
-            self.kind(number)
-        });
+        let kinds = |number| self.kind(number);
+        let outcome = self.seeds.claims.make_alone(target, claim, span, kinds);
         match outcome {
             Outcome::Known => {}
             Outcome::New => self.push(target, span, kind, hands),
@@ -557,10 +508,10 @@ impl<'a> Pass<'a> {
     }
 
     #[inline]
-    fn push(&self, target: u32, span: &HeapSpan, kind: &Kind, hands: &mut Hands<'a>) {
+    fn push(&self, target: u32, span: &'a HeapSpan, kind: &Kind, hands: &mut Hands<'a>) {
         if !span.noscan && kind.is_leading() {
             self.edges.ask(target);
-            hands.stack.push(target);
+            hands.stack.push(Entry::whole(target, span));
         }
     }
 

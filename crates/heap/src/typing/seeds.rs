@@ -11,14 +11,14 @@
 //!
 //! Source: src/cmd/compile/internal/typebits/typebits.go, `SetTypeBits`; go1.19 to go1.27.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use letgo_goruntime::types::TypeTable;
 use letgo_target::{Addr, AddrRange, Coverage};
 use rustc_hash::FxHashMap;
 
-use super::claims::{self, Claim, Strength};
+use super::claims::{self, Claim, Claims, Strength};
 use super::kinds::{Fit, Kind, Kinds, Lead, What};
 use crate::bits::index;
 use crate::edges::Untouched;
@@ -36,8 +36,7 @@ const MAPPED: std::ops::Range<u64> = 0x7000_0000_0000..0x8000_0000_0000;
 /// What is known of types so far, by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Seeds {
-    /// A packed [`Claim`] a slot.
-    pub(crate) claims: Vec<AtomicU32>,
+    pub(crate) claims: Claims,
     /// A bit a word of all spans that are read: it leads to an object.
     pub(crate) words: Vec<AtomicU64>,
     pub(crate) kinds: Mutex<Kinds>,
@@ -66,10 +65,10 @@ pub(crate) struct SeedHands {
 }
 
 impl Seeds {
-    /// Nothing is known yet of so many slots; `bytes` are those of spans that will be read.
+    /// Nothing is known yet of any slot; `bytes` are those of spans that will be read.
     pub(crate) fn new(
         program: &Program<'_>,
-        slots: u32,
+        objects: &Objects,
         bytes: u64,
         untouched: Option<Untouched>,
     ) -> Result<Seeds, crate::Error> {
@@ -82,14 +81,8 @@ impl Seeds {
         let bias = program.runtime.bias();
         let at = |addr: Option<Addr>| addr.unwrap_or_default().biased(bias);
         let hchan = u64::from(program.layout().hchan.size);
-        let mut none: Vec<u32> = Vec::with_capacity(slots as usize);
-        if let Some(untouched) = untouched {
-            untouched(none.spare_capacity_mut());
-        }
-        none.resize(slots as usize, 0);
         Ok(Seeds {
-            // In the same memory.
-            claims: none.into_iter().map(AtomicU32::new).collect(),
+            claims: Claims::new(objects, untouched),
             words: (0..index(bytes / 512)).map(|_| AtomicU64::new(0)).collect(),
             kinds: Mutex::new(Kinds::new(table, hchan)),
             coverage,
@@ -206,9 +199,8 @@ impl Seeds {
         if claims::fits(own, span) {
             let strength = Strength::Interface;
             let claim = Claim { kind, strength };
-            claims::make(&self.claims, found.number, claim, span, |number| {
-                self.lock().get(number).cloned()
-            });
+            let kind = |number| self.lock().get(number).cloned();
+            self.claims.make(found.number, claim, span, kind);
         }
     }
 
@@ -241,9 +233,7 @@ impl Seeds {
             kind: if several { row } else { value },
             strength: Strength::Named,
         };
-        if let Some(own) = self.claims.get(number as usize) {
-            own.store(claim.packed(), Ordering::Relaxed);
-        }
+        self.claims.put(number, claim);
     }
 
     /// Takes the first word of an object that is no pointer: a closure, if a function starts there.
@@ -269,13 +259,9 @@ impl Seeds {
             let starts = function.entry == link_time;
             starts.then(|| self.lock().number(What::Closure(Addr(word))))?
         });
-        if let (Some(kind), Some(own)) = (*known, self.claims.get(number as usize)) {
-            let claim = Claim {
-                kind,
-                strength: Strength::Looks,
-            };
-            let packed = claim.packed();
-            let _ = own.compare_exchange(0, packed, Ordering::Relaxed, Ordering::Relaxed);
+        if let Some(kind) = *known {
+            let strength = Strength::Looks;
+            self.claims.make_first(number, Claim { kind, strength });
         }
     }
 }

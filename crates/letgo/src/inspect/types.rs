@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use letgo_gobin::Pointee;
-use letgo_heap::{Conflicts, Count, GraphOptions, ObjectId, TypeId, TypeKind, TypeSeeds, Typed};
+use letgo_heap::{Conflicts, Count, ObjectId, TypeId, TypeKind, TypeSeeds, Typed};
 use letgo_report as out;
 use letgo_target::Addr;
 
@@ -61,13 +61,7 @@ fn find(program: &Program, marked: &Marked) -> Types {
         words: &words,
         closures: &closures,
     };
-    // Where two claims on an object differ, what they led to before that was known depends on who
-    // was first: one thread says the same each time.
-    let options = GraphOptions {
-        threads: 1,
-        ..GraphOptions::default()
-    };
-    let typed = marked.graph.typed(&marked.reachable, &seeds, &options);
+    let typed = marked.graph.typed(&marked.reachable, &seeds);
     let numbers = (0..typed.len()).map(TypeId);
     Types {
         conflicts: typed.conflicts,

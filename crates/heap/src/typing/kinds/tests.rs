@@ -1,5 +1,6 @@
 //! Kinds of types that lie, and leads as they are kept.
 
+use super::what::NUMBER;
 use super::*;
 
 const BASE: u64 = 0x50_0000;

@@ -86,7 +86,7 @@ pub(crate) enum Lead {
 /// Leads as they are kept, 4 bytes each: 3 bits for which, the rest for the kind.
 const SHIFT: u32 = 29;
 /// The number of a kind.
-pub(crate) const NUMBER: u32 = (1 << SHIFT) - 1;
+pub(super) const NUMBER: u32 = (1 << SHIFT) - 1;
 
 impl Lead {
     pub(crate) fn packed(self) -> u32 {

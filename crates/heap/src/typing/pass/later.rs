@@ -5,9 +5,12 @@ use letgo_target::Addr;
 
 use super::*;
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
     /// Makes the claims of variables: words of these kinds that lead to these objects.
-    pub(in crate::typing) fn variables(&self, leads: &[(Lead, u32, u64)]) -> (Vec<u32>, Done) {
+    pub(in crate::typing) fn variables(
+        &self,
+        leads: &[(Lead, u32, u64)],
+    ) -> (Vec<Entry<'a>>, Done) {
         let mut hands = Hands::default();
         for (lead, target, offset) in leads {
             let Some(span) = self.objects.span_of_slot(*target) else {
@@ -38,7 +41,7 @@ impl Pass<'_> {
         later: &mut Vec<Later>,
         larger: &FxHashMap<Addr, Vec<Addr>>,
         conflicts: &mut Conflicts,
-    ) -> Vec<u32> {
+    ) -> Vec<Entry<'a>> {
         later.sort_unstable();
         later.dedup();
         let mut hands = Hands::default();

@@ -9,7 +9,7 @@ impl<'a> Pass<'a> {
         let Some(span) = led.span else {
             return;
         };
-        if (span.noscan && self.leaf(&led, span, hands)) || self.says_nothing(&led) {
+        if self.says_nothing(&led) {
             return;
         }
         match Lead::unpacked(led.lead) {
@@ -25,32 +25,30 @@ impl<'a> Pass<'a> {
     }
 
     /// Makes the claim on an object without pointers of which nothing is known so far, as of most:
-    /// whether it can be true is told by its slot alone. Says whether it was made; if not, there is
-    /// more to be looked at.
+    /// whether it can be true is told by its slot alone. Says whether it was made, or was known; if
+    /// not, there is more to be looked at.
     #[inline]
-    fn leaf(&self, led: &Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) -> bool {
+    pub(super) fn leaf(&self, led: &Led<'a>, hands: &mut Hands<'a>) -> bool {
         let (kind, strength) = match Lead::unpacked(led.lead) {
             Lead::Text => (TEXT, Strength::String),
             Lead::Whole(kind) => (kind, Strength::Pointer),
             Lead::Row(kind) => (kind, Strength::Slice),
             _ => return false,
         };
-        let own = self.seeds.claims.get(led.target as usize);
-        let Some(own) = own.filter(|own| own.load(Ordering::Relaxed) == 0) else {
+        let Some((span, None)) = self.seeds.claims.leaf(led.target) else {
             return false;
         };
         let within = strength != Strength::String && self.offset(span, led) != 0;
         if within || !self.fits_slot(kind, span, hands) {
             return false;
         }
-        let claim = Claim { kind, strength }.packed();
-        own.compare_exchange(0, claim, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.seeds.claims.put(led.target, Claim { kind, strength });
+        true
     }
 
     /// Bytes behind the start of the object that a pointer leads to.
     #[inline]
-    fn offset(&self, span: &HeapSpan, led: &Led<'_>) -> u64 {
+    fn offset(&self, span: &'a HeapSpan, led: &Led<'_>) -> u64 {
         // It does not matter where small values lie.
         if span.is_tiny() {
             return 0;
@@ -59,7 +57,7 @@ impl<'a> Pass<'a> {
     }
 
     #[inline]
-    fn whole(&self, kind: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
+    fn whole(&self, kind: u32, led: Led<'a>, span: &'a HeapSpan, hands: &mut Hands<'a>) {
         if self.offset(span, &led) != 0 {
             return;
         }
@@ -73,7 +71,7 @@ impl<'a> Pass<'a> {
     }
 
     #[inline]
-    fn row(&self, kind: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
+    fn row(&self, kind: u32, led: Led<'a>, span: &'a HeapSpan, hands: &mut Hands<'a>) {
         let offset = self.offset(span, &led);
         if offset == 0 {
             self.claim(led.target, span, kind, Strength::Slice, hands);
@@ -89,7 +87,7 @@ impl<'a> Pass<'a> {
     }
 
     /// A function value leads to a closure, whose function may be known.
-    pub(super) fn closure(&self, target: u32, span: &HeapSpan, hands: &mut Hands<'a>) {
+    pub(super) fn closure(&self, target: u32, span: &'a HeapSpan, hands: &mut Hands<'a>) {
         let known = self.known(target);
         let kind = known.map_or(CLOSURE, |known| known.kind);
         let is_closure = |kind: &Kind| matches!(kind.what, What::Closure(_));
@@ -101,7 +99,7 @@ impl<'a> Pass<'a> {
     }
 
     /// What a map leads to: a directory starts with a pointer, a group never does.
-    fn map_parts(&self, map: u32, led: Led<'a>, span: &HeapSpan, hands: &mut Hands<'a>) {
+    fn map_parts(&self, map: u32, led: Led<'a>, span: &'a HeapSpan, hands: &mut Hands<'a>) {
         let Some(What::Map(map)) = self.kind(map).map(|kind| kind.what) else {
             return;
         };

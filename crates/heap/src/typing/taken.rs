@@ -1,11 +1,12 @@
-//! [`SharedKinds`]: kinds as all threads of a pass read them, without a lock.
+//! [`TakenKinds`]: kinds as a pass reads them, without a lock.
 //!
 //! A kind is taken out of [`Kinds`](super::kinds::Kinds) once, its words worked out, and then stays
 //! where it is until the pass is over.
 //!
 //! Invariants: what was taken does not change; numbers are at most [`MOST_KINDS`].
 
-use std::sync::{Arc, OnceLock};
+use std::cell::OnceCell;
+use std::sync::Arc;
 
 use super::kinds::{Kind, MOST_KINDS};
 use super::seeds::Seeds;
@@ -13,18 +14,18 @@ use super::seeds::Seeds;
 /// Kinds of one block.
 const BLOCK: usize = 1 << 12;
 
-type Block = Box<[OnceLock<Arc<Kind>>]>;
+type Block = Box<[OnceCell<Arc<Kind>>]>;
 
 /// Kinds by number.
-pub(super) struct SharedKinds {
-    blocks: Box<[OnceLock<Block>]>,
+pub(super) struct TakenKinds {
+    blocks: Box<[OnceCell<Block>]>,
 }
 
-impl SharedKinds {
-    pub(super) fn new() -> SharedKinds {
+impl TakenKinds {
+    pub(super) fn new() -> TakenKinds {
         let blocks = MOST_KINDS / BLOCK + 1;
-        SharedKinds {
-            blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
+        TakenKinds {
+            blocks: (0..blocks).map(|_| OnceCell::new()).collect(),
         }
     }
 
@@ -36,19 +37,19 @@ impl SharedKinds {
         let known = block.get().and_then(|block| block.get(at % BLOCK)?.get());
         match known {
             Some(kind) => Some(kind),
-            None => SharedKinds::take(block, number, seeds),
+            None => TakenKinds::take(block, number, seeds),
         }
     }
 
     #[cold]
-    fn take<'a>(block: &'a OnceLock<Block>, number: u32, seeds: &Seeds) -> Option<&'a Kind> {
+    fn take<'a>(block: &'a OnceCell<Block>, number: u32, seeds: &Seeds) -> Option<&'a Kind> {
         let mut kinds = seeds.lock();
         let kind = kinds.get(number)?.clone();
         if kind.pointers != Some(false) {
             kinds.words(number);
         }
         drop(kinds);
-        let block = block.get_or_init(|| (0..BLOCK).map(|_| OnceLock::new()).collect());
+        let block = block.get_or_init(|| (0..BLOCK).map(|_| OnceCell::new()).collect());
         let place = block.get(number as usize % BLOCK)?;
         Some(place.get_or_init(|| kind))
     }
