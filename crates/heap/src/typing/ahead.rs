@@ -111,6 +111,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_near_comes_out_a_while_later_in_order() {
+        let mut near = Near::default();
+        let mut out = Vec::new();
+        for lead in (1..100).chain(std::iter::repeat_n(0, NEAR)) {
+            let led = near.put(Led {
+                lead,
+                ..Led::default()
+            });
+            out.extend(Some(led.lead).filter(|lead| *lead != 0));
+        }
+        assert_eq!(out, (1..100).collect::<Vec<u32>>());
+        assert_eq!(near.len, 0);
+    }
+
+    #[test]
     fn what_was_put_in_comes_out_once_and_in_order() {
         let mut ahead = Ahead::default();
         let mut out = Vec::new();

@@ -343,7 +343,12 @@ fn meet<K: Deref<Target = Kind>>(
     };
     if old.kind == claim.kind {
         let strength = old.strength.max(claim.strength);
-        return (Outcome::Known, Claim { strength, ..old });
+        // Nobody follows what only looks so.
+        let outcome = match old.strength == Strength::Looks && strength > old.strength {
+            true => Outcome::New,
+            false => Outcome::Known,
+        };
+        return (outcome, Claim { strength, ..old });
     }
     let (Some(old_kind), Some(new_kind)) = (kind(old.kind), kind(claim.kind)) else {
         return (Outcome::Known, old);
@@ -407,6 +412,59 @@ mod tests {
         };
         assert!(super::fits(&value(40000), &large));
         assert!(!super::fits(&value(32768), &large));
+    }
+
+    fn kinds(number: u32) -> Option<&'static Kind> {
+        static KIND: OnceLock<Kind> = OnceLock::new();
+        let fit = Fit::Once(48);
+        (number == 9).then(|| KIND.get_or_init(|| kind(What::Closure(Addr(1)), fit, &[1])))
+    }
+
+    #[test]
+    fn what_only_looks_so_is_followed_once_something_leads_to_it() {
+        let claims = Claims {
+            words: vec![AtomicU32::new(0)],
+            leaves: Vec::new(),
+        };
+        let claim = |strength| Claim { kind: 9, strength };
+        let span = span(48, false);
+        let make = |strength| claims.make_alone(0, claim(strength), &span, kinds);
+        claims.make_first(0, claim(Strength::Looks));
+        assert_eq!(make(Strength::Looks), Outcome::Known);
+        assert_eq!(make(Strength::Pointer), Outcome::New);
+        assert_eq!(make(Strength::Pointer), Outcome::Known);
+    }
+
+    #[test]
+    fn slots_without_pointers_are_known_by_their_word_and_stay_so() {
+        let sized = |base: u64, elem_size, noscan| letgo_goruntime::Span {
+            base: Addr(base),
+            npages: 1,
+            elem_size,
+            nelems: 2,
+            span_class: u8::from(noscan),
+            ..letgo_goruntime::Span::default()
+        };
+        let spans = [
+            sized(0xc000_0000, 48, true),
+            sized(0xc000_2000, 48, false),
+            sized(0xc000_4000, 64, true),
+            sized(0xc000_6000, 48, true),
+        ];
+        let claims = Claims::new(&Objects::new(&spans).unwrap(), None);
+        let size = |number| claims.leaf(number).map(|(span, _)| span.elem_size);
+        let sizes = [48, 48, 0, 0, 64, 64, 48, 48].map(|size| Some(size).filter(|size| *size > 0));
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(size), sizes);
+        let claim = Claim {
+            kind: KIND,
+            strength: Strength::Named,
+        };
+        claims.put(4, claim);
+        assert_eq!((claims.get(4), size(4)), (Some(claim), Some(64)));
+        assert_eq!(claims.all().collect::<Vec<_>>(), [(4, claim)]);
+        claims.forget(4);
+        assert_eq!((claims.get(4), size(4)), (None, Some(64)));
+        assert_eq!(claims.get(8), None);
     }
 
     #[test]
