@@ -33,6 +33,8 @@ pub(crate) enum Callee {
     GrowSlice { elem: usize, old: usize },
     /// A new map of the type that is the first argument.
     MakeMap,
+    /// A new map of a type that only what is done with it says.
+    MakeSmallMap,
     /// A new channel of the type that is the first argument.
     MakeChan,
     /// Reads a map (second argument) of that type (first argument).
@@ -119,6 +121,7 @@ fn meaning(name: &str, minor: u32) -> Option<Callee> {
             Callee::GrowSlice { elem: 4, old: 0 }
         }
         "makemap" | "makemap64" => Callee::MakeMap,
+        "makemap_small" => Callee::MakeSmallMap,
         "makechan" | "makechan64" => Callee::MakeChan,
         "mapiterinit" | "mapIterStart" => Callee::ReadMap,
         "mapclear" => Callee::WriteMap,

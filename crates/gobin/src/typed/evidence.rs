@@ -66,12 +66,26 @@ impl<'a> Evidence<'a> {
     }
 
     pub(super) fn add(&mut self, said: &Said) {
-        let resolve = |value| resolve(said, value);
+        // Types of small maps, by the call that made them.
+        let mut maps = FxHashMap::default();
         for event in &said.events {
-            if let Event::Closure { function, ty } = *event {
-                self.add_closure(function, ty);
+            match *event {
+                Event::Closure { function, ty } => self.add_closure(function, ty),
+                Event::Used {
+                    value: Value::Made(call),
+                    as_: Use::Map { ty, .. },
+                    ..
+                } => only(&mut maps, call, ty),
+                _ => {}
             }
         }
+        let resolve = |value| match resolve(said, value) {
+            Value::Made(call) => {
+                let ty = maps.get(&call).copied().flatten();
+                ty.map_or(Value::Unknown, Value::Map)
+            }
+            value => value,
+        };
         for event in &said.events {
             match *event {
                 Event::Stored { word, value, pc } => self.stored(word, resolve(value), pc),
@@ -90,10 +104,7 @@ impl<'a> Evidence<'a> {
     fn add_closure(&mut self, function: u64, ty: u64) {
         let is_function = self.entries.binary_search(&Addr(function)).is_ok();
         if is_function && self.program.types.is(Addr(ty), Kind::Struct) {
-            let known = self.closures.entry(function).or_insert(Some(ty));
-            if *known != Some(ty) {
-                *known = None;
-            }
+            only(&mut self.closures, function, ty);
         }
     }
 
@@ -297,6 +308,14 @@ impl<'a> Evidence<'a> {
         let first = elem(&first)?;
         let same = candidates.iter().all(|other| elem(other) == Some(first));
         same.then_some(Pointee::Slice(first))
+    }
+}
+
+/// Keeps what is said of a key, as long as it is one thing.
+fn only(known: &mut FxHashMap<u64, Option<u64>>, key: u64, said: u64) {
+    let known = known.entry(key).or_insert(Some(said));
+    if *known != Some(said) {
+        *known = None;
     }
 }
 

@@ -399,7 +399,11 @@ impl<'a> Flow<'a> {
         if let Some(callee) = callee {
             self.note(callee, one.ip());
         }
-        let result = callee.map_or(Value::Unknown, |callee| self.made(callee));
+        let result = match callee {
+            Some(Callee::MakeSmallMap) => Value::Made(one.next_ip()),
+            Some(callee) => self.made(callee),
+            None => Value::Unknown,
+        };
         self.state.forget_registers();
         if let Some(taken) = self.taken {
             self.state.forget_slots_from(taken);
@@ -519,7 +523,11 @@ mod tests {
     /// Functions at 0x9000 and 0x9010, variables at 0x2000.
     fn said(bytes: &[u8]) -> Vec<Event> {
         let program = Program {
-            callees: Callees::of(&[(0x9000, Callee::NewObject), (0x9010, Callee::WriteMap)]),
+            callees: Callees::of(&[
+                (0x9000, Callee::NewObject),
+                (0x9010, Callee::WriteMap),
+                (0x9020, Callee::MakeSmallMap),
+            ]),
             variables: [AddrRange::sized(Addr(0x2000), 0x100); 2],
             types: Types::none(),
             text: AddrRange::sized(Addr(0x1000), 0x100),
@@ -581,6 +589,31 @@ mod tests {
         };
         let (value, pc) = (Value::Loaded(0x2008), 0x100e);
         assert_eq!(said(&code), [Event::Used { value, as_, pc }]);
+    }
+
+    #[test]
+    fn a_small_map_is_known_by_its_call_where_it_is_written_to_and_stored() {
+        let code = [
+            0xe8, 0x1b, 0x80, 0, 0, // call 0x9020
+            0x48, 0x89, 0x44, 0x24, 0x18, // mov [rsp+0x18], rax
+            0x48, 0x89, 0xc3, // mov rbx, rax
+            0x48, 0x8d, 0x05, 0xec, 0x1f, 0, 0, // lea rax, [0x3000]
+            0xe8, 0xf7, 0x7f, 0, 0, // call 0x9010
+            0x48, 0x8b, 0x44, 0x24, 0x18, // mov rax, [rsp+0x18]
+            0x48, 0x89, 0x05, 0xdb, 0x0f, 0, 0, // mov [0x2000], rax
+        ];
+        let value = Value::Made(0x1005);
+        let as_ = Use::Map {
+            ty: 0x3000,
+            written: true,
+        };
+        let used = Event::Used {
+            value,
+            as_,
+            pc: 0x1014,
+        };
+        let (word, pc) = (0x2000, 0x101e);
+        assert_eq!(said(&code), [used, Event::Stored { word, value, pc }]);
     }
 
     #[test]

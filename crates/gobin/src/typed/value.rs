@@ -27,6 +27,8 @@ pub(crate) enum Value {
     Elems(u64),
     /// A map of that map type.
     Map(u64),
+    /// A map that was made by the call that ends there, whatever its type.
+    Made(u64),
     /// A channel of that channel type.
     Chan(u64),
     /// Points to the bytes of a new string.
