@@ -19,7 +19,7 @@ use super::value::{State, Value};
 use crate::types::Types;
 
 /// Most walks of one function. Two or three are enough for nearly all.
-const MOST_WALKS: usize = 8;
+const MOST_WALKS: usize = 16;
 const AX: usize = 0;
 const SP: usize = 4;
 const R11: usize = 11;
@@ -102,6 +102,12 @@ pub(crate) struct Flow<'a> {
     taken: Option<i64>,
     /// Whether a jump back lost something that was relied on.
     again: bool,
+    /// Whether all that jumps lead to was met.
+    met: bool,
+    /// Whether something was passed over, since no jump led there so far.
+    passed: bool,
+    /// A jump goes to where a table says.
+    has_table: bool,
     pub(crate) events: Vec<Event>,
     /// What is returned, of all returns.
     pub(crate) returned: Option<[Value; RESULTS as usize]>,
@@ -116,26 +122,37 @@ impl<'a> Flow<'a> {
             state: State::default(),
             taken: None,
             again: false,
+            met: false,
+            passed: false,
+            has_table: false,
             events: Vec::new(),
             returned: None,
         }
     }
 
     /// Walks a function until nothing changes. One that does not come to rest says nothing.
+    ///
+    /// What no jump leads to is passed over at first: the end of a loop stands in front of its
+    /// start, and nothing is known of it before the jump back was met. What is left then is
+    /// reached by tables, or by the runtime (`deferreturn`), and knows nothing.
     pub(crate) fn run(&mut self, code: &[Instruction]) {
         let taken = code.iter().filter(|one| one.mnemonic() == Mnemonic::Lea);
         self.taken = taken
             .filter(|one| number(one.memory_base()) == Some(SP))
             .map(offset)
             .min();
+        let goes = |one: &Instruction| one.mnemonic() == Mnemonic::Jmp;
+        let mut jumps = code.iter().filter(|one| goes(one));
+        self.has_table = jumps.any(|one| one.op0_kind() != OpKind::NearBranch64);
         for _ in 0..MOST_WALKS {
-            self.again = false;
+            (self.again, self.passed) = (false, false);
             self.events.clear();
             self.returned = None;
             self.walk(code);
-            if !self.again {
+            if !self.again && (self.met || !self.passed) {
                 return;
             }
+            self.met |= !self.again;
         }
         self.events.clear();
         self.returned = None;
@@ -151,6 +168,14 @@ impl<'a> Flow<'a> {
                     false => self.state.clone_from(join),
                 }
             } else if !falls {
+                let pads = matches!(one.mnemonic(), Mnemonic::Nop | Mnemonic::Int3);
+                if pads && !self.has_table {
+                    continue;
+                }
+                if !self.met {
+                    self.passed = true;
+                    continue;
+                }
                 self.state.forget();
             }
             falls = self.step(one);

@@ -34,7 +34,7 @@ const LARGE: u64 = 8192;
 
 /// A claim in a word: the kind, 3 bits at the end for the strength, and between them how the slot
 /// is.
-const KIND: u32 = MOST_KINDS as u32 - 1;
+const KIND: u32 = MOST_KINDS - 1;
 const STRENGTH: u32 = 29;
 const SLOT: u32 = KIND.count_ones();
 const SLOTS: u32 = (1 << (STRENGTH - SLOT)) - 1;
@@ -118,12 +118,13 @@ impl Claims {
             if span.noscan && span.elem_size <= 32768 {
                 let same = |leaf: &HeapSpan| leaf.elem_size == span.elem_size;
                 let known = leaves.iter().position(same);
-                slot = known.unwrap_or(leaves.len()) as u32 + 1;
                 if known.is_none() {
                     leaves.push(*span);
                 }
+                let at = known.unwrap_or(leaves.len() - 1) + 1;
+                let number = u32::try_from(at).ok().filter(|number| *number <= SLOTS);
+                slot = number.unwrap_or(0) << SLOT;
             }
-            let slot = if slot <= SLOTS { slot << SLOT } else { 0 };
             words.extend(std::iter::repeat_n(slot, span.nelems as usize));
         }
         Claims {

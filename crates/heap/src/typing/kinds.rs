@@ -30,7 +30,7 @@ use crate::bits::index;
 pub(crate) use what::{Lead, What};
 
 /// Most kinds that are numbered.
-pub(crate) const MOST_KINDS: usize = 1 << 20;
+pub(crate) const MOST_KINDS: u32 = 1 << 20;
 /// Most words of one value that are told apart; larger ones are followed no further.
 const MOST_WORDS: u64 = 1 << 16;
 /// Words of all kinds together.
@@ -178,7 +178,7 @@ impl Kinds {
         if let Some(known) = self.numbers.get(&what) {
             return Some(*known).filter(|known| *known != 0);
         }
-        let made = (self.kinds.len() < MOST_KINDS).then(|| self.make(what))?;
+        let made = (self.kinds.len() < MOST_KINDS as usize).then(|| self.make(what))?;
         let number = made.map_or(0, |kind| {
             self.kinds.push(Arc::new(kind));
             u32::try_from(self.kinds.len()).unwrap_or(0)

@@ -29,7 +29,7 @@ use crate::objects::{HeapSpan, Objects};
 /// Objects that are followed together.
 const BATCH: usize = 32;
 /// Words of an object that are followed before what these lead to is: while that is at hand.
-const MANY: usize = 256;
+const MANY: u32 = 256;
 /// Slots that are looked through at a time, for objects of known types.
 const LOT: u32 = 1 << 14;
 /// Answers that are remembered, of which kinds fit which slots.
@@ -327,13 +327,13 @@ impl<'a> Pass<'a> {
         let range = self.edges.range(node);
         let first = range.start.saturating_add(entry.edge as usize);
         let targets = self.edges.targets(first..range.end);
-        if targets.len() > MANY {
+        if targets.len() > MANY as usize {
             hands.stack.push(Entry {
-                edge: entry.edge.saturating_add(MANY as u32),
+                edge: entry.edge.saturating_add(MANY),
                 ..entry
             });
         }
-        for (target, at) in targets.iter().zip(first..).take(MANY) {
+        for (target, at) in targets.iter().zip(first..).take(MANY as usize) {
             self.edge(lead, *target, at, hands);
         }
     }
@@ -346,7 +346,7 @@ impl<'a> Pass<'a> {
         let len = words.leads.len() as u64;
         let mut edges = targets.iter().zip(start..);
         let mut done = u64::from(entry.lot) * 64;
-        let end = count.min(done.saturating_add(MANY as u64));
+        let end = count.min(done.saturating_add(MANY.into()));
         let rest = hands.stack.len();
         if end < count {
             hands.stack.push(entry);

@@ -23,7 +23,7 @@ pub(super) struct TakenKinds {
 
 impl TakenKinds {
     pub(super) fn new() -> TakenKinds {
-        let blocks = MOST_KINDS / BLOCK + 1;
+        let blocks = MOST_KINDS as usize / BLOCK + 1;
         TakenKinds {
             blocks: (0..blocks).map(|_| OnceCell::new()).collect(),
         }
