@@ -104,9 +104,11 @@ impl Edges {
         edges
     }
 
-    /// Adds what comes next; says whether there was room for it.
+    /// Adds what comes next; says whether there was room for it. Where there was none, none is left
+    /// for what follows: of a large object there are the first pointers, without a gap.
     pub(crate) fn add(&mut self, found: &Found) -> bool {
         if self.targets.len() + found.targets.len() > self.most {
+            self.most = self.targets.len();
             return false;
         }
         let base = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
@@ -309,6 +311,18 @@ mod tests {
         edges.finish();
         assert_eq!(edges.of(3), [7, 7]);
         assert_eq!(edges.node(4), None);
+    }
+
+    #[test]
+    fn what_comes_behind_what_was_left_out_is_left_out() {
+        let mut edges = edges(2);
+        assert!(edges.add(&found(&[(3, &[7])])));
+        assert!(!edges.add(&found(&[(3, &[8, 9])])));
+        // It would be taken for what the second pointer leads to.
+        assert!(!edges.add(&found(&[(3, &[10])])));
+        assert!(edges.add(&found(&[(3, &[])])));
+        edges.finish();
+        assert_eq!(edges.of(3), [7]);
     }
 
     #[test]

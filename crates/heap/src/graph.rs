@@ -234,8 +234,9 @@ impl Graph {
 
     /// The bytes of an object's slot.
     pub fn range_of(&self, object: ObjectId) -> Option<AddrRange> {
-        let (slot, span) = self.objects.place(object)?;
-        let offset = u64::from(slot.slot).checked_mul(span.elem_size)?;
+        let span = self.objects.span_of_slot(object.0)?;
+        let slot = object.0.checked_sub(span.first)?;
+        let offset = u64::from(slot).checked_mul(span.elem_size)?;
         Some(AddrRange::sized(
             Addr(span.base).add(offset),
             span.elem_size,

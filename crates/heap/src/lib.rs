@@ -38,6 +38,7 @@ mod objects;
 mod paths;
 mod plane;
 mod pointers;
+mod pointing;
 mod prefetch;
 mod program;
 mod reachable;
@@ -58,7 +59,8 @@ pub use graph::{Graph, GraphOptions};
 pub use leaks::{Alone, Doubt, Leaks, Standing};
 pub use limits::Limits;
 pub use objects::ObjectId;
-pub use paths::{Naming, Path, PathKind, Paths, Start, Step};
+pub use paths::{Naming, Path, PathKind, Paths, Referrers, Start, Step};
+pub use pointing::{Pointer, Pointing};
 pub use reachable::{ClassReach, Count, Reachable, SlotWord, SpanReach};
 pub use roots::{Registers, Root, RootKind, Walk};
 pub use typing::{

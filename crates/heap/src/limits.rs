@@ -32,7 +32,7 @@ pub struct Limits {
     /// Time for dominators.
     pub dominator_time: Duration,
     /// Bytes that ways from roots to objects may take beside the graph: 12 a slot, or for one
-    /// object 16 a slot and 4 a pointer.
+    /// object 16 a slot and 4 a pointer; who points to each object, 4 a slot and 8 a pointer.
     pub path_bytes: u64,
     /// Time for ways.
     pub path_time: Duration,

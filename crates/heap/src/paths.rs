@@ -11,7 +11,8 @@
 //! reachable for sure is told a way that is one for sure.
 //!
 //! The parts: `forward` walks from all roots at once, `backward` from one object against its
-//! pointers; `sequences` tells kinds of ways apart. Does not know names of roots or types: whoever
+//! pointers, which `turned` turns around; `referrers` does so for whoever asks; `sequences` tells
+//! kinds of ways apart. Does not know names of roots or types: whoever
 //! asks numbers them ([`Naming`]).
 //!
 //! Invariants: four bytes a slot for each way's next step, as much for its kind; `backward` takes
@@ -19,9 +20,11 @@
 
 mod backward;
 mod forward;
+mod referrers;
 pub(crate) mod sequences;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 use std::time::Instant;
 
@@ -32,6 +35,7 @@ use crate::edges::Edges;
 use crate::{Count, Error, Graph, GraphOptions, ObjectId, Reachable, RootKind};
 use backward::Backward;
 use forward::Forward;
+pub use referrers::Referrers;
 use sequences::{Sequence, Sequences, UNKNOWN};
 
 /// Nobody, nothing: no slot has this number.

@@ -152,18 +152,28 @@ impl Reachable {
 
     /// The slots of a span, 64 at a time, by its number in the census.
     pub fn words(&self, census: u32) -> Option<impl Iterator<Item = SlotWord> + '_> {
-        let (first, nelems) = *self.slots.get(self.number(census)?)?;
-        Some((0..nelems.div_ceil(64)).map(move |word| {
-            let done = u64::from(word) * 64;
-            let own = low(u64::from(nelems) - done);
-            let of = |set: &BitSet| set.word(u64::from(first) + done) & own;
-            SlotWord {
-                in_use: of(&self.used),
-                reachable: of(&self.set),
-                guessed: of(&self.only_guessed),
-                dead: of(&self.found_dead),
-            }
-        }))
+        let own = *self.slots.get(self.number(census)?)?;
+        let words = own.1.div_ceil(64);
+        Some((0..words).map(move |word| self.word_of(own, word)))
+    }
+
+    /// The slots `64 * word` to `64 * word + 63` of a span, by its number in the census.
+    pub fn word(&self, census: u32, word: u32) -> Option<SlotWord> {
+        let own = *self.slots.get(self.number(census)?)?;
+        Some(self.word_of(own, word))
+    }
+
+    /// The same of a span that has this first slot and so many.
+    fn word_of(&self, (first, nelems): (u32, u32), word: u32) -> SlotWord {
+        let done = u64::from(word) * 64;
+        let own = low(u64::from(nelems).saturating_sub(done));
+        let of = |set: &BitSet| set.word(u64::from(first) + done) & own;
+        SlotWord {
+            in_use: of(&self.used),
+            reachable: of(&self.set),
+            guessed: of(&self.only_guessed),
+            dead: of(&self.found_dead),
+        }
     }
 
     /// Which of `spans` has this number in the census.

@@ -19,7 +19,7 @@ use anyhow::{Result, ensure};
 use cases::for_each;
 use heap_dump::{HeapDump, Piece};
 use letgo_goruntime::Census;
-use letgo_heap::{Dominators, Graph, GraphOptions, Holder, ObjectId, RootKind};
+use letgo_heap::{Dominators, Graph, GraphOptions, Holder, ObjectId, Pointing, RootKind};
 use letgo_target::{Addr, AddrRange};
 use letgo_testkit::Recipe;
 use nix::sys::stat::Mode;
@@ -114,15 +114,48 @@ fn compare_objects(
             continue;
         };
         let theirs = piece.values();
-        let theirs: Vec<ObjectId> = theirs
-            .filter_map(|(_, value)| target(objects, value))
+        let theirs: Vec<(u64, ObjectId)> = theirs
+            .filter_map(|(at, value)| Some((at, target(objects, value)?)))
             .collect();
-        let mut ours = Vec::new();
-        graph.pointers(*id, &mut |to| ours.push(to));
+        let ours = pointing(graph, *id);
         ensure!(ours == theirs, "{addr:#x}: {ours:?} and {theirs:?}");
+        let mut targets = Vec::new();
+        graph.pointers(*id, &mut |to| targets.push(to));
+        let same = targets.iter().eq(ours.iter().map(|(_, target)| target));
+        ensure!(same, "{addr:#x}: {ours:?} and {targets:?}");
         edges += ours.len();
     }
+    compare_referrers(graph, objects)?;
     Ok(edges)
+}
+
+/// Where the pointers of an object lie in it, and what they lead to.
+fn pointing(graph: &Graph, object: ObjectId) -> Vec<(u64, ObjectId)> {
+    let mut pointing = Pointing::new(graph, object);
+    let next = || pointing.next(graph);
+    let all = std::iter::from_fn(next);
+    all.map(|one| (one.offset, one.target)).collect()
+}
+
+/// Who points to each object is what going over all of them says.
+fn compare_referrers(graph: &Graph, objects: &BTreeMap<u64, (ObjectId, u64)>) -> Result<()> {
+    let mut theirs: BTreeMap<ObjectId, Vec<(ObjectId, u64)>> = BTreeMap::new();
+    for (source, _) in objects.values() {
+        for (offset, target) in pointing(graph, *source) {
+            theirs.entry(target).or_default().push((*source, offset));
+        }
+    }
+    let referrers = graph.referrers(&GraphOptions::default())?;
+    for object in (0..graph.slots()).map(ObjectId) {
+        let ours: Vec<_> = (0..).map_while(|at| referrers.of(object, at)).collect();
+        let theirs = theirs.remove(&object).unwrap_or_default();
+        ensure!(ours == theirs, "{object:?}: {ours:?} and {theirs:?}");
+    }
+    ensure!(referrers.of(ObjectId(u32::MAX), 0).is_none(), "no object");
+    let mut options = GraphOptions::default();
+    options.limits.path_bytes = graph.referrers_bytes() - 1;
+    ensure!(graph.referrers(&options).is_err(), "it has no room");
+    Ok(())
 }
 
 /// The variables that lead to objects are the dump's.

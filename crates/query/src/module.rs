@@ -55,24 +55,11 @@ unsafe impl<'vtab> VTab<'vtab> for Lent {
 
     fn best_index(&self, info: &mut IndexInfo) -> rusqlite::Result<()> {
         let rows = self.table.len().max(1);
-        let is_found = |column: c_int| usize::try_from(column).ok();
-        let mut found = None;
-        for (at, constraint) in info.constraints().enumerate() {
-            let equal = constraint.operator() == IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ;
-            if let Some(column) = is_found(constraint.column())
-                && equal
-                && constraint.is_usable()
-                && self.table.finds(column)
-            {
-                found = Some((at, column));
-                break;
-            }
-        }
-        if let Some((at, column)) = found {
+        if let Some((at, column, found)) = self.found(info) {
             info.constraint_usage(at).set_argv_index(1);
             info.set_idx_num(number(EQUAL + column));
-            info.set_estimated_cost(10.0);
-            info.set_estimated_rows(10);
+            info.set_estimated_cost(found as f64);
+            info.set_estimated_rows(i64::try_from(found).unwrap_or(i64::MAX));
             return Ok(());
         }
         let order: Vec<(c_int, bool)> = info
@@ -80,7 +67,7 @@ unsafe impl<'vtab> VTab<'vtab> for Lent {
             .map(|order| (order.column(), order.is_order_by_desc()))
             .collect();
         if let [(column, false)] = order.as_slice()
-            && let Some(column) = is_found(*column)
+            && let Ok(column) = usize::try_from(*column)
             && self.table.sorts(column)
         {
             info.set_idx_num(number(SORTED + column));
@@ -98,6 +85,20 @@ unsafe impl<'vtab> VTab<'vtab> for Lent {
             rows: None,
             row: 0,
         })
+    }
+}
+
+impl Lent {
+    /// Which constraint leads to the fewest rows, its column, and about how many these are.
+    fn found(&self, info: &IndexInfo) -> Option<(usize, usize, u64)> {
+        let equal = IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ;
+        let constraints = info.constraints().enumerate();
+        let usable = constraints.filter(|(_, one)| one.is_usable() && one.operator() == equal);
+        let found = usable.filter_map(|(at, one)| {
+            let column = usize::try_from(one.column()).ok()?;
+            Some((at, column, self.table.finds(column)?.max(1)))
+        });
+        found.min_by_key(|(_, _, rows)| *rows)
     }
 }
 
@@ -130,6 +131,12 @@ unsafe impl VTabCursor for Cursor {
     ) -> rusqlite::Result<()> {
         let way = usize::try_from(way).unwrap_or(0);
         let wanted = args.iter().next();
+        self.row = 0;
+        self.rows = None;
+        if way >= EQUAL && matches!(wanted, Some(ValueRef::Null)) {
+            // Nothing is equal to it.
+            return Ok(());
+        }
         let ask = match (way.checked_sub(EQUAL), wanted) {
             (Some(column), Some(ValueRef::Integer(value))) => Ask::Equal(column, value),
             // No number is equal to it; SQLite knows that, and looks at all.
@@ -137,7 +144,6 @@ unsafe impl VTabCursor for Cursor {
             (None, _) if way >= SORTED => Ask::Sorted(way - SORTED),
             _ => Ask::All,
         };
-        self.row = 0;
         self.rows = Some(Rc::clone(&self.table).open(ask).map_err(told)?);
         self.next()
     }

@@ -106,9 +106,10 @@ pub trait Table {
         self.len() == 0
     }
 
-    /// Whether rows of one value of this column are found without going over all.
-    fn finds(&self, _column: usize) -> bool {
-        false
+    /// About how many rows have one value of this column, where these are found without going over
+    /// all; nothing where they are not.
+    fn finds(&self, _column: usize) -> Option<u64> {
+        None
     }
 
     /// Whether rows can be had by rising values of this column.

@@ -54,8 +54,12 @@ impl Table for Numbers {
         self.len.cast_unsigned()
     }
 
-    fn finds(&self, column: usize) -> bool {
-        column == 0
+    fn finds(&self, column: usize) -> Option<u64> {
+        match column {
+            0 => Some(1),
+            1 => Some(2),
+            _ => None,
+        }
     }
 
     fn sorts(&self, column: usize) -> bool {
@@ -66,6 +70,7 @@ impl Table for Numbers {
         let range = match ask {
             Ask::Equal(0, 666) => return Err("nobody reads this one".into()),
             Ask::Equal(0, value) => value..(value + 1).min(self.len),
+            Ask::Equal(1, value) => value * 2..(value * 2 + 2).min(self.len),
             Ask::All | Ask::Sorted(_) | Ask::Equal(..) => 0..self.len,
         };
         Ok(Box::new(Some {
@@ -163,6 +168,33 @@ fn one_row_is_found_without_the_others_and_joined() {
         .ask("select n from numbers where n = 'x'", &mut answer)
         .unwrap();
     assert!(answer.rows.is_empty());
+}
+
+#[test]
+fn nothing_is_looked_through_for_null() {
+    let (database, numbers) = database(Limits::default());
+    let mut answer = Answer::default();
+    let sql = "with few(x) as (values (null), (8)) select few.x, b.name from few
+               left join numbers b on b.n = few.x";
+    database.ask(sql, &mut answer).unwrap();
+    let rows = [
+        [Value::Null, Value::Null],
+        [Value::Integer(8), Value::from("number 8")],
+    ];
+    assert_eq!(answer.rows, rows);
+    assert!(numbers.read.get() < 10, "{}", numbers.read.get());
+}
+
+#[test]
+fn of_two_ways_to_find_rows_the_shorter_one_is_gone() {
+    for both in ["half = 4 and n = 9", "n = 9 and half = 4"] {
+        let (database, numbers) = database(Limits::default());
+        let mut answer = Answer::default();
+        let sql = format!("select n from numbers where {both}");
+        database.ask(&sql, &mut answer).unwrap();
+        assert_eq!(answer.rows, [[Value::Integer(9)]]);
+        assert_eq!(numbers.read.get(), 2, "one, and none behind it");
+    }
 }
 
 #[test]

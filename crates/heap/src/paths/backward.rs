@@ -4,6 +4,7 @@
 //! object further in each turn.
 
 use super::sequences::{Sequence, UNKNOWN};
+use super::turned::{Arrows, Turned};
 use super::{
     Bounds, Found, Gathered, Ground, LOOK, NONE, Naming, Path, Paths, Start, Starts, Told,
 };
@@ -22,71 +23,38 @@ pub(super) struct Backward {
     distances: Vec<u32>,
 }
 
-/// Who points to each object.
-struct Sources {
-    starts: Vec<u32>,
-    sources: Vec<u32>,
+/// Pointers between objects that are walked over.
+struct Walked<'a> {
+    ground: Ground<'a>,
+    bounds: Bounds,
 }
 
-impl Sources {
-    fn of(ground: Ground<'_>, bounds: Bounds) -> Result<Sources, Error> {
-        let slots = ground.slots as usize;
-        let mut starts = vec![0u32; slots + 1];
-        let mut count = 0u64;
-        each(ground, bounds, &mut |_, target| {
-            if let Some(start) = starts.get_mut(target as usize) {
-                *start += 1;
-                count += 1;
-            }
-        })?;
-        bounds.room(ground.slots as u64 * 16 + count * 4)?;
-        // Ends, which become starts while they are filled from behind.
-        let mut end = 0u32;
-        for start in &mut starts {
-            end = end.saturating_add(*start);
-            *start = end;
-        }
-        let mut sources = vec![0u32; usize::try_from(count).unwrap_or(0)];
-        each(ground, bounds, &mut |source, target| {
-            if let Some(start) = starts.get_mut(target as usize) {
-                *start = start.wrapping_sub(1);
-                if let Some(place) = sources.get_mut(*start as usize) {
-                    *place = source;
-                }
-            }
-        })?;
-        Ok(Sources { starts, sources })
-    }
+impl Arrows for Walked<'_> {
+    /// Who points.
+    type Item = u32;
 
-    fn of_target(&self, number: u32) -> &[u32] {
-        let at = |number: usize| self.starts.get(number).map_or(0, |at| *at as usize);
-        let number = number as usize;
-        let range = at(number)..at(number + 1);
-        self.sources.get(range).unwrap_or_default()
+    fn each(&self, take: &mut impl FnMut(u32, u32)) -> Result<(), Error> {
+        let ground = self.ground;
+        for number in 0..ground.slots {
+            if (number as usize).is_multiple_of(LOOK) {
+                self.bounds.time()?;
+            }
+            if !ground.within.has(number) {
+                continue;
+            }
+            for target in ground.edges.of(number) {
+                take(*target, number);
+            }
+        }
+        Ok(())
     }
-}
-
-/// Hands over each pointer between objects that are walked over.
-fn each(ground: Ground<'_>, bounds: Bounds, take: &mut impl FnMut(u32, u32)) -> Result<(), Error> {
-    for number in 0..ground.slots {
-        if (number as usize).is_multiple_of(LOOK) {
-            bounds.time()?;
-        }
-        if !ground.within.has(number) {
-            continue;
-        }
-        for target in ground.edges.of(number) {
-            take(number, *target);
-        }
-    }
-    Ok(())
 }
 
 impl Backward {
     /// Walks from an object to all that lead to it.
     pub(super) fn from(ground: Ground<'_>, object: u32, bounds: Bounds) -> Result<Self, Error> {
-        bounds.room(u64::from(ground.slots) * 16)?;
-        let sources = Sources::of(ground, bounds)?;
+        let arrows = Walked { ground, bounds };
+        let sources = Turned::of(&arrows, ground.slots, bounds, u64::from(ground.slots) * 12)?;
         let slots = ground.slots as usize;
         let mut backward = Backward {
             nexts: vec![NONE; slots],
@@ -102,7 +70,7 @@ impl Backward {
                     bounds.time()?;
                 }
                 if let Some(ahead) = turn.get(at + AHEAD) {
-                    prefetch(&sources.starts, *ahead as usize);
+                    prefetch(sources.starts(), *ahead as usize);
                 }
                 for source in sources.of_target(*number) {
                     if backward.nexts.get(*source as usize) == Some(&NONE) {

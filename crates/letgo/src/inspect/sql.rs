@@ -1,7 +1,8 @@
 //! [`Tables`]: a reading as tables that can be asked in SQL.
 //!
 //! Objects and pointers are made row by row, from the graph; what is few is listed at once, when
-//! it is first asked for. Dominators and distances are found when a question first wants them.
+//! it is first asked for. Dominators, distances and who points to each object are found when a
+//! question first wants them.
 
 mod edges;
 mod listed;
@@ -10,9 +11,9 @@ mod objects;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use letgo_heap::{Dominators, Graph, GraphOptions, Holder, Limits, ObjectId, Reachable};
+use letgo_heap::{Dominators, Graph, GraphOptions, Holder, Limits, ObjectId, Reachable, Referrers};
 use letgo_query::Table;
-use letgo_target::{AddrRange, ReadMemory};
+use letgo_target::AddrRange;
 
 use super::holders::groups;
 use super::roots::RootNames;
@@ -28,7 +29,7 @@ pub(super) struct Source {
     limits: Limits,
     held: OnceCell<Result<Vec<Held>, String>>,
     distances: OnceCell<Result<Vec<u32>, String>>,
-    contents: OnceCell<Option<Box<dyn ReadMemory + Send + Sync>>>,
+    referrers: OnceCell<Result<Referrers, String>>,
 }
 
 /// What an object retains, and who holds it.
@@ -62,10 +63,18 @@ impl Source {
         name.map(str::to_owned)
     }
 
-    /// The program's memory as it is now.
-    fn contents(&self) -> Option<&dyn ReadMemory> {
-        let contents = self.contents.get_or_init(|| self.subject.contents());
-        contents.as_ref().map(|memory| &**memory as &dyn ReadMemory)
+    /// Whether [`Source::referrers`] may be taken.
+    fn has_room_for_referrers(&self) -> bool {
+        self.graph().referrers_bytes() <= self.limits.path_bytes
+    }
+
+    /// Who points to each object.
+    fn referrers(&self) -> Result<&Referrers, String> {
+        let found = self.referrers.get_or_init(|| {
+            let found = self.graph().referrers(&self.options());
+            found.map_err(|error| error.to_string())
+        });
+        found.as_ref().map_err(Clone::clone)
     }
 
     /// How far a reachable object is from the nearest root.
@@ -149,7 +158,7 @@ impl Tables {
                 limits,
                 held: OnceCell::new(),
                 distances: OnceCell::new(),
-                contents: OnceCell::new(),
+                referrers: OnceCell::new(),
             }),
         })
     }

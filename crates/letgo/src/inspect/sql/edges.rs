@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use letgo_heap::ObjectId;
+use letgo_heap::{ObjectId, Pointer, Pointing};
 use letgo_query::{Ask, Column, Kind, Rows, Table, Value};
-use letgo_target::{Addr, read_bytes};
+use letgo_target::Addr;
 
 use super::Source;
 use super::objects::{ObjectRows, column};
 
-/// Bytes of an object that are looked through.
-const MOST_LOOK: u64 = 1 << 20;
+/// Pointers of an object, or to one, about.
+const OF_OBJECT: u64 = 10;
 
 /// The table.
 pub(super) struct Edges(pub(super) Option<Rc<Source>>);
@@ -28,7 +28,7 @@ const COLUMNS: [Column; 3] = [
     column(
         "offset",
         Kind::Integer,
-        "where in the source the pointer lies; null where memory does not show it any more",
+        "where in the source the pointer lies, in bytes from its address",
     ),
 ];
 
@@ -50,8 +50,13 @@ impl Table for Edges {
         source.map_or(0, |source| source.reachable().pointers)
     }
 
-    fn finds(&self, column: usize) -> bool {
-        matches!(column, SOURCE | TARGET)
+    fn finds(&self, column: usize) -> Option<u64> {
+        let turns = || {
+            let source = self.0.as_ref();
+            source.is_none_or(|source| source.has_room_for_referrers())
+        };
+        let found = column == SOURCE || column == TARGET && turns();
+        found.then_some(OF_OBJECT)
     }
 
     fn sorts(&self, column: usize) -> bool {
@@ -63,21 +68,24 @@ impl Table for Edges {
             return Err("there is no target".into());
         };
         let from = match ask {
+            Ask::Equal(TARGET, value) => {
+                let target = source.graph().object_at(Addr(value.cast_unsigned()));
+                source.referrers()?;
+                let source = Rc::clone(source);
+                return Ok(Box::new(ReferrerRows {
+                    source,
+                    target,
+                    next: 0,
+                    row: None,
+                }));
+            }
             Ask::Equal(SOURCE, value) => Ask::Equal(0, value),
             _ => Ask::All,
         };
-        let to = match ask {
-            Ask::Equal(TARGET, value) => {
-                let object = source.graph().object_at(Addr(value.cast_unsigned()));
-                Some(object.unwrap_or(ObjectId(u32::MAX)))
-            }
-            _ => None,
-        };
         Ok(Box::new(EdgeRows {
             objects: ObjectRows::new(Rc::clone(source), from),
-            to,
-            targets: Vec::new(),
-            at: 0,
+            pointing: Pointing::default(),
+            row: None,
         }))
     }
 }
@@ -85,58 +93,60 @@ impl Table for Edges {
 /// Goes over the pointers of objects.
 struct EdgeRows {
     objects: ObjectRows,
-    /// The only target that is asked for.
-    to: Option<ObjectId>,
-    /// Of the object of the row.
-    targets: Vec<ObjectId>,
-    /// One more than which of them.
-    at: usize,
+    /// Those of the object of the row.
+    pointing: Pointing,
+    row: Option<Pointer>,
 }
 
 impl Rows for EdgeRows {
     fn next(&mut self) -> Result<bool, String> {
-        self.at += 1;
-        while self.at > self.targets.len() {
+        loop {
+            self.row = self.pointing.next(self.objects.source.graph());
+            if self.row.is_some() {
+                return Ok(true);
+            }
             if !self.objects.advance() {
                 return Ok(false);
             }
-            self.at = 1;
-            self.targets.clear();
-            let (targets, only) = (&mut self.targets, self.to);
-            let graph = &self.objects.source.marked.graph;
-            graph.pointers(self.objects.object(), &mut |to| {
-                if only.is_none_or(|only| only == to) {
-                    targets.push(to);
-                }
-            });
+            self.pointing = Pointing::new(self.objects.source.graph(), self.objects.object());
         }
-        Ok(true)
     }
 
     fn value(&self, column: usize) -> Result<Value, String> {
-        let target = self.targets.get(self.at - 1).copied();
-        let target = target.unwrap_or(ObjectId(u32::MAX));
+        let start = |object| self.objects.source.range(object).start().0;
         Ok(match column {
             SOURCE => self.objects.address().into(),
-            TARGET => self.objects.source.range(target).start().0.into(),
-            _ => self.offset(target).into(),
+            TARGET => self.row.map(|row| start(row.target)).into(),
+            _ => self.row.map(|row| row.offset).into(),
         })
     }
 }
 
-impl EdgeRows {
-    /// Where the pointer of the row lies: of several to one object, in their order.
-    fn offset(&self, target: ObjectId) -> Option<u64> {
-        let source = &self.objects.source;
-        let own = source.range(self.objects.object());
-        let to = source.range(target);
-        let len = own.len().min(MOST_LOOK);
-        let bytes = read_bytes(source.contents()?, own.start(), len, MOST_LOOK).ok()?;
-        let before = self.targets.iter().take(self.at - 1);
-        let nth = before.filter(|other| **other == target).count();
-        let (words, _) = bytes.as_chunks::<8>();
-        let leads = |word: &[u8; 8]| to.contains(Addr(u64::from_le_bytes(*word)));
-        let mut found = (0u64..).zip(words).filter(|(_, word)| leads(word));
-        found.nth(nth).map(|(at, _)| at * 8)
+/// Goes over the pointers to one object.
+struct ReferrerRows {
+    source: Rc<Source>,
+    target: Option<ObjectId>,
+    /// Which of them comes next.
+    next: usize,
+    /// The object that points, and where.
+    row: Option<(ObjectId, u64)>,
+}
+
+impl Rows for ReferrerRows {
+    fn next(&mut self) -> Result<bool, String> {
+        let referrers = self.source.referrers()?;
+        let target = self.target;
+        self.row = target.and_then(|target| referrers.of(target, self.next));
+        self.next += 1;
+        Ok(self.row.is_some())
+    }
+
+    fn value(&self, column: usize) -> Result<Value, String> {
+        let start = |object| self.source.range(object).start().0;
+        Ok(match column {
+            SOURCE => self.row.map(|(from, _)| start(from)).into(),
+            TARGET => self.target.map(start).into(),
+            _ => self.row.map(|(_, offset)| offset).into(),
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! [`Objects`]: the table `objects`: all slots in use, by address.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use letgo_goruntime::{Span, SpanUse};
@@ -16,6 +17,11 @@ const ADDRESS: usize = 0;
 const SLOT_BYTES: usize = 1;
 const CLASS: usize = 2;
 const SPAN: usize = 10;
+
+/// Objects of a span, about.
+const IN_SPAN: u64 = 100;
+/// Size classes that a program uses, about.
+const CLASSES: u64 = 30;
 
 const COLUMNS: [Column; 11] = [
     column("address", Kind::Integer, "where it starts"),
@@ -77,8 +83,13 @@ impl Table for Objects {
         self.0.as_ref().map_or(0, |source| source.graph().objects())
     }
 
-    fn finds(&self, column: usize) -> bool {
-        matches!(column, ADDRESS | CLASS | SPAN)
+    fn finds(&self, column: usize) -> Option<u64> {
+        match column {
+            ADDRESS => Some(1),
+            SPAN => Some(IN_SPAN),
+            CLASS => Some(self.len() / CLASSES),
+            _ => None,
+        }
     }
 
     fn sorts(&self, column: usize) -> bool {
@@ -96,127 +107,148 @@ impl Table for Objects {
 /// Goes over the slots in use of some spans.
 pub(super) struct ObjectRows {
     pub(super) source: Rc<Source>,
+    /// The only one that is asked for, until it is the row's.
+    only: Option<ObjectId>,
     /// Which of the census's, and what is next of them.
     spans: Vec<u32>,
     next: usize,
     span: Span,
+    census: u32,
     first: u32,
-    words: Vec<SlotWord>,
-    /// The slot of the row, or before the first one.
-    slot: Option<u32>,
-    /// The only one that is asked for.
-    only: Option<ObjectId>,
+    /// Slots of it that are gone over.
+    slots: Range<u32>,
+    /// The slot of the row.
+    slot: u32,
+    /// Which 64 slots of the span these are.
+    lot: Option<u32>,
+    word: SlotWord,
 }
 
 impl ObjectRows {
     pub(super) fn new(source: Rc<Source>, ask: Ask) -> ObjectRows {
-        let spans = &source.reading.census.spans;
-        let (graph, mut only) = (source.graph(), None);
-        let is_heap = |(_, span): &(u32, &Span)| span.used_for == SpanUse::Heap;
-        let heap = (0u32..).zip(spans).filter(is_heap);
-        let mut chosen: Vec<(u32, &Span)> = match ask {
-            Ask::Equal(ADDRESS | SPAN, value) => {
-                let addr = Addr(value.cast_unsigned());
-                if matches!(ask, Ask::Equal(ADDRESS, _)) {
-                    only = graph.object_at(addr).or(Some(ObjectId(u32::MAX)));
-                }
-                let of = |(_, span): &(u32, &Span)| span.range().contains(addr);
-                heap.filter(of).collect()
+        let addr = |value: i64| Addr(value.cast_unsigned());
+        let (spans, only) = match ask {
+            Ask::Equal(ADDRESS, value) => (Vec::new(), source.graph().object_at(addr(value))),
+            Ask::Equal(SPAN, value) => {
+                let own = span_at(&source.reading.census.spans, addr(value));
+                (own.into_iter().collect(), None)
             }
-            Ask::Equal(_, class) => {
-                let of = |(_, span): &(u32, &Span)| i64::from(span.size_class()) == class;
-                heap.filter(of).collect()
-            }
-            Ask::All | Ask::Sorted(_) => heap.collect(),
+            _ => (many(&source.reading.census.spans, ask), None),
         };
-        match ask {
-            Ask::Sorted(SLOT_BYTES) => chosen.sort_by_key(|(_, span)| span.elem_size),
-            Ask::Sorted(CLASS) => chosen.sort_by_key(|(_, span)| span.size_class()),
-            _ => {}
-        }
-        let spans = chosen.into_iter().map(|(number, _)| number).collect();
         ObjectRows {
             source,
+            only,
             spans,
             next: 0,
             span: Span::default(),
+            census: 0,
             first: 0,
-            words: Vec::new(),
-            slot: None,
-            only,
+            slots: 0..0,
+            slot: 0,
+            lot: None,
+            word: SlotWord::default(),
         }
     }
 
     /// The object of the row.
     pub(super) fn object(&self) -> ObjectId {
-        ObjectId(self.first.saturating_add(self.slot.unwrap_or(0)))
+        ObjectId(self.first.saturating_add(self.slot))
     }
 
     /// Where it starts.
     pub(super) fn address(&self) -> u64 {
-        let slot = u64::from(self.slot.unwrap_or(0));
-        self.span.base.0 + slot * self.span.elem_size
+        self.span.base.0 + u64::from(self.slot) * self.span.elem_size
     }
 
-    fn word(&self) -> (SlotWord, u32) {
-        let slot = self.slot.unwrap_or(0);
-        let word = self.words.get((slot / 64) as usize).copied();
-        (word.unwrap_or_default(), slot % 64)
+    /// Goes on to a span; says whether there is one.
+    fn enter(&mut self, census: u32) -> bool {
+        let numbers = self.source.graph().numbers(census);
+        let span = self.source.reading.census.spans.get(census as usize);
+        let (Some(numbers), Some(span)) = (numbers, span) else {
+            return false;
+        };
+        (self.span, self.census, self.first) = (*span, census, numbers.start);
+        (self.slots, self.lot) = (0..numbers.end - numbers.start, None);
+        true
     }
 
-    /// Goes on to the next span; says whether there is one.
-    fn enter(&mut self) -> bool {
-        loop {
-            let Some(census) = self.spans.get(self.next).copied() else {
-                return false;
-            };
-            self.next += 1;
-            let marked = &self.source.marked;
-            let numbers = marked.graph.numbers(census);
-            let words = marked.reachable.words(census);
-            let span = self.source.reading.census.spans.get(census as usize);
-            if let (Some(numbers), Some(words), Some(span)) = (numbers, words, span) {
-                self.words.clear();
-                self.words.extend(words);
-                (self.span, self.first, self.slot) = (*span, numbers.start, None);
-                return true;
-            }
+    /// Goes on to the only object.
+    fn go_to(&mut self, object: ObjectId) -> bool {
+        let census = self.source.graph().span_of(object);
+        if !census.is_some_and(|census| self.enter(census)) {
+            return false;
         }
+        let slot = object.0.saturating_sub(self.first);
+        self.slots = slot..slot.saturating_add(1);
+        self.step()
     }
 
     /// The next slot in use of this span.
     fn step(&mut self) -> bool {
-        let mut slot = self.slot.map_or(0, |slot| slot + 1);
-        while let Some(word) = self.words.get((slot / 64) as usize) {
-            let rest = word.in_use >> (slot % 64);
-            if rest != 0 {
-                self.slot = Some(slot + rest.trailing_zeros());
-                return true;
+        while let Some(slot) = self.slots.clone().next() {
+            let lot = slot / 64;
+            if self.lot != Some(lot) {
+                let word = self.source.reachable().word(self.census, lot);
+                (self.lot, self.word) = (Some(lot), word.unwrap_or_default());
             }
-            slot = (slot / 64 + 1) * 64;
+            let rest = self.word.in_use >> (slot % 64);
+            if rest != 0 {
+                self.slot = slot + rest.trailing_zeros();
+                self.slots.start = self.slot + 1;
+                return self.slot < self.slots.end;
+            }
+            self.slots.start = (lot + 1) * 64;
         }
         false
     }
 
     /// Goes on to the next object; says whether there is one.
     pub(super) fn advance(&mut self) -> bool {
-        loop {
-            while !self.step() {
-                if !self.enter() {
-                    return false;
-                }
-            }
-            if self.only.is_none_or(|only| only == self.object()) {
-                return true;
-            }
+        if let Some(object) = self.only.take() {
+            return self.go_to(object);
         }
+        while !self.step() {
+            let Some(census) = self.spans.get(self.next).copied() else {
+                return false;
+            };
+            self.next += 1;
+            self.enter(census);
+        }
+        true
     }
 
     /// Whether the object of the row is reachable.
     pub(super) fn is_reachable(&self) -> bool {
-        let (word, bit) = self.word();
+        let (word, bit) = (self.word, self.slot % 64);
         word.reachable >> bit & 1 == 1
     }
+}
+
+/// Which of the census's spans an address lies in, where that is one of the heap.
+fn span_at(spans: &[Span], addr: Addr) -> Option<u32> {
+    let own = spans
+        .partition_point(|span| span.base <= addr)
+        .checked_sub(1)?;
+    let span = spans.get(own)?;
+    let is_own = span.used_for == SpanUse::Heap && span.range().contains(addr);
+    u32::try_from(own).ok().filter(|_| is_own)
+}
+
+/// Which spans of the heap are asked for, in their order: all, or those of a class.
+fn many(spans: &[Span], ask: Ask) -> Vec<u32> {
+    let is_asked = |span: &Span| match ask {
+        Ask::Equal(CLASS, class) => i64::from(span.size_class()) == class,
+        _ => true,
+    };
+    let own = (0u32..).zip(spans);
+    let own = own.filter(|(_, span)| span.used_for == SpanUse::Heap && is_asked(span));
+    let mut own: Vec<(u32, &Span)> = own.collect();
+    match ask {
+        Ask::Sorted(SLOT_BYTES) => own.sort_by_key(|(_, span)| span.elem_size),
+        Ask::Sorted(CLASS) => own.sort_by_key(|(_, span)| span.size_class()),
+        _ => {}
+    }
+    own.into_iter().map(|(number, _)| number).collect()
 }
 
 impl Rows for ObjectRows {
@@ -225,7 +257,7 @@ impl Rows for ObjectRows {
     }
 
     fn value(&self, column: usize) -> Result<Value, String> {
-        let (word, bit) = self.word();
+        let (word, bit) = (self.word, self.slot % 64);
         let has = |bits: u64| Value::from(bits >> bit & 1 == 1);
         let (source, object) = (&self.source, self.object());
         Ok(match column {
