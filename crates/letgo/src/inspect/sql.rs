@@ -4,6 +4,7 @@
 //! it is first asked for. Dominators, distances and who points to each object are found when a
 //! question first wants them.
 
+mod by_value;
 mod edges;
 mod listed;
 mod objects;

@@ -1,6 +1,9 @@
 //! What is asked of a heap: ways to objects, stacks of holders, questions in SQL; against what the
 //! program knows, and against each other.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use letgo_testkit::{Kind, MIDDLE_GO, NEWEST_GO, OLDEST_GO, Patient, Recipe};
 use serde_json::Value;
 
@@ -203,6 +206,87 @@ fn edges_in_sql_are_the_pointers_of_the_program() {
     assert_eq!(both[0]["edges"], both[0]["own"]);
     let far = format!("select root_distance as far from objects where address = {end}");
     assert_eq!(rows(&pid, &far)[0]["far"], 19_999);
+}
+
+/// What is looked up is what going over all rows finds: SQLite computes `x + 0` of each.
+#[test]
+fn rows_that_are_looked_up_are_those_of_going_over_all() {
+    if !may_read("rows_that_are_looked_up_are_those_of_going_over_all") {
+        return;
+    }
+    let patient = patient();
+    let pid = patient.pid().to_string();
+    let same = |table: &str, column: &str, value: &str| {
+        let of = |shown: &str| {
+            let order = match table {
+                "edges" => "1, 2, 3",
+                _ => "1",
+            };
+            let question =
+                format!("select * from {table} where {shown} = {value} order by {order}");
+            rows(&pid, &question)
+        };
+        let (found, gone_over) = (of(column), of(&format!("{column} + 0")));
+        assert_eq!(found, gone_over, "{table}.{column} = {value}");
+        found.len()
+    };
+    let end = place(&patient, "kept_list_end");
+    let inside = format!("{end} + 8");
+    let most = "(select target from edges group by 1 order by count(*) desc limit 1)";
+    assert_eq!(same("edges", "target", &end), 1);
+    assert!(same("edges", "target", most) > 10);
+    same("edges", "source", most);
+    let widest = "(select source from edges group by 1 order by count(*) desc limit 1)";
+    assert!(same("edges", "source", widest) > 10);
+    assert_eq!(same("objects", "address", &end), 1);
+    let span = format!("(select span from objects where address = {end})");
+    assert!(same("objects", "span", &span) > 10);
+    assert_eq!(same("spans", "base", &span), 1);
+    assert!(same("objects", "class", "0") > 0);
+    let root = "(select target from roots where name = 'main.list')";
+    assert_eq!(same("roots", "target", root), 1);
+    assert_eq!(same("goroutines", "id", "1"), 1);
+    // Within an object, within a span, and nowhere.
+    let within = format!("{span} + 8");
+    for (table, column, value) in [
+        ("edges", "target", &*inside),
+        ("edges", "source", &inside),
+        ("objects", "address", &inside),
+        ("objects", "span", &within),
+        ("spans", "base", &within),
+        ("edges", "target", "16"),
+        ("objects", "address", "-1"),
+        ("objects", "address", "null"),
+    ] {
+        assert_eq!(same(table, column, value), 0, "{table}.{column} = {value}");
+    }
+    // The other way round: as many, from the same objects at the same places.
+    let sums = "count(*) n, sum(e.source % 65536) sources, sum(e.offset) offsets";
+    let looked = format!("select {sums} from objects t cross join edges e on e.target = t.address");
+    let all = format!("select {sums} from edges e");
+    assert_eq!(rows(&pid, &looked), rows(&pid, &all));
+}
+
+/// Pointers lie where the program's memory has them.
+#[test]
+fn offsets_of_edges_are_where_memory_has_the_pointers() {
+    if !may_read("offsets_of_edges_are_where_memory_has_the_pointers") {
+        return;
+    }
+    let patient = patient();
+    let pid = patient.pid().to_string();
+    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    let question = "select source, e.offset, target, t.slot_bytes bytes
+                    from edges e join objects t on t.address = e.target where e.target % 13 < 2";
+    let all = rows(&pid, question);
+    assert!(all.len() > 1000, "{}", all.len());
+    for row in all {
+        let mut word = [0; 8];
+        let at = number(&row["source"]) + number(&row["offset"]);
+        memory.read_exact_at(&mut word, at).unwrap();
+        let behind = u64::from_le_bytes(word).wrapping_sub(number(&row["target"]));
+        assert!(behind < number(&row["bytes"]), "{row}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use letgo_goruntime::{SpanUse, Status};
 use letgo_query::{Ask, Column, Kind, Rows, Table, Value};
 
 use super::Source;
+use super::by_value::ByValue;
 use super::objects::{ObjectRows, column};
 use crate::inspect::goroutines::status;
 use crate::inspect::roots::RootNames;
@@ -25,7 +26,12 @@ struct Listed {
     /// About how many.
     len: u64,
     rows: OnceCell<Vec<Vec<Value>>>,
+    /// By each column, where that was asked for.
+    by_value: Vec<OnceCell<ByValue>>,
 }
+
+/// Of so many rows one has some number, about.
+const ALIKE: u64 = 64;
 
 const SPANS: [Column; 10] = [
     column("base", Kind::Integer, "where it starts"),
@@ -111,7 +117,7 @@ const TYPES: [Column; 3] = [
 
 pub(super) fn all(source: Option<&Rc<Source>>) -> Vec<Rc<dyn Table>> {
     let of = |count: fn(&Source) -> usize| source.map_or(0, |source| count(source) as u64);
-    let listed = |name, about, columns, make, len| -> Rc<dyn Table> {
+    let listed = |name, about, columns: &'static [Column], make, len| -> Rc<dyn Table> {
         Rc::new(Listed {
             name,
             about,
@@ -120,6 +126,7 @@ pub(super) fn all(source: Option<&Rc<Source>>) -> Vec<Rc<dyn Table>> {
             source: source.cloned(),
             len,
             rows: OnceCell::new(),
+            by_value: columns.iter().map(|_| OnceCell::new()).collect(),
         })
     };
     vec![
@@ -165,36 +172,59 @@ impl Table for Listed {
         self.len
     }
 
-    fn open(self: Rc<Self>, _ask: Ask) -> Result<Box<dyn Rows>, String> {
+    fn finds(&self, column: usize) -> Option<u64> {
+        let kind = self.columns.get(column)?.kind;
+        (kind == Kind::Integer).then_some(self.len / ALIKE)
+    }
+
+    fn open(self: Rc<Self>, ask: Ask) -> Result<Box<dyn Rows>, String> {
         let Some(source) = &self.source else {
             return Err("there is no target".into());
         };
         self.rows.get_or_init(|| (self.make)(source));
         Ok(Box::new(ListedRows {
             table: self,
+            ask,
             next: 0,
+            row: 0,
         }))
+    }
+}
+
+impl Listed {
+    /// The row number `nth` of those that are asked for.
+    fn nth(&self, ask: Ask, nth: usize) -> Option<usize> {
+        let rows = self.rows.get()?;
+        let row = match ask {
+            Ask::Equal(column, number) => {
+                let by_value = self.by_value.get(column)?;
+                let by_value = by_value.get_or_init(|| ByValue::of(rows, column));
+                by_value.nth(number, nth)? as usize
+            }
+            Ask::All | Ask::Sorted(_) => nth,
+        };
+        (row < rows.len()).then_some(row)
     }
 }
 
 struct ListedRows {
     table: Rc<Listed>,
+    ask: Ask,
     next: usize,
+    row: usize,
 }
 
 impl Rows for ListedRows {
     fn next(&mut self) -> Result<bool, String> {
+        let row = self.table.nth(self.ask, self.next);
         self.next += 1;
-        let rows = self.table.rows.get();
-        Ok(rows.is_some_and(|rows| self.next <= rows.len()))
+        self.row = row.unwrap_or_default();
+        Ok(row.is_some())
     }
 
     fn value(&self, column: usize) -> Result<Value, String> {
-        let row = self
-            .table
-            .rows
-            .get()
-            .and_then(|rows| rows.get(self.next - 1));
+        let rows = self.table.rows.get();
+        let row = rows.and_then(|rows| rows.get(self.row));
         let cell = row.and_then(|row| row.get(column));
         Ok(cell.cloned().unwrap_or(Value::Null))
     }
