@@ -15,8 +15,8 @@ use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::html;
 use crate::inspect::{
-    self, Contents, Depth, Options, Program, Reading, Subject, Tables, heap_report, held_stacks,
-    path_report, room, type_report,
+    self, Contents, Depth, Options, Program, Reading, Subject, Tables, described, heap_report,
+    held_stacks, path_report, room, type_report,
 };
 use crate::output;
 use crate::own;
@@ -43,6 +43,12 @@ pub fn run(args: &HeapArgs, terminal: &Terminal) -> Result<Exit> {
     if !args.target.is_said() {
         let next = "Name a process or a file; --sql help alone needs none";
         return Err(Complaint::usage("a question is asked of a program", next).into());
+    }
+    if let Some(question) = &question {
+        // Before a program is held for it.
+        let database = Database::new(&described(), Limits::default())?;
+        let checked = database.check(question);
+        checked.map_err(|error| no_answer(&error))?;
     }
     if args.output == HeapOutput::Html {
         return html::run(&args.target, &args.hold, None, terminal);

@@ -292,6 +292,13 @@ fn which_tables_there_are_is_told_without_a_target() {
     );
     let wrong = refused(&["heap", "--sql", "select 1"]);
     assert!(wrong.starts_with("exit 2\n"), "{wrong}");
+    // No Go program, which is found out later.
+    let own = std::process::id().to_string();
+    let wrong = refused(&["heap", &own, "--sql", "select adress from objects"]);
+    assert!(
+        wrong.starts_with("exit 2\n") && wrong.contains("adress"),
+        "{wrong}"
+    );
     let wrong = refused(&["heap"]);
     assert!(wrong.starts_with("exit 2\n"), "{wrong}");
 }

@@ -84,6 +84,25 @@ impl Database {
         Ok(Database { connection, limits })
     }
 
+    /// Whether a text is one question that these tables can be asked; no row is made for that.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn check(&self, sql: &str) -> Result<(), Error> {
+        self.statement(sql).map(drop)
+    }
+
+    /// The one question in a text.
+    fn statement(&self, sql: &str) -> Result<Statement<'_>, Error> {
+        let mut batch = Batch::new(&self.connection, sql);
+        let mut next = || batch.next().map_err(|error| self.told(&error));
+        let statement = next()?.ok_or(Error::Nothing)?;
+        match next()? {
+            Some(_) => Err(Error::Several),
+            None => Ok(statement),
+        }
+    }
+
     /// Asks one question.
     ///
     /// # Errors
@@ -92,12 +111,7 @@ impl Database {
         let until = Instant::now().checked_add(self.limits.time);
         let late = move || until.is_some_and(|until| Instant::now() > until);
         self.connection.progress_handler(LOOK, Some(late));
-        let mut batch = Batch::new(&self.connection, sql);
-        let mut next = || batch.next().map_err(|error| self.told(&error));
-        let mut statement = next()?.ok_or(Error::Nothing)?;
-        if next()?.is_some() {
-            return Err(Error::Several);
-        }
+        let mut statement = self.statement(sql)?;
         let answered = self.answer(&mut statement, take);
         self.connection.progress_handler(0, None::<fn() -> bool>);
         answered

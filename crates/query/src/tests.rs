@@ -229,6 +229,18 @@ fn what_is_no_question_is_refused() {
 }
 
 #[test]
+fn a_question_is_checked_without_a_row() {
+    let (database, numbers) = database(Limits::default());
+    database
+        .check("select half from numbers where n = 666")
+        .unwrap();
+    for wrong in ["select nn from numbers", "select 1; select 2", "", "begin"] {
+        assert!(database.check(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(numbers.read.get(), 0);
+}
+
+#[test]
 fn limits_end_questions_that_do_not() {
     let (database, _) = database(Limits {
         time: Duration::ZERO,
