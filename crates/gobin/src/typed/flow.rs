@@ -602,6 +602,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_the_frame_stays_over_a_loop_whose_end_stands_in_front() {
+        let mut code = NEW_3000.to_vec();
+        code.extend([0x48, 0x89, 0x44, 0x24, 0x18]); // mov [rsp+0x18], rax
+        code.extend([0xeb, 0x02]); // jmp 0x1015
+        code.extend([0xff, 0xc1]); // 0x1013: inc ecx
+        code.extend([0x83, 0xf9, 0x05]); // 0x1015: cmp ecx, 5
+        code.extend([0x7c, 0xf9]); // jl 0x1013
+        code.extend([0x48, 0x8b, 0x44, 0x24, 0x18]); // mov rax, [rsp+0x18]
+        code.extend([0x48, 0x89, 0x05, 0xda, 0x0f, 0, 0]); // mov [0x2000], rax
+        let (word, value) = (0x2000, Value::New(0x3000));
+        let pc = 0x101f;
+        assert_eq!(said(&code), [Event::Stored { word, value, pc }]);
+    }
+
+    #[test]
+    fn what_no_jump_leads_to_knows_nothing() {
+        let mut code = NEW_3000.to_vec();
+        code.extend([0xeb, 0x07]); // jmp 0x1015
+        code.extend([0x48, 0x89, 0x05, 0xeb, 0x0f, 0, 0]); // mov [0x2000], rax
+        code.extend([0xc3]); // 0x1015: ret
+        let (word, value) = (0x2000, Value::Unknown);
+        let pc = 0x100e;
+        assert_eq!(said(&code), [Event::Stored { word, value, pc }]);
+    }
+
+    #[test]
     fn a_map_in_a_variable_is_of_the_type_that_it_is_written_with() {
         let code = [
             0x48, 0x8b, 0x1d, 0x01, 0x10, 0, 0, // mov rbx, [0x2008]
