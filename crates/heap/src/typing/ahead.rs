@@ -12,7 +12,7 @@
 use crate::objects::HeapSpan;
 
 /// Places of what is near; a power of two.
-const NEAR: usize = 16;
+const NEAR: usize = 32;
 /// Places of what is looked at; a power of two, more than three steps.
 const PLACES: usize = 32;
 /// Places from one step to the next.
