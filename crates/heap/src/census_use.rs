@@ -4,9 +4,10 @@ use letgo_goruntime::{Limits, Runtime, Span};
 use letgo_target::{Coverage, ReadMemory};
 
 use crate::Error;
-use crate::objects::Objects;
+use crate::bits::BitSet;
+use crate::objects::HeapSpan;
 
-/// Enters the slots in use into `objects`.
+/// Enters the slots of `own` that are `in_use`, and those of them that are `dead`.
 ///
 /// # Errors
 /// Only what makes the whole target unreadable.
@@ -14,21 +15,19 @@ pub(crate) fn enter(
     runtime: &Runtime,
     memory: &dyn ReadMemory,
     spans: &[Span],
-    objects: &mut Objects,
+    own: &[HeapSpan],
+    in_use: &mut BitSet,
+    dead: &mut BitSet,
 ) -> Result<Coverage, Error> {
     let mut changed = 0u64;
     let mut next = 0;
     let mut enter = |span: &Span, bits: letgo_goruntime::SlotBits<'_>| {
-        let expected = objects
-            .spans
-            .get(next)
-            .is_some_and(|own| own.base == span.base.0);
-        let at = if expected {
-            Some(next)
-        } else {
-            objects.span_based_at(span.base)
+        let expected = own.get(next).is_some_and(|own| own.base == span.base.0);
+        let at = match expected {
+            true => Some(next),
+            false => own.binary_search_by_key(&span.base.0, |own| own.base).ok(),
         };
-        let Some((at, own)) = at.and_then(|at| Some((at, objects.spans.get(at)?))) else {
+        let Some((at, own)) = at.and_then(|at| Some((at, own.get(at)?))) else {
             return;
         };
         next = at + 1;
@@ -39,10 +38,8 @@ pub(crate) fn enter(
         let first = u64::from(own.first);
         for word in 0..own.nelems.div_ceil(64) {
             let number = first + u64::from(word) * 64;
-            objects
-                .in_use
-                .insert_word(number, bits.allocated_word(word));
-            objects.dead.insert_word(number, bits.garbage_word(word));
+            in_use.insert_word(number, bits.allocated_word(word));
+            dead.insert_word(number, bits.garbage_word(word));
         }
     };
     let mut coverage = runtime.slots(memory, spans, &Limits::default(), &mut enter)?;

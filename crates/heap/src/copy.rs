@@ -29,7 +29,7 @@ use crate::program::Program;
 use crate::ring::Ring;
 use crate::stretches::{Part, Stretches};
 use crate::types::{Masks, Types};
-use crate::typing::{SeedHands, Seeds};
+use crate::typing::{Claims, SeedHands, Seeds};
 use crate::{Error, GraphOptions, Limits};
 
 /// Bytes of one piece of a read.
@@ -114,6 +114,7 @@ pub(crate) fn copy(
     program: &Program<'_>,
     spans: &[Span],
     objects: &mut Objects,
+    claims: Claims,
     options: &GraphOptions<'_>,
     until: Instant,
     coverage: &mut Coverage,
@@ -130,7 +131,7 @@ pub(crate) fn copy(
         true => plane(program, spans, objects, bytes, coverage)?,
         false => Vec::new(),
     };
-    let seeds = Seeds::new(program, objects, bytes, options.untouched)?;
+    let seeds = Seeds::new(program, claims, bytes)?;
     let nodes = followed(objects);
     let edges = Edges::new(
         objects.slots(),

@@ -4,6 +4,7 @@
 //! as soon as [`Graph::read`] returns.
 
 use std::mem::MaybeUninit;
+use std::panic::resume_unwind;
 use std::time::Instant;
 
 use letgo_gobin::GoBinary;
@@ -18,7 +19,7 @@ use crate::mark::Marking;
 use crate::objects::{ObjectId, Objects};
 use crate::program::Program;
 use crate::roots::{self, Registers, Root, Roots, Walk};
-use crate::typing::Seeds;
+use crate::typing::{Claims, Seeds};
 use crate::{Error, Limits, Reachable, census_use, copy};
 
 /// How a graph is read.
@@ -89,7 +90,18 @@ impl Graph {
             memory,
         };
         let mut objects = Objects::new(&census.spans)?;
-        let mut coverage = census_use::enter(runtime, memory, &census.spans, &mut objects)?;
+        let slots = objects.slots();
+        let (claims, entered) = std::thread::scope(|scope| {
+            let (own, spans) = (&objects.spans, &census.spans);
+            let claims = scope.spawn(|| Claims::new(own, slots, options.untouched));
+            let (in_use, dead) = (&mut objects.in_use, &mut objects.dead);
+            let entered = census_use::enter(runtime, memory, spans, own, in_use, dead);
+            (
+                claims.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                entered,
+            )
+        });
+        let mut coverage = entered?;
         let threads = options.threads();
         let read = |objects: &Objects, seeds: &Seeds, coverage: &mut Coverage| {
             let source = roots::Source {
@@ -107,6 +119,7 @@ impl Graph {
             &program,
             &census.spans,
             &mut objects,
+            claims,
             options,
             until,
             &mut coverage,

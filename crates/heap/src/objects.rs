@@ -379,13 +379,6 @@ impl Objects {
         };
         (slot < span.nelems).then_some((place, span))
     }
-
-    /// Where our span of this base is.
-    pub(crate) fn span_based_at(&self, base: Addr) -> Option<usize> {
-        self.spans
-            .binary_search_by_key(&base.0, |span| span.base)
-            .ok()
-    }
 }
 
 /// `divMagic`, 0 for spans of one slot: every offset is in that.

@@ -24,6 +24,7 @@ use rustc_hash::FxHashMap;
 
 use crate::reachable::Count;
 use crate::{Graph, ObjectId, Reachable, RootKind};
+pub(crate) use claims::Claims;
 use kinds::Lead;
 pub(crate) use kinds::{Kinds, What};
 pub use members::{Member, Members};
@@ -99,13 +100,14 @@ impl Graph {
         let pass = Pass::new(&self.objects, &self.copied.edges, seeds, reachable);
         let mut conflicts = Conflicts::default();
         let (first, done) = pass.variables(&self.variables(known));
-        let (mut later, mut all) = (done.later, true);
+        let (mut later, mut looks, mut all) = (done.later, Vec::new(), true);
         let mut next = first;
         let mut larger = None;
         for _ in 0..ROUNDS {
             let done = pass.run(std::mem::take(&mut next), all);
             all = false;
             conflicts = conflicts.and(done.conflicts);
+            looks.extend(done.looks);
             later.extend(done.later);
             if later.is_empty() {
                 break;
@@ -116,7 +118,7 @@ impl Graph {
                 break;
             }
         }
-        pass.forget_looks();
+        pass.forget_looks(&looks);
         Typed {
             graph: self,
             conflicts: conflicts.and(done.conflicts),

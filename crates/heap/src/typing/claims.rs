@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::kinds::{DISPUTED, Fit, Kind, MOST_KINDS, SMALL, TEXT, What};
 use crate::edges::Untouched;
-use crate::objects::{HeapSpan, Objects};
+use crate::objects::HeapSpan;
 use crate::prefetch::prefetch;
 
 /// Bytes of the slots of each size class.
@@ -107,13 +107,13 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// Nothing is known yet.
-    pub(crate) fn new(objects: &Objects, untouched: Option<Untouched>) -> Claims {
-        let mut words: Vec<u32> = Vec::with_capacity(objects.slots() as usize);
+    pub(crate) fn new(spans: &[HeapSpan], slots: u32, untouched: Option<Untouched>) -> Claims {
+        let mut words: Vec<u32> = Vec::with_capacity(slots as usize);
         if let Some(untouched) = untouched {
             untouched(words.spare_capacity_mut());
         }
         let mut leaves: Vec<HeapSpan> = Vec::new();
-        for span in &objects.spans {
+        for span in spans {
             let mut slot = 0;
             if span.noscan && span.elem_size <= 32768 {
                 let same = |leaf: &HeapSpan| leaf.elem_size == span.elem_size;
@@ -367,7 +367,7 @@ mod tests {
     use letgo_target::Addr;
 
     use super::*;
-    use crate::objects::Shape;
+    use crate::objects::{Objects, Shape};
 
     fn span(elem_size: u64, noscan: bool) -> HeapSpan {
         HeapSpan {
@@ -452,7 +452,8 @@ mod tests {
             sized(0xc000_4000, 64, true),
             sized(0xc000_6000, 48, true),
         ];
-        let claims = Claims::new(&Objects::new(&spans).unwrap(), None);
+        let objects = Objects::new(&spans).unwrap();
+        let claims = Claims::new(&objects.spans, objects.slots(), None);
         let size = |number| claims.leaf(number).map(|(span, _)| span.elem_size);
         let sizes = [48, 48, 0, 0, 64, 64, 48, 48].map(|size| Some(size).filter(|size| *size > 0));
         assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(size), sizes);

@@ -95,6 +95,8 @@ pub(super) struct Pass<'a> {
 pub(super) struct Done {
     pub(super) conflicts: Conflicts,
     pub(super) later: Vec<Later>,
+    /// Objects that only look so before anything was followed.
+    pub(super) looks: Vec<u32>,
 }
 
 /// An object whose words from one on are to be followed.
@@ -182,6 +184,7 @@ impl<'a> Pass<'a> {
                 continue;
             }
             if claim.strength == Strength::Looks {
+                hands.done.looks.push(number);
                 continue;
             }
             let kind = self.kind(claim.kind);
@@ -200,8 +203,8 @@ impl<'a> Pass<'a> {
     }
 
     /// Drops closures that only look so: no function value led to them.
-    pub(super) fn forget_looks(&self) {
-        for number in 0..self.objects.slots() {
+    pub(super) fn forget_looks(&self, looks: &[u32]) {
+        for number in looks.iter().copied() {
             let looks = self
                 .known(number)
                 .filter(|claim| claim.strength == Strength::Looks);

@@ -21,7 +21,6 @@ use rustc_hash::FxHashMap;
 use super::claims::{self, Claim, Claims, Strength};
 use super::kinds::{Fit, Kind, Kinds, Lead, What};
 use crate::bits::index;
-use crate::edges::Untouched;
 use crate::objects::{FoundSlot, HeapSpan, Objects};
 use crate::prefetch::prefetch;
 use crate::program::Program;
@@ -65,12 +64,11 @@ pub(crate) struct SeedHands {
 }
 
 impl Seeds {
-    /// Nothing is known yet of any slot; `bytes` are those of spans that will be read.
+    /// Nothing is known yet but `claims`; `bytes` are those of spans that will be read.
     pub(crate) fn new(
         program: &Program<'_>,
-        objects: &Objects,
+        claims: Claims,
         bytes: u64,
-        untouched: Option<Untouched>,
     ) -> Result<Seeds, crate::Error> {
         let mut coverage = Coverage::default();
         let image = &program.binary.image;
@@ -82,7 +80,7 @@ impl Seeds {
         let at = |addr: Option<Addr>| addr.unwrap_or_default().biased(bias);
         let hchan = u64::from(program.layout().hchan.size);
         Ok(Seeds {
-            claims: Claims::new(objects, untouched),
+            claims,
             words: (0..index(bytes / 512)).map(|_| AtomicU64::new(0)).collect(),
             kinds: Mutex::new(Kinds::new(table, hchan)),
             coverage,
