@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::{json, may_read};
 
 const PACKAGE: &str = "cmd/compile/internal/ssa";
-/// Resident bytes from which on it is looked at: while it reads and checks the package, and while it
-/// makes code of it, when closures hold what was made of each function.
+/// Resident bytes from which on it is looked at: while it reads and checks the package, and while
+/// it makes code of it, when closures hold what was made of each function.
 const GROWN: [u64; 2] = [96 << 20, 256 << 20];
 /// The last patch of each release whose stores into variables can be understood.
 const RELEASES: [&str; 7] = [
