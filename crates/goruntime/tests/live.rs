@@ -8,15 +8,11 @@
 mod patient;
 mod proc;
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use letgo_goruntime::layout::Origin;
 use letgo_goruntime::{Census, CensusOptions, Light, Limits, RUNTIME_PAGE, Runtime, SpanUse};
 use patient::{Kind, Patient, toolchains};
-
-/// How often a program is started, of which it is a matter of luck what it does.
-const LOOKS: usize = 5;
 
 /// Builds a program of each kind with each toolchain and hands each to `check`.
 fn for_each(kinds: &[Kind], arguments: &[&str], check: impl Fn(&Patient, &Runtime)) {
@@ -173,31 +169,29 @@ fn walks_add_up_to_the_counters() {
 
 #[test]
 fn what_lies_in_the_processors_caches_is_counted() {
-    // 1000 nodes of 48 bytes, and 1000 int32 that share 250 slots of 16 bytes: one more where the
-    // goroutine went on on another processor meanwhile, which has a slot of its own for them.
-    let bytes = 1000 * 48 + 250 * 16;
-    let mut differ = Vec::new();
-    for _ in 0..LOOKS {
-        let found = RefCell::new(Vec::new());
-        for_each(&[Kind::Exe], &["churn"], |patient, runtime| {
-            let stats = census(patient, runtime).stats;
-            let said = |key: &str| patient.said(key).unwrap();
-            let counted = [
-                stats.mallocs - said("mallocs"),
-                stats.total_alloc - said("total_alloc"),
-                stats.heap_alloc - said("heap_alloc"),
-                stats.heap_objects - said("heap_objects"),
-            ];
-            if counted != [2000, bytes, bytes, 1250] {
-                found.borrow_mut().push((patient.name.clone(), counted));
-            }
-        });
-        differ = found.into_inner();
-        if differ.is_empty() {
-            return;
-        }
-    }
-    panic!("{differ:?}");
+    for_each(&[Kind::Exe], &["churn"], |patient, runtime| {
+        let name = &patient.name;
+        let census = census(patient, runtime);
+        let said = |key: &str| patient.said(key).unwrap();
+        // 1000 nodes of 48 bytes, and 1000 int32 that share 250 slots of 16 bytes.
+        assert_eq!(census.stats.mallocs, said("mallocs") + 2000, "{name}");
+        let bytes = 1000 * 48 + 250 * 16;
+        assert_eq!(
+            census.stats.total_alloc,
+            said("total_alloc") + bytes,
+            "{name}"
+        );
+        assert_eq!(
+            census.stats.heap_alloc,
+            said("heap_alloc") + bytes,
+            "{name}"
+        );
+        assert_eq!(
+            census.stats.heap_objects,
+            said("heap_objects") + 1250,
+            "{name}"
+        );
+    });
 }
 
 #[test]
