@@ -61,6 +61,24 @@ pub struct Graph {
     pub(crate) coverage: Coverage,
 }
 
+/// Enters which slots are in use, and lays out what will be known of all: both take new memory, and
+/// little else.
+fn in_use(
+    program: &Program<'_>,
+    census: &Census,
+    objects: &mut Objects,
+    options: &GraphOptions<'_>,
+) -> Result<(Claims, Coverage), Error> {
+    let (slots, spans) = (objects.slots(), &census.spans);
+    let (own, in_use, dead) = (&objects.spans, &mut objects.in_use, &mut objects.dead);
+    std::thread::scope(|scope| {
+        let claims = scope.spawn(|| Claims::new(own, slots, options.untouched));
+        let entered = census_use::enter(program.runtime, program.memory, spans, own, in_use, dead);
+        let claims = claims.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok((claims, entered?))
+    })
+}
+
 impl Graph {
     /// Reads the graph of a target, of which a census was taken just before.
     ///
@@ -90,18 +108,7 @@ impl Graph {
             memory,
         };
         let mut objects = Objects::new(&census.spans)?;
-        let slots = objects.slots();
-        let (claims, entered) = std::thread::scope(|scope| {
-            let (own, spans) = (&objects.spans, &census.spans);
-            let claims = scope.spawn(|| Claims::new(own, slots, options.untouched));
-            let (in_use, dead) = (&mut objects.in_use, &mut objects.dead);
-            let entered = census_use::enter(runtime, memory, spans, own, in_use, dead);
-            (
-                claims.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                entered,
-            )
-        });
-        let mut coverage = entered?;
+        let (claims, mut coverage) = in_use(&program, census, &mut objects, options)?;
         let threads = options.threads();
         let read = |objects: &Objects, seeds: &Seeds, coverage: &mut Coverage| {
             let source = roots::Source {

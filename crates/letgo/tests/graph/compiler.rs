@@ -38,9 +38,10 @@ fn a_stripped_compiler_at_work_has_types() {
     };
     let mut failed = Vec::new();
     for version in releases {
-        let dir = tempfile::tempdir().unwrap();
-        let mut work = Work::start(version, dir.path());
         for grown in GROWN {
+            // Each of its own: it may be done with the package while the other is read.
+            let dir = tempfile::tempdir().unwrap();
+            let mut work = Work::start(version, dir.path());
             let pid = work.compiler(dir.path(), grown);
             let (heap, code) = json("heap", &[&pid.to_string(), "--frozen"]);
             let count = |of: &Value| of["count"].as_u64().unwrap();
