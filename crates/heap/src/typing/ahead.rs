@@ -12,9 +12,9 @@
 use crate::objects::HeapSpan;
 
 /// Places of what is near; a power of two.
-const NEAR: usize = 32;
+pub(super) const NEAR: usize = 32;
 /// Places of what is looked at; a power of two, more than three steps.
-const PLACES: usize = 32;
+pub(super) const PLACES: usize = 32;
 /// Places from one step to the next.
 const STEP: usize = 8;
 
@@ -36,8 +36,6 @@ pub(super) struct Led<'a> {
 pub(super) struct Near {
     places: [(u32, u32, u32); NEAR],
     at: usize,
-    /// How many there are.
-    pub(super) len: usize,
 }
 
 impl Near {
@@ -50,8 +48,6 @@ impl Near {
         };
         let put = (led.lead, led.target, led.edge);
         let (lead, target, edge) = std::mem::replace(place, put);
-        self.len += usize::from(led.lead != 0);
-        self.len -= usize::from(lead != 0);
         Led {
             lead,
             target,
@@ -66,8 +62,6 @@ impl Near {
 pub(super) struct Ahead<'a> {
     places: [Led<'a>; PLACES],
     at: usize,
-    /// How many there are.
-    pub(super) len: usize,
 }
 
 impl<'a> Ahead<'a> {
@@ -75,7 +69,6 @@ impl<'a> Ahead<'a> {
     #[inline]
     pub(super) fn put(&mut self, led: Led<'a>) {
         self.at = self.at.wrapping_add(1) % PLACES;
-        self.len += usize::from(led.lead != 0);
         if let Some(place) = self.places.get_mut(self.at) {
             *place = led;
         }
@@ -91,9 +84,7 @@ impl<'a> Ahead<'a> {
     /// Takes out the one that was put in three steps ago.
     #[inline]
     pub(super) fn take(&mut self) -> Option<Led<'a>> {
-        let led = std::mem::take(self.before(3)?);
-        self.len -= 1;
-        Some(led)
+        self.before(3).map(std::mem::take)
     }
 
     /// Drops the one that was put in so many steps ago.
@@ -101,7 +92,6 @@ impl<'a> Ahead<'a> {
     pub(super) fn drop(&mut self, steps: usize) {
         if let Some(led) = self.before(steps) {
             led.lead = 0;
-            self.len -= 1;
         }
     }
 }
@@ -122,7 +112,6 @@ mod tests {
             out.extend(Some(led.lead).filter(|lead| *lead != 0));
         }
         assert_eq!(out, (1..100).collect::<Vec<u32>>());
-        assert_eq!(near.len, 0);
     }
 
     #[test]
@@ -141,6 +130,5 @@ mod tests {
         }
         let all: Vec<u32> = (1..100).filter(|lead| *lead != 7).collect();
         assert_eq!(out, all);
-        assert_eq!(ahead.len, 0);
     }
 }

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::ahead::{Ahead, Led, Near};
+use super::ahead::{Ahead, Led, NEAR, Near, PLACES};
 use super::claims::{self, Claim, Outcome, Strength};
 use super::kinds::{CLOSURE, DISPUTED, Fit, Kind, Lead, TEXT, What, Words};
 use super::seeds::Seeds;
@@ -226,16 +226,8 @@ impl<'a> Pass<'a> {
 
     fn drain(&self, hands: &mut Hands<'a>) {
         loop {
-            if hands.stack.is_empty() {
-                if hands.near.len == 0 && hands.ahead.len == 0 {
-                    return;
-                }
-                // What is under way goes on by a place.
-                self.led(Led::default(), hands);
-                if hands.near.len == 0 {
-                    self.look(Led::default(), hands);
-                }
-                continue;
+            if hands.stack.is_empty() && !self.go_on(hands) {
+                return;
             }
             // What several objects need is asked for before any is followed.
             let from = hands.stack.len().saturating_sub(BATCH);
@@ -262,6 +254,20 @@ impl<'a> Pass<'a> {
             }
             hands.batch = batch;
         }
+    }
+
+    /// Goes on with what is under way until there is something to follow; says whether there is.
+    fn go_on(&self, hands: &mut Hands<'a>) -> bool {
+        for place in 0..NEAR + PLACES {
+            match place < NEAR {
+                true => self.led(Led::default(), hands),
+                false => self.look(Led::default(), hands),
+            }
+            if !hands.stack.is_empty() {
+                return true;
+            }
+        }
+        false
     }
 
     /// A kind, its words worked out.
