@@ -138,7 +138,6 @@ pub(crate) fn copy(
         nodes,
         index(bytes / 8),
         limits.edge_bytes / 4,
-        options.untouched,
     );
     let copying = Copying {
         program,

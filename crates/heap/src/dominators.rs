@@ -100,8 +100,7 @@ impl<'a> Dominators<'a> {
             reachable,
             groups: &groups,
         };
-        let untouched = options.untouched;
-        let holders = Holders::of(&source, bounds, untouched, |add| {
+        let holders = Holders::of(&source, bounds, |add| {
             source.each_place(&mut |id, leads, range| add(id, leads, weigh(range)));
         })?;
         Ok(Dominators {

@@ -9,14 +9,10 @@
 //! Invariants: objects are added by rising number; `starts` has one entry more than there are
 //! nodes; targets are fewer than 2^32.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::bits::{BitSet, index};
 use crate::prefetch::prefetch;
-
-/// Told of memory before it is touched.
-pub(crate) type Untouched = fn(&mut [MaybeUninit<u32>]);
 
 /// What a stretch of spans points to, before it has its place among all.
 #[derive(Debug, Default)]
@@ -78,29 +74,15 @@ pub(crate) struct Edges {
 impl Edges {
     /// None, for so many slots. `nodes` and `targets` are how many there may become: memory is
     /// taken for those that are added.
-    pub(crate) fn new(
-        slots: u32,
-        nodes: usize,
-        targets: usize,
-        most: u64,
-        untouched: Option<Untouched>,
-    ) -> Edges {
+    pub(crate) fn new(slots: u32, nodes: usize, targets: usize, most: u64) -> Edges {
         let mut edges = Edges {
             nodes: vec![Nodes::default(); (slots as usize).div_ceil(64)],
             most: index(most.min(u64::from(u32::MAX))),
             ..Edges::default()
         };
         // Where so much cannot be had at once, they grow.
-        for (list, len) in [
-            (&mut edges.starts, nodes + 1),
-            (&mut edges.targets, targets),
-        ] {
-            if list.try_reserve_exact(len).is_ok()
-                && let Some(untouched) = untouched
-            {
-                untouched(list.spare_capacity_mut());
-            }
-        }
+        let _ = edges.starts.try_reserve_exact(nodes + 1);
+        let _ = edges.targets.try_reserve_exact(targets);
         edges
     }
 
@@ -259,7 +241,7 @@ mod tests {
     }
 
     fn edges(most: u64) -> Edges {
-        Edges::new(200, 4, 9, most, None)
+        Edges::new(200, 4, 9, most)
     }
 
     #[test]
@@ -289,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_target_is_led_to_at_its_offset() {
-        let mut edges = Edges::new(200, 4, 400, u64::MAX, None);
+        let mut edges = Edges::new(200, 4, 400, u64::MAX);
         let mut found = Found::default();
         let offset = |at: u64| if at.is_multiple_of(3) { at + 1 } else { 0 };
         for at in 0..300 {
@@ -327,7 +309,7 @@ mod tests {
 
     #[test]
     fn an_edge_takes_four_bytes_and_a_node_four() {
-        let mut edges = Edges::new(6400, 64, 640, u64::MAX, None);
+        let mut edges = Edges::new(6400, 64, 640, u64::MAX);
         let targets = [1u32; 10];
         for number in 0..64 {
             assert!(edges.add(&found(&[(number * 100, &targets)])));

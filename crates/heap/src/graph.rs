@@ -3,7 +3,6 @@
 //! Reading needs the target, marking does not: a target that was stopped for reading can go on
 //! as soon as [`Graph::read`] returns.
 
-use std::mem::MaybeUninit;
 use std::panic::resume_unwind;
 use std::time::Instant;
 
@@ -35,9 +34,6 @@ pub struct GraphOptions<'a> {
     /// Whether contexts of package `context` are looked for: [`Graph::outliving`] finds none
     /// without.
     pub contexts: bool,
-    /// Told of the memory that pointers will be kept in, before it is touched: whoever knows the
-    /// system may ask it for huge pages.
-    pub untouched: Option<fn(&mut [MaybeUninit<u32>])>,
 }
 
 impl GraphOptions<'_> {
@@ -67,12 +63,11 @@ fn in_use(
     program: &Program<'_>,
     census: &Census,
     objects: &mut Objects,
-    options: &GraphOptions<'_>,
 ) -> Result<(Claims, Coverage), Error> {
     let (slots, spans) = (objects.slots(), &census.spans);
     let (own, in_use, dead) = (&objects.spans, &mut objects.in_use, &mut objects.dead);
     std::thread::scope(|scope| {
-        let claims = scope.spawn(|| Claims::new(own, slots, options.untouched));
+        let claims = scope.spawn(|| Claims::new(own, slots));
         let entered = census_use::enter(program.runtime, program.memory, spans, own, in_use, dead);
         let claims = claims.join().unwrap_or_else(|panic| resume_unwind(panic));
         Ok((claims, entered?))
@@ -108,7 +103,7 @@ impl Graph {
             memory,
         };
         let mut objects = Objects::new(&census.spans)?;
-        let (claims, mut coverage) = in_use(&program, census, &mut objects, options)?;
+        let (claims, mut coverage) = in_use(&program, census, &mut objects)?;
         let threads = options.threads();
         let read = |objects: &Objects, seeds: &Seeds, coverage: &mut Coverage| {
             let source = roots::Source {

@@ -47,5 +47,5 @@ pub use preflight::{Refusal, may_write};
 pub use process::Process;
 pub use residency::{Method, Scan, residency};
 pub use stop::{Registers, Stop, StopReport, Stopped, StoppedThread};
-pub use sys::{Haste, LargeInHugePages, prefer_huge_pages};
+pub use sys::{Haste, LargeInHugePages};
 pub use write::{Word, Writer};

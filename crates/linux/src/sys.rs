@@ -27,7 +27,7 @@ use nix::sys::signal::kill;
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-pub use advise::{LargeInHugePages, prefer_huge_pages};
+pub use advise::LargeInHugePages;
 pub use haste::Haste;
 pub(crate) use pausing::Pausing;
 

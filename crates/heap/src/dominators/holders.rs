@@ -17,7 +17,6 @@ use super::sums::Sums;
 use super::tree::Tree;
 use super::walk::{Bounds, Source, Walk};
 use crate::Count;
-use crate::edges::Untouched;
 
 /// Objects whose holders' sums are asked for ahead.
 const AHEAD: u32 = 16;
@@ -43,7 +42,6 @@ impl Holders {
     pub(crate) fn of<S: Source>(
         source: &S,
         bounds: Bounds,
-        untouched: Option<Untouched>,
         sizes: impl FnOnce(&mut dyn FnMut(u32, bool, u64)),
     ) -> Result<Holders, Error> {
         let Walk {
@@ -54,7 +52,7 @@ impl Holders {
             late,
             shared,
             shared_leaves,
-        } = Walk::over(source, bounds, untouched)?;
+        } = Walk::over(source, bounds)?;
         let tree = Tree::of(parents, lowest, late, bounds)?;
         let mut share = Share {
             states: &mut states,
@@ -68,7 +66,7 @@ impl Holders {
         let above = tree.into_above();
         let mut holders = Holders {
             objects: source.ids(),
-            sums: Sums::of(source, untouched),
+            sums: Sums::of(source),
             above: states,
         };
         holders.sum(source, &ids, &above, sizes);

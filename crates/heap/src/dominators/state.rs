@@ -5,7 +5,6 @@
 
 use std::ops::RangeInclusive;
 
-use crate::edges::Untouched;
 use crate::prefetch::prefetch;
 
 /// States that are looked at together.
@@ -67,20 +66,23 @@ impl State {
     }
 }
 
+/// Zeros that are written, not only promised: what is read before it is written to is twice the
+/// work for the kernel, and nearly all of this is.
+#[allow(clippy::slow_vector_initialization, reason = "it is faster here")]
+pub(super) fn zeros(len: usize) -> Vec<u32> {
+    let mut zeros = Vec::with_capacity(len);
+    zeros.resize(len, 0);
+    zeros
+}
+
 /// The state of each id.
 #[derive(Debug)]
 pub(crate) struct States(Vec<u32>);
 
 impl States {
-    /// Of so many ids, none of them an object; `untouched` is told of their memory.
-    pub(crate) fn new(len: usize, untouched: Option<Untouched>) -> States {
-        let Some(untouched) = untouched else {
-            return States(vec![0; len]);
-        };
-        let mut states = Vec::with_capacity(len);
-        untouched(states.spare_capacity_mut());
-        states.resize(len, 0);
-        States(states)
+    /// Of so many ids, none of them an object.
+    pub(crate) fn new(len: usize) -> States {
+        States(zeros(len))
     }
 
     pub(crate) fn len(&self) -> u32 {
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn states_are_what_was_put_in() {
-        let mut states = States::new(2, None);
+        let mut states = States::new(2);
         assert_eq!(states.get(1), Known::None);
         assert_eq!(states.get(2), Known::None);
         states.set(1, State::UNSEEN);

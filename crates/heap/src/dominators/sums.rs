@@ -10,9 +10,9 @@
 
 use rustc_hash::FxHashMap;
 
+use super::state::zeros;
 use super::walk::Source;
 use crate::Count;
-use crate::edges::Untouched;
 use crate::prefetch::prefetch;
 
 /// Ids of one block.
@@ -39,8 +39,8 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// All zero; `untouched` is told of their memory.
-    pub(crate) fn of<S: Source>(source: &S, untouched: Option<Untouched>) -> Sums {
+    /// All zero.
+    pub(crate) fn of<S: Source>(source: &S) -> Sums {
         let ids = source.ids() as usize;
         let all = ids + source.groups() as usize + 2;
         let mut blocks = vec![NONE; all.div_ceil(BLOCK)];
@@ -54,17 +54,9 @@ impl Sums {
         };
         source.each_leading(&mut |id| enter(id as usize));
         (ids..all).for_each(enter);
-        // Nearly all of it is read before it is written to, which the kernel makes twice the work
-        // of where it was not touched before.
-        let len = len as usize * BLOCK * WORDS;
-        let mut sums = Vec::with_capacity(len);
-        if let Some(untouched) = untouched {
-            untouched(sums.spare_capacity_mut());
-        }
-        sums.resize(len, 0);
         Sums {
             blocks,
-            sums,
+            sums: zeros(len as usize * BLOCK * WORDS),
             beside: FxHashMap::default(),
         }
     }

@@ -117,7 +117,7 @@ impl Made {
     }
 
     fn holders(&self, bounds: Bounds) -> Result<Holders, Error> {
-        Holders::of(self, bounds, None, |add| {
+        Holders::of(self, bounds, |add| {
             (0..self.objects).for_each(|id| add(id, id < self.followed, Made::size(id)));
         })
     }

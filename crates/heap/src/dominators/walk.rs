@@ -22,7 +22,6 @@ use std::time::Instant;
 
 use super::Error;
 use super::state::{Known, MOST, State, States};
-use crate::edges::Untouched;
 
 /// Entries of the stack that are asked for ahead: what they lead to and what is known of them.
 const AHEAD: usize = 8;
@@ -177,11 +176,7 @@ impl Walk {
     ///
     /// # Errors
     /// [`Error::DominatorBytes`], [`Error::DominatorTime`], [`Error::TooLarge`].
-    pub(crate) fn over<S: Source>(
-        source: &S,
-        bounds: Bounds,
-        untouched: Option<Untouched>,
-    ) -> Result<Walk, Error> {
+    pub(crate) fn over<S: Source>(source: &S, bounds: Bounds) -> Result<Walk, Error> {
         let ids = u64::from(source.ids()) + u64::from(source.groups()) + 2;
         if ids >= u64::from(MOST) {
             return Err(Error::TooLarge {
@@ -190,7 +185,7 @@ impl Walk {
             });
         }
         bounds.check(ids * 4)?;
-        let mut states = States::new(usize::try_from(ids).unwrap_or(0), untouched);
+        let mut states = States::new(usize::try_from(ids).unwrap_or(0));
         let mut leading = 0;
         source.each_object(&mut |id, leads| {
             states.set(id, State::UNSEEN);

@@ -60,7 +60,7 @@ impl Made {
 
     fn edges(&self) -> Edges {
         let all = self.edges.iter().map(Vec::len).sum();
-        let mut edges = Edges::new(self.slots(), self.edges.len(), all, u64::MAX, None);
+        let mut edges = Edges::new(self.slots(), self.edges.len(), all, u64::MAX);
         for (number, own) in self.edges.iter().enumerate() {
             let mut found = Listed::default();
             for target in own {

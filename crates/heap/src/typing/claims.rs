@@ -17,7 +17,6 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::kinds::{DISPUTED, Fit, Kind, MOST_KINDS, SMALL, TEXT, What};
-use crate::edges::Untouched;
 use crate::objects::HeapSpan;
 use crate::prefetch::prefetch;
 
@@ -107,11 +106,8 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// Nothing is known yet.
-    pub(crate) fn new(spans: &[HeapSpan], slots: u32, untouched: Option<Untouched>) -> Claims {
+    pub(crate) fn new(spans: &[HeapSpan], slots: u32) -> Claims {
         let mut words: Vec<u32> = Vec::with_capacity(slots as usize);
-        if let Some(untouched) = untouched {
-            untouched(words.spare_capacity_mut());
-        }
         let mut leaves: Vec<HeapSpan> = Vec::new();
         for span in spans {
             let mut slot = 0;
@@ -453,7 +449,7 @@ mod tests {
             sized(0xc000_6000, 48, true),
         ];
         let objects = Objects::new(&spans).unwrap();
-        let claims = Claims::new(&objects.spans, objects.slots(), None);
+        let claims = Claims::new(&objects.spans, objects.slots());
         let size = |number| claims.leaf(number).map(|(span, _)| span.elem_size);
         let sizes = [48, 48, 0, 0, 64, 64, 48, 48].map(|size| Some(size).filter(|size| *size > 0));
         assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(size), sizes);

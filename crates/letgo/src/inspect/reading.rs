@@ -442,7 +442,6 @@ impl Read<'_> {
             limits,
             registers: &registers,
             contexts: asked.contexts,
-            untouched: Some(letgo_linux::prefer_huge_pages),
             ..GraphOptions::default()
         };
         let memory = &*view.memory;

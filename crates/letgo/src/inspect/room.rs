@@ -59,11 +59,10 @@ pub(crate) fn limits() -> Limits {
     within(left())
 }
 
-/// How dominators are found within such limits: in huge pages, where there are any.
+/// How dominators are found within such limits.
 pub(crate) fn options(limits: Limits) -> GraphOptions<'static> {
     GraphOptions {
         limits,
-        untouched: Some(letgo_linux::prefer_huge_pages),
         ..GraphOptions::default()
     }
 }

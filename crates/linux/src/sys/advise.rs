@@ -18,27 +18,11 @@ const PAGE: usize = 4 << 10;
 /// Pieces of memory that have this many bytes, or more, are large: there is a huge page in them.
 const LARGE: usize = 2 * HUGE_PAGE;
 
-/// Asks for huge pages where `memory` is touched for the first time; the kernel may decline.
+/// The system's allocator, which asks for huge pages for what is large; the kernel may decline.
 ///
-/// Worth it for large memory that is read at random: a miss of the translation costs as much as
-/// one of the cache.
-pub fn prefer_huge_pages<T>(memory: &mut [T]) {
-    let start = memory.as_ptr().align_offset(HUGE_PAGE);
-    let Some(rest) = memory.get_mut(start..) else {
-        return;
-    };
-    let len = size_of_val(rest) / HUGE_PAGE * HUGE_PAGE;
-    let Some(first) = NonNull::new(rest.as_mut_ptr().cast::<c_void>()).filter(|_| len > 0) else {
-        return;
-    };
-    // SAFETY: the range lies within `memory`, which we hold exclusively; the advice changes how
-    // its pages are made, and never what they hold.
-    let _ = unsafe { madvise(first, len, MmapAdvise::MADV_HUGEPAGE) };
-}
-
-/// The system's allocator, which asks for huge pages for what is large, as
-/// [`prefer_huge_pages`] does: of memory that is touched once, and nearly all of whose cost that
-/// is, a huge page takes a quarter of the time of its 512 small ones.
+/// Of memory that is touched once, and nearly all of whose cost that is, a huge page takes a quarter
+/// of the time of its 512 small ones. Of what is read at random, a miss of the translation costs as
+/// much as one of the cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LargeInHugePages;
 
@@ -91,15 +75,6 @@ fn ask(memory: *mut u8, len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_memory_holds_is_as_before() {
-        for len in [0, 1, 4096, 5 << 20] {
-            let mut memory = vec![7; len];
-            prefer_huge_pages(&mut memory);
-            assert!(memory.iter().all(|byte| *byte == 7));
-        }
-    }
 
     #[test]
     fn memory_grows_shrinks_and_is_zero_where_it_should_be() {
