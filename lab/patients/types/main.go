@@ -133,6 +133,28 @@ type leafHolder struct {
 	l [15]int
 }
 
+// Rows that no round number of words holds a whole number of.
+type brick struct {
+	left  *brickLeft
+	n     int
+	right *brickRight
+	text  string
+	m     [2]int
+}
+type brickLeft struct{ l [18]int }
+type brickRight struct{ l [19]int }
+
+// Its pointers lie far from each other.
+type sparse struct {
+	a [300]uint64
+	p *sparseFirst
+	b [700]uint64
+	q *sparseSecond
+}
+type sparseFirst struct{ l [21]int }
+type sparseSecond struct{ l [22]int }
+type many struct{ l [23]int }
+
 var (
 	everything []interface{}
 	sink       int
@@ -210,6 +232,37 @@ func structures() {
 	hold(rows[3:])
 	tell("pointing", 1, unsafe.Pointer(&rows[0]))
 	tell("holder", 33, unsafe.Pointer(rows[5].to))
+	long()
+}
+
+// Rows and values of hundreds of words.
+func long() {
+	rights := 0
+	bricks := make([]brick, 1000)
+	for i := range bricks {
+		b := &bricks[i]
+		b.left = &brickLeft{}
+		b.text = string([]byte{'b', byte(i), byte(i >> 8)})
+		if i%3 == 0 {
+			b.right = &brickRight{}
+			rights++
+		}
+	}
+	hold(bricks)
+	tell("brick", 1, unsafe.Pointer(&bricks[0]))
+	tell("brick_left", 1000, unsafe.Pointer(bricks[999].left))
+	tell("brick_right", rights, unsafe.Pointer(bricks[999].right))
+	s := &sparse{p: &sparseFirst{}, q: &sparseSecond{}}
+	hold(s)
+	tell("sparse", 1, unsafe.Pointer(s))
+	tell("sparse_first", 1, unsafe.Pointer(s.p))
+	tell("sparse_second", 1, unsafe.Pointer(s.q))
+	all := make([]*many, 3000)
+	for i := range all {
+		all[i] = &many{}
+	}
+	hold(all)
+	tell("many", 3000, unsafe.Pointer(all[2999]))
 }
 
 func atomics() {
