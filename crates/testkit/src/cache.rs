@@ -35,6 +35,9 @@ pub fn shape_dir(shape: &str) -> PathBuf {
 /// # Errors
 /// Where the shape or the toolchain does not exist, or the build fails; the error holds what the
 /// compiler said.
+///
+/// # Panics
+/// Where the compiler finds the shape's source wrong.
 pub(crate) fn build(shape: &str, version: &str, kind: &Kind) -> Result<PathBuf> {
     let source = shape_dir(shape);
     ensure!(source.join("main.go").is_file(), "no such shape: {shape}");
@@ -97,13 +100,25 @@ impl How<'_> {
         if kind.sanitizer == Some(Sanitizer::Msan) {
             go.env("CC", "clang");
         }
-        run(&mut go)
-            .with_context(|| format!("go{version} cannot build {} as {kind}", source.display()))?;
+        if let Err(error) = run(&mut go) {
+            let what = format!("go{version} cannot build {} as {kind}", source.display());
+            // Whoever lacks a toolchain skips; a patient that is wrong must not look like that.
+            assert!(!blames_source(&error.to_string()), "{what}: {error:#}");
+            return Err(error.context(what));
+        }
         if kind.strip == Strip::StripS {
             run(Command::new("strip").arg("-s").arg(out))?;
         }
         Ok(())
     }
+}
+
+/// Whether what the compiler said is of a place in a source: `./main.go:12:3: ...`.
+fn blames_source(said: &str) -> bool {
+    said.lines().any(|line| {
+        let place = line.split_once(".go:").map(|(_, place)| place);
+        place.is_some_and(|place| place.starts_with(|first: char| first.is_ascii_digit()))
+    })
 }
 
 fn go_flags(toolchain: &Toolchain, kind: &Kind, mode: &str) -> Vec<String> {
@@ -165,4 +180,18 @@ fn source_hash(dirs: &[&Path]) -> Result<u64> {
         }
     }
     Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_patient_is_told_from_a_missing_compiler() {
+        assert!(blames_source(
+            "# letgo.lab/types\n./main.go:254:22: cannot use rights"
+        ));
+        assert!(!blames_source("cgo: C compiler \"gcc\" not found"));
+        assert!(!blames_source("go: go.mod requires go >= 1.21"));
+    }
 }
