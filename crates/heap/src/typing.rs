@@ -219,15 +219,10 @@ impl Typed<'_> {
         kinds.get(id.0).map(|kind| kind.what)
     }
 
-    /// How many there are: every [`TypeId`] is below.
-    pub fn len(&self) -> u32 {
+    /// Every [`TypeId`] is below; they start at 1.
+    pub fn bound(&self) -> u32 {
         let len = self.graph.copied.seeds.lock().len();
-        u32::try_from(len).unwrap_or(u32::MAX)
-    }
-
-    /// No type is known.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        u32::try_from(len + 1).unwrap_or(u32::MAX)
     }
 
     /// What was left out of the types themselves.

@@ -89,6 +89,7 @@ fn objects_have_the_types_that_the_program_says() {
         let reachable = graph.mark(&options);
         let typed = graph.typed(&reachable, &TypeSeeds::default());
         let (types, none) = typed.tally(&reachable);
+        ensure!(types.iter().all(|own| own.id.0 < typed.bound()));
         let counts: HashMap<String, u64> = types
             .iter()
             .map(|own| (typed.name(own.id), own.count.objects))

@@ -62,7 +62,7 @@ fn find(program: &Program, marked: &Marked) -> Types {
         closures: &closures,
     };
     let typed = marked.graph.typed(&marked.reachable, &seeds);
-    let numbers = (0..typed.len()).map(TypeId);
+    let numbers = (0..typed.bound()).map(TypeId);
     Types {
         conflicts: typed.conflicts,
         names: numbers.map(|id| name(program, &typed, id)).collect(),

@@ -49,11 +49,12 @@ fn json(verb: &str, target: &[&str]) -> (Value, i32) {
     let output = letgo(&args);
     let said = String::from_utf8_lossy(&output.stderr);
     let code = output.status.code().unwrap();
-    let value = serde_json::from_slice(&output.stdout);
-    (
-        value.unwrap_or_else(|error| panic!("{args:?}: {error}, exit {code}: {said}")),
-        code,
-    )
+    let value: Result<Value, _> = serde_json::from_slice(&output.stdout);
+    let value = value.unwrap_or_else(|error| panic!("{args:?}: {error}, exit {code}: {said}"));
+    let types = value["types"].as_array().into_iter().flatten();
+    let nameless: Vec<&Value> = types.filter(|own| own["name"] == "").collect();
+    assert!(nameless.is_empty(), "{args:?}: {nameless:?}");
+    (value, code)
 }
 
 /// `letgo snap` of a target into a file; it must come out whole.
