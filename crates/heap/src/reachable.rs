@@ -187,6 +187,12 @@ impl Reachable {
         self.set.has(object.0)
     }
 
+    /// Whether only guessed roots lead to an object.
+    #[inline]
+    pub fn is_guessed(&self, object: ObjectId) -> bool {
+        self.only_guessed.has(object.0)
+    }
+
     /// The slots whose objects are reachable.
     pub(crate) fn members(&self) -> &BitSet {
         &self.set

@@ -3,6 +3,9 @@
 //!
 //! Large objects are walked in parts, so that a slice of millions does not put all it leads to on
 //! the stack at once.
+//!
+//! A guess holds what nothing else leads to, and takes nothing from those that hold for certain: of
+//! guessed roots, and of what only these lead to, pointers to other objects are left out.
 
 use std::ops::Range;
 
@@ -11,7 +14,7 @@ use letgo_target::{Addr, AddrRange};
 use super::walk::{Child, Source};
 use crate::bits::low;
 use crate::edges::Edges;
-use crate::{Graph, Reachable};
+use crate::{Graph, ObjectId, Reachable};
 
 /// Pointers of a large object that are walked over at once.
 const PART: usize = 2048;
@@ -21,6 +24,8 @@ const PART: usize = 2048;
 pub(crate) struct Place {
     node: u32,
     part: u32,
+    /// Only guessed roots lead to it.
+    guessed: bool,
 }
 
 /// The reachable objects of a graph, and groups of its roots.
@@ -58,6 +63,12 @@ impl HeapSource<'_> {
         &self.graph.copied.edges
     }
 
+    /// Whether only guessed roots lead to an object.
+    #[inline]
+    fn is_guessed(&self, number: u32) -> bool {
+        self.reachable.guessed.objects > 0 && self.reachable.is_guessed(ObjectId(number))
+    }
+
     /// The object in a slot.
     #[inline]
     fn child(&self, number: u32) -> Child<Place> {
@@ -66,6 +77,7 @@ impl HeapSource<'_> {
             place: Place {
                 node: node.unwrap_or(0),
                 part: 0,
+                guessed: self.is_guessed(number),
             },
             id: number,
             leads: node.is_some(),
@@ -112,7 +124,10 @@ impl Source for HeapSource<'_> {
         let Range { start, end } = self.range(place);
         let part = start..end.min(start.saturating_add(PART));
         for target in self.edges().targets(part) {
-            take(self.child(*target));
+            let child = self.child(*target);
+            if !place.guessed || child.place.guessed {
+                take(child);
+            }
         }
     }
 
@@ -120,6 +135,7 @@ impl Source for HeapSource<'_> {
         for root in self.groups.roots_of(group) {
             if let Some(root) = self.graph.roots().get(*root as usize)
                 && let Some(found) = self.graph.objects.slot_at(root.value.0)
+                && (!root.kind.is_guess() || self.is_guessed(found.number))
             {
                 take(self.child(found.number));
             }
