@@ -57,7 +57,7 @@ pub use letgo_target::Family;
 pub use moduledata::Moduledata;
 pub use plugin::Plugin;
 pub use symbols::c_functions;
-pub use typed::{GlobalTypes, Pointee, TypedVariable};
+pub use typed::{GlobalTypes, Pointee, Shape, TypedVariable};
 pub use types::{Kind, TypeHead, Types};
 pub use unwind::{CallFrameInfo, Place, ReadWord};
 pub use variables::Variables;

@@ -82,6 +82,19 @@ pub struct TypedVariable {
     pub descriptor: Option<Addr>,
 }
 
+/// A type that the program has no descriptor of, as DWARF lays it out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Shape {
+    /// Its name: `main.Cache`.
+    pub name: String,
+    /// Bytes of a value.
+    pub bytes: u64,
+    /// What words of a value point to, by offset.
+    pub words: Vec<(u64, Pointee)>,
+    /// Words that point to a value of another such type, by offset: which of all shapes.
+    pub leads: Vec<(u64, usize)>,
+}
+
 /// What is known of variables. Link-time addresses.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct GlobalTypes {
@@ -89,6 +102,10 @@ pub struct GlobalTypes {
     pub pointees: Vec<(Addr, Pointee)>,
     /// Variables whose types DWARF tells.
     pub variables: Vec<TypedVariable>,
+    /// Types without a descriptor that variables point to.
+    pub shapes: Vec<Shape>,
+    /// Words of variables that point to one of these, in order.
+    pub leads: Vec<(Addr, usize)>,
     /// Where the code stores into a word, or into what it points to: one instruction a function.
     pub stores: Vec<(Addr, Addr)>,
     /// Types of closures, by the entry of their function.
@@ -103,6 +120,12 @@ impl GlobalTypes {
         let found = self.pointees.binary_search_by_key(&word, |known| known.0);
         let known = found.ok().and_then(|index| self.pointees.get(index))?;
         Some(known.1)
+    }
+
+    /// The shape of what the word of a variable points to.
+    pub fn shape(&self, word: Addr) -> Option<usize> {
+        let found = self.leads.binary_search_by_key(&word, |known| known.0);
+        found.ok().and_then(|index| Some(self.leads.get(index)?.1))
     }
 
     /// Instructions that store into a word of a variable, or into what it points to.
@@ -140,6 +163,8 @@ impl GlobalTypes {
         self.pointees.extend(better.pointees);
         self.pointees.sort();
         self.variables = better.variables;
+        self.shapes = better.shapes;
+        self.leads = better.leads;
     }
 }
 

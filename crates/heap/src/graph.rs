@@ -205,6 +205,11 @@ impl Graph {
         self.copied.edges.len()
     }
 
+    /// Words of variables that lead to variables, and where to.
+    pub fn between(&self) -> &[(Addr, Addr)] {
+        &self.roots.between
+    }
+
     /// The roots that lead to objects.
     pub fn roots(&self) -> &[Root] {
         &self.roots.roots

@@ -116,6 +116,8 @@ pub(crate) struct Roots {
     pub(crate) roots: Vec<Root>,
     /// Objects that have a finalizer: what they hold is kept, not they themselves.
     pub(crate) finalized: Vec<ObjectId>,
+    /// Words of variables that lead to variables, and where to.
+    pub(crate) between: Vec<(Addr, Addr)>,
     /// Objects that weak pointers lead to.
     pub(crate) weak: Vec<ObjectId>,
     pub(crate) walks: Walks,
@@ -189,6 +191,7 @@ impl Collected {
         roots.roots.extend(other.roots.roots);
         roots.finalized.extend(other.roots.finalized);
         roots.weak.extend(other.roots.weak);
+        roots.between.extend(other.roots.between);
         roots.in_hand.merge(other.roots.in_hand);
         self.left_out += other.left_out;
         self.coverage.merge(other.coverage);

@@ -40,6 +40,7 @@ mod roots;
 mod slack;
 mod snap;
 mod sql;
+mod statics;
 mod stored;
 mod subject;
 mod surroundings;

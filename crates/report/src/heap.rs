@@ -147,7 +147,7 @@ pub struct HeapClass {
 }
 
 /// An object with all that would be garbage without it.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     /// What leads to it; absent where another object does, whose child it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,8 +155,12 @@ pub struct Holder {
     /// Other roots that lead to it directly, beside `root`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub roots_more: u64,
-    /// The object itself.
+    /// The object itself. Of a group of roots, where the first of them lies; it takes no slot then.
     pub object: HeldObject,
+    /// Where no object but several roots together hold it: a variable of several words, goroutines
+    /// that began with the same function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<HolderGroup>,
     /// Bytes of the slots of all that it retains, its own included.
     pub retained_bytes: u64,
     /// Objects that it retains, itself included.
@@ -172,6 +176,16 @@ pub struct Holder {
     /// Children that are not listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children_rest: Option<Rest>,
+}
+
+/// Roots that hold together what none of them holds alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct HolderGroup {
+    /// How many roots that lead to objects.
+    pub roots: u64,
+    /// Of how many goroutines, where they are those of goroutines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goroutines: Option<u64>,
 }
 
 /// An object by its place.

@@ -54,8 +54,8 @@ pub use goroutines::{
     CallFrame, GoroutineGroup, GoroutinesReport, LabelSet, LeakSummary, StatusCount,
 };
 pub use heap::{
-    Amount, Elements, HeapClass, HeapReport, HeapTotals, HeapType, HeldObject, Holder, HolderRoot,
-    Rest, TypesConflicts, TypesRest,
+    Amount, Elements, HeapClass, HeapReport, HeapTotals, HeapType, HeldObject, Holder, HolderGroup,
+    HolderRoot, Rest, TypesConflicts, TypesRest,
 };
 pub use html::{HtmlReport, MOST_NAME, Region, Segment, Space, Tile, html};
 pub use instances::{Contents, FieldValue, Instance, TypeReport};

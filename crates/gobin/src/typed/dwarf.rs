@@ -11,7 +11,7 @@ use letgo_target::{Addr, AddrRange};
 use rustc_hash::FxHashMap;
 
 use super::evidence::words;
-use super::{GlobalTypes, Pointee, TypedVariable};
+use super::{GlobalTypes, Pointee, Shape, TypedVariable};
 use crate::dwarf::{GoType, Sections, Units};
 use crate::types::{Kind, Types};
 use crate::{Error, GoBinary, Image, Section};
@@ -19,6 +19,8 @@ use crate::{Error, GoBinary, Image, Section};
 /// Most variables, and most words of them all.
 const MOST_VARIABLES: usize = 1 << 20;
 const MOST_WORDS: usize = 4 << 20;
+/// Most types without a descriptor that are laid out.
+const MOST_SHAPES: usize = 1 << 16;
 /// Deepest nesting of a type, names of types included.
 const MOST_DEPTH: usize = 32;
 /// Most elements of an array that are looked at.
@@ -44,6 +46,10 @@ pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<GlobalType
         before: start.since(section),
         known: FxHashMap::default(),
         words: Vec::new(),
+        leads: Vec::new(),
+        shapes: Vec::new(),
+        shaped: FxHashMap::default(),
+        pending: Vec::new(),
     };
     let mut variables = Vec::new();
     units.typed_variables(&mut |name, addr, kind| {
@@ -54,13 +60,16 @@ pub(super) fn read(binary: &GoBinary, types: &Types) -> Result<Option<GlobalType
             variables.push(reader.variable(name, addr, kind));
         }
     })?;
-    let mut words = reader.words;
+    let leads = reader.lay_out();
+    let (mut words, shapes) = (reader.words, reader.shapes);
     words.sort();
     words.dedup_by_key(|word| word.0);
     variables.sort();
     Ok(Some(GlobalTypes {
         pointees: words,
         variables,
+        shapes,
+        leads,
         ..GlobalTypes::default()
     }))
 }
@@ -83,6 +92,13 @@ struct Reader<'a> {
     before: u64,
     known: FxHashMap<usize, Option<Rc<GoType>>>,
     words: Vec<(Addr, Pointee)>,
+    /// Words that point to values without a descriptor, and which shape these have.
+    leads: Vec<(Addr, usize)>,
+    shapes: Vec<Shape>,
+    /// The shape of a type.
+    shaped: FxHashMap<usize, usize>,
+    /// Types whose shapes are not laid out yet.
+    pending: Vec<(usize, usize)>,
 }
 
 impl Reader<'_> {
@@ -157,10 +173,16 @@ impl Reader<'_> {
             Some(17) => return self.flatten_array(&ty, at, depth),
             Some(19) => Some(Pointee::Func),
             Some(20) => Some(Pointee::Iface),
-            Some(22) => ty
-                .inner
-                .and_then(|to| self.descriptor(to))
-                .map(Pointee::Ptr),
+            Some(22) => {
+                let found = ty.inner.and_then(|to| self.descriptor(to));
+                if let (None, Some(to)) = (found, ty.inner)
+                    && self.leads.len() < MOST_WORDS
+                    && let Some(shape) = self.shape(to)
+                {
+                    self.leads.push((at, shape));
+                }
+                found.map(Pointee::Ptr)
+            }
             Some(23) => ty
                 .elem
                 .and_then(|to| self.descriptor(to))
@@ -181,6 +203,45 @@ impl Reader<'_> {
             Some(_) => None,
         };
         self.words.extend(pointee.map(|pointee| (at, pointee)));
+    }
+
+    /// The shape of a type, laid out later.
+    fn shape(&mut self, kind: usize) -> Option<usize> {
+        if let Some(known) = self.shaped.get(&kind) {
+            return Some(*known);
+        }
+        let bytes = self.size(kind).filter(|bytes| *bytes > 0)?;
+        let own = Some(self.shapes.len()).filter(|own| *own < MOST_SHAPES)?;
+        let name = self.get(kind)?.name.clone();
+        self.shapes.push(Shape {
+            name,
+            bytes,
+            ..Shape::default()
+        });
+        self.shaped.insert(kind, own);
+        self.pending.push((kind, own));
+        Some(own)
+    }
+
+    /// Lays out all shapes; answers the words of variables that point to one.
+    fn lay_out(&mut self) -> Vec<(Addr, usize)> {
+        let words = std::mem::take(&mut self.words);
+        let mut leads = std::mem::take(&mut self.leads);
+        let mut room = MOST_WORDS;
+        while let Some((kind, own)) = self.pending.pop().filter(|_| room > 0) {
+            self.flatten(kind, Addr(0), 0);
+            room = room.saturating_sub(self.words.len() + self.leads.len());
+            if let Some(shape) = self.shapes.get_mut(own) {
+                let words = self.words.drain(..);
+                shape.words = words.map(|(at, pointee)| (at.0, pointee)).collect();
+                let leads = self.leads.drain(..);
+                shape.leads = leads.map(|(at, shape)| (at.0, shape)).collect();
+            }
+        }
+        self.words = words;
+        leads.sort_unstable();
+        leads.dedup_by_key(|lead| lead.0);
+        leads
     }
 
     fn flatten_array(&mut self, ty: &GoType, at: Addr, depth: usize) {

@@ -15,6 +15,8 @@ use crate::typing::SeedHands;
 const MOST_MODULES: usize = 1024;
 /// Most bytes of one section: the linker's own limit on amd64 is 2 GiB.
 const MOST_SECTION: u64 = 4 << 30;
+/// Most pointers from variables to variables that are kept.
+const MOST_BETWEEN: usize = 1 << 20;
 /// Bytes of variables that are held at once.
 const BATCH: u64 = 4 << 20;
 
@@ -26,6 +28,7 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
     let fields = &source.program.layout().moduledata;
     let mut next = source.program.runtime.moduledata();
     let mut modules = 0;
+    let mut sections = Vec::new();
     if next.is_null() {
         into.coverage.skip("moduledata", "it was not found");
     }
@@ -45,7 +48,7 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
             }
         };
         let get = |member: Member| member.addr(&bytes);
-        let sections = [
+        let own = [
             (
                 RootKind::Data,
                 fields.data,
@@ -61,7 +64,7 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
                 fields.gcbssmask_n,
             ),
         ];
-        for (kind, start, end, mask, bits) in sections {
+        for (kind, start, end, mask, bits) in own {
             let range = AddrRange::new(get(start), get(end));
             if range.len() > MOST_SECTION {
                 into.coverage
@@ -69,22 +72,35 @@ pub(super) fn read(source: &Source<'_>, into: &mut Collected) -> Result<(), Erro
                 continue;
             }
             let words = (range.len() / 8).min(bits.get(&bytes));
-            let section = AddrRange::sized(range.start(), words * 8);
-            section_roots(source, kind, section, get(mask), into)?;
+            let range = AddrRange::sized(range.start(), words * 8);
+            let mask = get(mask);
+            sections.push(Section { kind, range, mask });
         }
         next = fields.next.addr(&bytes);
     }
+    for section in &sections {
+        section_roots(source, section, &sections, into)?;
+    }
     Ok(())
+}
+
+/// A section of variables.
+struct Section {
+    kind: RootKind,
+    range: AddrRange,
+    /// Where its pointer mask lies.
+    mask: Addr,
 }
 
 /// The roots of one section, a batch at a time.
 fn section_roots(
     source: &Source<'_>,
-    kind: RootKind,
-    section: AddrRange,
-    mask: Addr,
+    own: &Section,
+    all: &[Section],
     into: &mut Collected,
 ) -> Result<(), Error> {
+    let (kind, section, mask) = (own.kind, own.range, own.mask);
+    let is_variable = |at: Addr| all.iter().any(|section| section.range.contains(at));
     let len = (section.len() / 8).div_ceil(8);
     let mask = match read_bytes(source.program.memory, mask, len, MOST_SECTION) {
         Ok(mask) => mask,
@@ -124,6 +140,9 @@ fn section_roots(
             let (value, is_pointer) = (word(value, 0), byte >> (bit % 8) & 1 == 1);
             if is_pointer {
                 into.add(source, kind, at.add(number * 8), value);
+                if is_variable(Addr(value)) && into.roots.between.len() < MOST_BETWEEN {
+                    into.roots.between.push((at.add(number * 8), Addr(value)));
+                }
             }
             // The first word of an interface is no pointer.
             if is_pointer

@@ -7,8 +7,8 @@ use letgo_heap::{Dominators, Holder, Limits};
 use letgo_report::HolderRoot;
 use letgo_target::AddrRange;
 
-use super::holders::groups;
 use super::kinds::Kinds;
+use super::owners::Owners;
 use super::roots::RootNames;
 use super::{Marked, Program, Reading};
 use crate::inspect::room;
@@ -40,8 +40,8 @@ pub fn held_stacks(
     limits: Limits,
 ) -> Result<Vec<HeldStack>, letgo_heap::Error> {
     let graph = &marked.graph;
-    let names = RootNames::new(program, &reading.census);
-    let groups = groups(graph.roots(), &names);
+    let names = RootNames::new(program, &reading.census, Some(graph));
+    let groups = Owners::of(graph.roots(), &reading.census, &names).of_root;
     let options = room::options(limits);
     let weigh = |range: AddrRange| range.len();
     let dominators = Dominators::of(graph, &marked.reachable, &options, Some(&groups), &weigh)?;
@@ -54,7 +54,7 @@ pub fn held_stacks(
         let name = match holder {
             Holder::Group(group) => first
                 .get(&group)
-                .map_or_else(String::new, |root| name(&names.name(root))),
+                .map_or_else(String::new, |root| name(&names.whole(root))),
             Holder::Finalizers => "finalizers".to_owned(),
             Holder::Top | Holder::Object(_) => "several roots".to_owned(),
         };

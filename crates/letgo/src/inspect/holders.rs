@@ -1,16 +1,18 @@
 //! [`Holders`]: the largest holders of a heap, with what leads to them and what they hold.
 //!
-//! A goroutine's stack is one group of roots: an object that only one goroutine leads to is held
-//! by it, through however many words. Every other root is a group of its own.
+//! Roots come in groups, those of `owners`. Where a group holds one object that is nearly all of
+//! what it holds, that object is listed; else the group is, with what it holds below.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use letgo_goruntime::Census;
 use letgo_heap::{Count, Dominators, Graph, Held, Holder, Limits, ObjectId, Reachable, Root};
 use letgo_report as out;
 use letgo_target::AddrRange;
 
 use super::contents::Inside;
+use super::owners::{OwnerKind, Owners};
 use super::roots::RootNames;
 use crate::inspect::room;
 
@@ -38,6 +40,9 @@ pub(super) struct Holders<'a> {
     children: HashMap<Holder, (Vec<Held>, u64)>,
     /// By object: its first root, and how many there are.
     roots: HashMap<ObjectId, (usize, u64)>,
+    /// The same by group.
+    firsts: HashMap<u32, (usize, u64)>,
+    owners: Owners,
     reachable: Count,
     depth: Depth,
 }
@@ -49,20 +54,28 @@ fn slot(range: AddrRange) -> u64 {
 
 /// The holders of a heap, and what is beside those that are listed.
 pub(super) fn holders(
-    (graph, reachable): (&Graph, &Reachable),
+    (graph, reachable, census): (&Graph, &Reachable, &Census),
     names: &RootNames<'_>,
     types: &dyn Fn(ObjectId) -> Option<String>,
     inside: Option<Inside<'_>>,
     depth: Depth,
     limits: Limits,
 ) -> Result<(Vec<out::Holder>, out::Rest), letgo_heap::Error> {
-    let groups = groups(graph.roots(), names);
+    let owners = Owners::of(graph.roots(), census, names);
     let options = room::options(limits);
-    let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &slot)?;
-    let mut roots = HashMap::new();
-    for (number, root) in graph.roots().iter().enumerate() {
+    let groups = Some(owners.of_root.as_slice());
+    let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;
+    let (mut roots, mut firsts) = (HashMap::new(), HashMap::new());
+    for ((number, root), owner) in graph.roots().iter().enumerate().zip(&owners.of_root) {
         if let Some(object) = graph.object_at(root.value) {
-            roots.entry(object).or_insert((number, 0)).1 += 1;
+            let first = roots.entry(object).or_insert((number, 0));
+            first.1 += 1;
+            // It is named by a guess only where nothing else leads to it.
+            let before = graph.roots().get(first.0);
+            if !root.kind.is_guess() && before.is_some_and(|before| before.kind.is_guess()) {
+                first.0 = number;
+            }
+            firsts.entry(*owner).or_insert((number, 0)).1 += 1;
         }
     }
     let mut holders = Holders {
@@ -73,6 +86,8 @@ pub(super) fn holders(
         dominators,
         children: HashMap::new(),
         roots,
+        firsts,
+        owners,
         reachable: reachable.all,
         depth,
     };
@@ -88,10 +103,17 @@ pub(super) fn holders(
         .into_iter()
         .partition(|held| matches!(held.holder, Holder::Object(_)));
     objects.extend(held_alone);
-    let groups: Vec<Holder> = groups.iter().map(|group| group.holder).collect();
-    for (own, within) in holders.dominators.largest_of_each(&groups, depth.most) {
-        objects.extend(own);
-        count = count.saturating_add(within).saturating_sub(1);
+    let each: Vec<Holder> = groups.iter().map(|group| group.holder).collect();
+    let each = holders.dominators.largest_of_each(&each, depth.most);
+    for (group, (own, within)) in groups.into_iter().zip(each) {
+        // What is dropped by the way is below what is listed.
+        let most = own.first().map_or(0, |largest| largest.retained.bytes);
+        if within > 1 && most / 9 < group.retained.bytes / 10 {
+            objects.push(group);
+        } else {
+            objects.extend(own);
+            count = count.saturating_add(within).saturating_sub(1);
+        }
     }
     objects.sort_by_key(|held| (Reverse(held.retained.bytes), held.holder));
     objects.truncate(depth.most);
@@ -113,22 +135,6 @@ pub(super) fn holders(
     Ok((listed, rest))
 }
 
-/// The group of each root: a number for each goroutine, then one for each other root.
-pub(super) fn groups(roots: &[Root], names: &RootNames<'_>) -> Vec<u32> {
-    let mut known = HashMap::new();
-    let mut next = 0u32;
-    let mut fresh = || {
-        let own = next;
-        next = next.saturating_add(1);
-        own
-    };
-    let group = |root: &Root| match names.goroutine_at(root.at) {
-        Some(goroutine) => *known.entry(goroutine).or_insert_with(&mut fresh),
-        None => fresh(),
-    };
-    roots.iter().map(group).collect()
-}
-
 /// What leads to an object that no root leads to alone, nor any directly.
 fn several() -> out::HolderRoot {
     out::HolderRoot {
@@ -145,15 +151,16 @@ fn several() -> out::HolderRoot {
 
 impl Holders<'_> {
     fn holder(&self, held: &Held, level: usize) -> Option<out::Holder> {
-        let Holder::Object(object) = held.holder else {
-            return None;
+        let object = match held.holder {
+            Holder::Object(object) => object,
+            Holder::Group(group) => return self.group(held, group),
+            _ => return None,
         };
         let range = self.graph.range_of(object)?;
         let (root, roots) = match self.roots.get(&object) {
             Some((root, count)) => (self.graph.roots().get(*root), *count),
             None => (None, 0),
         };
-        let (children, children_rest) = self.children(held, level, range);
         Some(out::Holder {
             root: (level == 0).then(|| root.map_or_else(several, |root| self.root(root))),
             roots_more: if level == 0 {
@@ -167,13 +174,45 @@ impl Holders<'_> {
                 type_name: (self.types)(object),
                 elements: self.inside.and_then(|inside| inside.of_object(object)),
             },
+            ..self.held(held, level, range.len())
+        })
+    }
+
+    /// A variable of several words, or goroutines, with what they hold together.
+    fn group(&self, held: &Held, group: u32) -> Option<out::Holder> {
+        let (first, roots) = *self.firsts.get(&group)?;
+        let root = self.graph.roots().get(first)?;
+        let owner = self.owners.all.get(group as usize)?;
+        let goroutines = self.owners.goroutines.get(group as usize).copied();
+        let goroutines = goroutines.filter(|_| owner.kind == OwnerKind::Goroutines);
+        let mut named = self.names.whole(root);
+        if owner.kind != OwnerKind::Variable {
+            // What holds only for the first of them is left out.
+            named.place = None;
+            named.goroutine = named.goroutine.filter(|_| goroutines == Some(1));
+        }
+        Some(out::Holder {
+            root: Some(named),
+            object: out::HeldObject {
+                address: root.at.to_string(),
+                ..out::HeldObject::default()
+            },
+            group: Some(out::HolderGroup { roots, goroutines }),
+            ..self.held(held, 0, 0)
+        })
+    }
+
+    /// What is said of every holder; `own` are bytes of the slot of its own.
+    fn held(&self, held: &Held, level: usize, own: u64) -> out::Holder {
+        let (children, children_rest) = self.children(held, level, own);
+        out::Holder {
             retained_bytes: held.retained.bytes,
             retained_objects: held.retained.objects,
-            retained_resident_bytes: None,
             share: held.retained.bytes as f64 / self.reachable.bytes.max(1) as f64,
             children,
             children_rest,
-        })
+            ..out::Holder::default()
+        }
     }
 
     fn root(&self, root: &Root) -> out::HolderRoot {
@@ -204,7 +243,7 @@ impl Holders<'_> {
         &self,
         held: &Held,
         level: usize,
-        own: AddrRange,
+        own: u64,
     ) -> (Vec<out::Holder>, Option<out::Rest>) {
         if level >= self.depth.levels || held.retained.objects < 2 {
             return (Vec::new(), None);
@@ -221,8 +260,11 @@ impl Holders<'_> {
         let objects: u64 = listed.iter().map(|one| one.retained_objects).sum();
         let rest = (beside > 0).then(|| out::Rest {
             count: beside,
-            retained_bytes: held.retained.bytes.saturating_sub(bytes + own.len()),
-            retained_objects: held.retained.objects.saturating_sub(objects + 1),
+            retained_bytes: held.retained.bytes.saturating_sub(bytes + own),
+            retained_objects: held
+                .retained
+                .objects
+                .saturating_sub(objects + u64::from(own > 0)),
         });
         (listed, rest)
     }

@@ -10,8 +10,8 @@ use letgo_report as out;
 use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes};
 
 use super::fields;
-use super::holders::groups;
 use super::kinds::{Called, Kinds};
+use super::owners::Owners;
 use super::report::taken;
 use super::roots::RootNames;
 use super::values::{Values, text_of};
@@ -48,8 +48,8 @@ pub fn type_report(
         return Err(Complaint::no_report(wrong, "Leave --no-pause out"));
     };
     let (graph, reachable) = (&marked.graph, &marked.reachable);
-    let names = RootNames::new(program, &reading.census);
-    let groups = groups(graph.roots(), &names);
+    let names = RootNames::new(program, &reading.census, Some(graph));
+    let groups = Owners::of(graph.roots(), &reading.census, &names).of_root;
     let options = room::options(limits);
     let weigh = |range: AddrRange| range.len();
     let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &weigh);

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use letgo_goruntime::Census;
-use letgo_heap::{Root, RootKind};
-use letgo_report::{HolderKind, HolderRoot};
+use letgo_heap::Root;
+use letgo_report::HolderKind;
 use letgo_target::Addr;
 
 use super::roots::RootNames;
@@ -103,7 +103,7 @@ impl Finding<'_> {
             .goroutine()
             .and_then(|own| self.census.goroutines.get(own as usize));
         let Some(goroutine) = goroutine else {
-            let owner = owner(root.kind, self.names.name(root));
+            let owner = owner(root, self.names);
             return self.enter(owner);
         };
         if let Some(known) = self.by_start.get(&goroutine.start_pc) {
@@ -130,7 +130,8 @@ impl Finding<'_> {
 }
 
 /// Who leads to objects by a root that is no goroutine's.
-fn owner(kind: RootKind, root: HolderRoot) -> Owner {
+fn owner(word: &Root, names: &RootNames<'_>) -> Owner {
+    let root = names.name(word);
     let named = |kind, name: String| Owner {
         kind,
         name,
@@ -139,18 +140,15 @@ fn owner(kind: RootKind, root: HolderRoot) -> Owner {
     match root.kind {
         HolderKind::Data | HolderKind::Bss => {
             // A variable of several words is one.
-            let name = root.name.map(|name| match name.rsplit_once("+0x") {
-                Some((variable, _)) => variable.to_owned(),
-                None => name,
-            });
-            let place = root.place.unwrap_or_default();
+            let name = root.name.as_deref().map(|name| whole(name).to_owned());
+            let place = names.variable_of(word).or(root.place).unwrap_or_default();
             Owner {
                 kind: OwnerKind::Variable,
                 place: name.is_none().then(|| place.clone()),
                 name: name.unwrap_or(place),
             }
         }
-        _ if kind.is_guess() => named(OwnerKind::Guess, "registers of threads".into()),
+        _ if word.kind.is_guess() => named(OwnerKind::Guess, "registers of threads".into()),
         other => {
             let what = other.as_str().replace('-', " ");
             match root.function {
@@ -159,4 +157,10 @@ fn owner(kind: RootKind, root: HolderRoot) -> Owner {
             }
         }
     }
+}
+
+/// The variable of `main.cache+0x8`.
+pub(super) fn whole(name: &str) -> &str {
+    name.rsplit_once("+0x")
+        .map_or(name, |(variable, _)| variable)
 }

@@ -44,7 +44,7 @@ fn draw_marked(
     limits: Limits,
 ) -> Result<out::Tile, letgo_heap::Error> {
     let (graph, reachable) = (&marked.graph, &marked.reachable);
-    let names = RootNames::new(program, &reading.census);
+    let names = RootNames::new(program, &reading.census, Some(graph));
     let owners = Owners::of(graph.roots(), &reading.census, &names);
     let (options, groups) = (room::options(limits), Some(owners.of_root.as_slice()));
     let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;

@@ -4,13 +4,15 @@
 
 use std::cell::OnceCell;
 
-use letgo_gobin::Variables;
+use letgo_gobin::{Types, Variables};
 use letgo_goruntime::{Census, Goroutine};
-use letgo_heap::{Root, RootKind};
+use letgo_heap::{Graph, Root, RootKind};
 use letgo_report::{HolderKind, HolderRoot};
 use letgo_target::Addr;
 
 use super::Program;
+use super::owners::whole;
+use super::statics::Statics;
 use super::stored::{Stored, stored_by};
 
 /// Names roots of one program.
@@ -21,10 +23,18 @@ pub(super) struct RootNames<'a> {
     goroutines: Vec<&'a Goroutine>,
     /// What types of variables are said with, once that is asked for.
     stored: OnceCell<Option<Stored>>,
+    /// Words of variables that lead to variables, and where to.
+    between: &'a [(Addr, Addr)],
+    /// What variables point to beside the heap, once that is asked for.
+    statics: OnceCell<Statics>,
 }
 
 impl<'a> RootNames<'a> {
-    pub(super) fn new(program: &'a Program, census: &'a Census) -> RootNames<'a> {
+    pub(super) fn new(
+        program: &'a Program,
+        census: &'a Census,
+        graph: Option<&'a Graph>,
+    ) -> RootNames<'a> {
         let mut goroutines: Vec<&Goroutine> = census.goroutines.iter().collect();
         goroutines.sort_by_key(|one| one.stack.start());
         RootNames {
@@ -33,12 +43,63 @@ impl<'a> RootNames<'a> {
             variables: program.binary.variables().unwrap_or_default(),
             goroutines,
             stored: OnceCell::new(),
+            between: graph.map(Graph::between).unwrap_or_default(),
+            statics: OnceCell::new(),
         }
     }
 
     fn stored(&self) -> Option<&Stored> {
         let stored = self.stored.get_or_init(|| Stored::of(&self.program.binary));
         stored.as_ref()
+    }
+
+    fn statics(&self) -> &Statics {
+        self.statics.get_or_init(|| {
+            let types = self.stored().map(|stored| &stored.types);
+            types.map_or_else(Statics::default, |types| {
+                statics(self.program, types, self.between)
+            })
+        })
+    }
+
+    /// The variable that leads to a value without a name, and how far an address lies in that.
+    fn leads_to(&self, linked: Addr) -> Option<(Addr, u64)> {
+        match self.variables.at(linked) {
+            Some(_) => None,
+            None => self.statics().owner(linked),
+        }
+    }
+
+    /// Where the variable lies whose word a root is, or a word of what only it leads to.
+    pub(super) fn variable_of(&self, root: &Root) -> Option<String> {
+        let linked = self.linked(root.at);
+        let (place, _) = self.place(linked)?;
+        Some(match self.leads_to(linked) {
+            Some((variable, _)) => format!("*{}", self.place(variable)?.0),
+            None => match self.variables.at(linked) {
+                Some((_, within)) => self.place(Addr(linked.0 - within))?.0,
+                None => place,
+            },
+        })
+    }
+
+    fn linked(&self, at: Addr) -> Addr {
+        Addr(at.0.wrapping_sub(self.program.bias))
+    }
+
+    /// An address in a section of variables: `bss+0x18`, and which section.
+    fn place(&self, linked: Addr) -> Option<(String, &'static str)> {
+        let module = &self.program.binary.module;
+        let parts = [
+            ("data", module.data),
+            ("bss", module.bss),
+            ("noptrdata", module.noptrdata),
+            ("noptrbss", module.noptrbss),
+        ];
+        let (name, range) = parts
+            .into_iter()
+            .find(|(_, range)| range.contains(linked))?;
+        Some((format!("{name}+{:#x}", linked.since(range.start())), name))
     }
 
     /// The goroutine on whose stack an address lies, as a number below that of all goroutines.
@@ -53,43 +114,85 @@ impl<'a> RootNames<'a> {
 
     /// A root in words.
     pub(super) fn name(&self, root: &Root) -> HolderRoot {
-        let linked = Addr(root.at.0.wrapping_sub(self.program.bias));
-        let module = &self.program.binary.module;
-        let parts = [
-            ("data", module.data),
-            ("bss", module.bss),
-            ("noptrdata", module.noptrdata),
-            ("noptrbss", module.noptrbss),
-        ];
-        let part = parts.iter().find(|(_, range)| range.contains(linked));
-        let variable = part.and_then(|_| self.variables.at(linked));
+        let linked = self.linked(root.at);
+        let place = self.place(linked).map(|(place, _)| place);
+        let (name, type_name) = match place {
+            Some(_) => self.name_and_type(linked),
+            None => (None, None),
+        };
         let goroutine = self
             .goroutine_at(root.at)
             .and_then(|own| self.goroutines.get(own));
-        let stored = part.and_then(|_| self.stored());
-        let binary = &self.program.binary;
         HolderRoot {
             elements: None,
-            type_name: stored.and_then(|stored| stored.type_at(binary, linked)),
-            stored_by: stored.map_or_else(Vec::new, |_| stored_by(binary, linked)),
+            type_name,
+            stored_by: match (&place, self.stored()) {
+                (Some(_), Some(_)) => stored_by(&self.program.binary, linked),
+                _ => Vec::new(),
+            },
             kind: kind(root.kind),
-            name: variable.map(|(name, within)| match within {
-                0 => name.to_owned(),
-                within => format!("{name}+{within:#x}"),
-            }),
-            place: Some(match part {
-                Some((name, range)) => format!("{name}+{:#x}", linked.since(range.start())),
-                None => root.at.to_string(),
-            }),
+            name,
+            place: Some(place.unwrap_or_else(|| root.at.to_string())),
             goroutine: goroutine.map(|one| one.goid),
             function: goroutine.and_then(|one| self.function(one.start_pc)),
         }
+    }
+
+    /// The whole variable that a root is a word of, in words.
+    pub(super) fn whole(&self, root: &Root) -> HolderRoot {
+        let mut named = self.name(root);
+        let linked = self.linked(root.at);
+        let Some(name) = named.name.take() else {
+            return named;
+        };
+        named.name = Some(whole(&name).to_owned());
+        if let Some((_, within)) = self.leads_to(linked) {
+            let first = Addr(linked.0 - within);
+            named.place = self.place(first).map(|(place, _)| place);
+            named.type_name = self.statics().type_at(first).map(str::to_owned);
+        } else if let Some((_, within)) = self.variables.at(linked) {
+            let first = Addr(linked.0 - within);
+            named.place = self.place(first).map(|(place, _)| place);
+            (_, named.type_name) = self.name_and_type(first);
+        }
+        named
+    }
+
+    /// The name of the variable that a word is of, and the type of what is there.
+    fn name_and_type(&self, linked: Addr) -> (Option<String>, Option<String>) {
+        let told = |name: &str, within: u64| match within {
+            0 => name.to_owned(),
+            within => format!("{name}+{within:#x}"),
+        };
+        let stored = self.stored();
+        if let Some((variable, within)) = self.leads_to(linked) {
+            let variable = self.variables.at(variable);
+            let name = variable.map(|(name, _)| told(&format!("*{name}"), within));
+            let pointee = self.statics().pointee(linked);
+            let own = stored.and_then(|stored| stored.types.name_of_pointee(pointee?));
+            return (name, own);
+        }
+        let variable = self.variables.at(linked);
+        let own = stored.and_then(|stored| stored.type_at(&self.program.binary, linked));
+        (variable.map(|(name, within)| told(name, within)), own)
     }
 
     /// The function at an address of its code.
     pub(super) fn function(&self, pc: Addr) -> Option<String> {
         Some(self.program.function_at(pc)?.name)
     }
+}
+
+/// What variables of a program point to beside the heap; `between` are words of variables that lead
+/// to variables, and where to.
+pub(super) fn statics(program: &Program, types: &Types, between: &[(Addr, Addr)]) -> Statics {
+    let variables = program.binary.variables().unwrap_or_default();
+    let linked = |at: &Addr| Addr(at.0.wrapping_sub(program.bias));
+    let between = between.iter().map(|(word, at)| (linked(word), linked(at)));
+    Statics::of(&program.binary, types, between, &|word| {
+        let within = variables.at(word).map_or(0, |(_, within)| within);
+        Addr(word.0 - within)
+    })
 }
 
 fn kind(kind: RootKind) -> HolderKind {

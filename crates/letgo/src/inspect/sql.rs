@@ -16,7 +16,7 @@ use letgo_heap::{Dominators, Graph, GraphOptions, Holder, Limits, ObjectId, Reac
 use letgo_query::Table;
 use letgo_target::AddrRange;
 
-use super::holders::groups;
+use super::owners::Owners;
 use super::roots::RootNames;
 use super::{Marked, Program, Reading, Subject};
 use crate::complaint::Complaint;
@@ -104,8 +104,8 @@ impl Source {
     /// What every object retains.
     fn dominate(&self) -> Result<Vec<Held>, String> {
         let graph = self.graph();
-        let names = RootNames::new(self.program(), &self.reading.census);
-        let groups = groups(graph.roots(), &names);
+        let names = RootNames::new(self.program(), &self.reading.census, Some(self.graph()));
+        let groups = Owners::of(graph.roots(), &self.reading.census, &names).of_root;
         let weigh = |range: AddrRange| range.len();
         let (reachable, options) = (self.reachable(), self.options());
         let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &weigh)

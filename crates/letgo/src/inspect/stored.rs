@@ -11,7 +11,7 @@ const MOST: usize = 3;
 
 /// What is needed to say it in words.
 pub(super) struct Stored {
-    types: Types,
+    pub(super) types: Types,
 }
 
 impl Stored {

@@ -8,6 +8,7 @@ use letgo_heap::{Conflicts, Count, ObjectId, TypeId, TypeKind, TypeSeeds, Typed}
 use letgo_report as out;
 use letgo_target::Addr;
 
+use super::roots::statics;
 use super::{Marked, Program};
 
 /// The types of a graph's objects, found once.
@@ -45,12 +46,17 @@ impl Marked {
 fn find(program: &Program, marked: &Marked) -> Types {
     let bias = program.bias;
     let known = program.binary.globals_typed().ok();
-    let words: Vec<(Addr, Pointee)> = known.map_or_else(Vec::new, |known| {
-        let words = known.pointees.iter();
+    let mut words: Vec<(Addr, Pointee)> = known.map_or_else(Vec::new, |known| {
+        let beside = program.binary.types().ok();
+        let beside = beside.map(|types| statics(program, &types, marked.graph.between()));
+        let beside = beside.unwrap_or_default().words;
+        let words = known.pointees.iter().chain(&beside);
         words
             .map(|(at, pointee)| (at.biased(bias), pointee.biased(bias)))
             .collect()
     });
+    words.sort_by_key(|(at, _)| *at);
+    words.dedup_by_key(|(at, _)| *at);
     let closures: Vec<(Addr, Addr)> = known.map_or_else(Vec::new, |known| {
         let closures = known.closures.iter();
         closures

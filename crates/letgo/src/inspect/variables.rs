@@ -41,7 +41,8 @@ pub struct Held {
 pub fn held(program: &Program, reading: &Reading, memory: Option<&dyn ReadMemory>) -> Option<Held> {
     let started = Instant::now();
     let marked = reading.marked.as_ref()?;
-    let (graph, names) = (&marked.graph, RootNames::new(program, &reading.census));
+    let graph = &marked.graph;
+    let names = RootNames::new(program, &reading.census, Some(graph));
     let owners = Owners::of(graph.roots(), &reading.census, &names);
     let (options, weigh) = (room::options(room::limits()), weigh(reading));
     let groups = Some(owners.of_root.as_slice());

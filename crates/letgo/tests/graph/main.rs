@@ -5,6 +5,7 @@
 //! The built binary runs as a user runs it. `LETGO_TIER=matrix` takes every release and kind.
 
 mod asked;
+mod beside;
 mod compiler;
 mod crashed;
 mod damaged;

@@ -146,7 +146,10 @@ fn branch(table: &mut Table<'_>, of: Of, holder: &Holder, stem: &str, below: &st
         (depth, units::bytes(holder.retained_bytes)),
         plain(units::fraction(holder.share)),
         plain(units::count(holder.retained_objects)),
-        (Ink::Dim, units::bytes(holder.object.slot_bytes)),
+        match holder.group {
+            Some(_) => plain(""),
+            None => (Ink::Dim, units::bytes(holder.object.slot_bytes)),
+        },
         (depth, format!("{stem}{}", name(holder))),
     ]);
     if let Some(words) = holder.root.as_ref().and_then(stored_by) {
@@ -193,6 +196,12 @@ fn name(holder: &Holder) -> String {
             None => format!("object {}", holder.object.address),
         };
     };
+    if let Some(many) = holder.group.and_then(|group| group.goroutines)
+        && many > 1
+        && let Some(function) = &root.function
+    {
+        return format!("{} of {function}", units::counted(many, "goroutine"));
+    }
     // A map is counted beside its type, whichever of the two says it.
     let elements = holder.object.elements.as_ref().or(root.elements.as_ref());
     let mut name = format!("{}{}", holder_name(root), inside(elements));

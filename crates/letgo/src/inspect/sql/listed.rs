@@ -260,7 +260,7 @@ fn spans(source: &Rc<Source>) -> Vec<Vec<Value>> {
 
 fn goroutines(source: &Rc<Source>) -> Vec<Vec<Value>> {
     let (program, reading) = (source.program(), &source.reading);
-    let names = RootNames::new(program, &reading.census);
+    let names = RootNames::new(program, &reading.census, None);
     let row = |one: &letgo_goruntime::Goroutine| {
         let waits = matches!(one.status, Status::Waiting | Status::Leaked);
         let since = Some(one.wait_since_ns).filter(|since| waits && *since > 0);
@@ -285,7 +285,11 @@ fn goroutines(source: &Rc<Source>) -> Vec<Vec<Value>> {
 }
 
 fn roots(source: &Rc<Source>) -> Vec<Vec<Value>> {
-    let names = RootNames::new(source.program(), &source.reading.census);
+    let names = RootNames::new(
+        source.program(),
+        &source.reading.census,
+        Some(source.graph()),
+    );
     let graph = source.graph();
     let row = |root: &letgo_heap::Root| {
         let named = names.name(root);
