@@ -59,6 +59,7 @@ func main() {
 		p.Truth(each.name, live()-before)
 	}
 	p.Serve()
+	runtime.KeepAlive(one)
 	runtime.KeepAlive(other)
 }
 
