@@ -13,6 +13,8 @@ pub struct Holder {
     pub name: String,
     /// Whether `name` is one that the source has.
     pub is_named: bool,
+    /// Whether it is no variable but all goroutines that began with the same function.
+    pub is_goroutines: bool,
     /// Its type, or that of the object which it leads to.
     pub go_type: Option<String>,
     /// Resident bytes of all objects that nothing but it holds.

@@ -1,4 +1,5 @@
-//! `growing-holder`: variables that hold more at a second look than they did at the first.
+//! `growing-holder`: variables, and goroutines of one function, that hold more at a second look than
+//! they did at the first.
 //!
 //! What a variable holds is what only it leads to, at both looks: garbage is in neither, so that
 //! when a GC ran makes no difference. It holds more as well where somebody else has let go of what
@@ -62,9 +63,16 @@ fn draft(case: &Case<'_>, holder: &Holder, later: Later, grown: u64) -> Draft {
         words::bytes(per_minute(grown)),
     );
     let more = later.objects.saturating_sub(holder.objects);
+    // It is as large as it is now, whatever it was at the first look.
+    let large = case.stands_out(later.resident_bytes, case.thresholds.high_share)
+        && later.resident_bytes >= case.thresholds.high_bytes;
     let slack = containers::told_of(case, &holder.name).min(holder.resident_bytes);
     Draft::new(confidence(case, holder, later), title)
-        .least(Severity::Low)
+        .least(if large {
+            Severity::Medium
+        } else {
+            Severity::Low
+        })
         .most(Severity::Medium)
         .claim(case.objects(), holder.resident_bytes - slack)
         .count(holder.objects)
@@ -154,6 +162,7 @@ mod tests {
         let holder = Holder {
             name: "main.cache".into(),
             is_named: true,
+            is_goroutines: false,
             go_type: Some("map[string]*main.Session".into()),
             resident_bytes: before_mib * MIB,
             objects: 2000,
@@ -188,6 +197,31 @@ mod tests {
         );
         assert_eq!(finding.confidence, Confidence::Likely);
         assert_eq!(finding.bytes, 36 * MIB, "what was held at the first look");
+    }
+
+    #[test]
+    fn a_holder_is_weighed_by_what_it_is_at_the_second_look() {
+        for (before, after, severity) in [(1, 20, Severity::Low), (1, 160, Severity::Medium)] {
+            let finding = find(&grown(before, after), "growing-holder").expect("grew");
+            assert_eq!(finding.severity, severity, "{after} MiB");
+        }
+    }
+
+    #[test]
+    fn goroutines_that_hold_more_and_more_are_told_and_large_ones_are_no_global_holder() {
+        let mut facts = grown(100, 160);
+        for holder in facts.holders.iter_mut().flatten() {
+            holder.name = "goroutines of main.serve".into();
+            holder.is_goroutines = true;
+            holder.go_type = None;
+        }
+        let finding = find(&facts, "growing-holder").expect("grew");
+        let title = "goroutines of main.serve grew by 60.0 MiB in 30 s, 120 MiB a minute";
+        assert_eq!(finding.title, title);
+        for holder in facts.holders.iter_mut().flatten() {
+            holder.later = None;
+        }
+        assert_eq!(find(&facts, "global-holder"), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(crate) fn global_holder(case: &Case<'_>) -> Vec<Draft> {
     };
     let holders = facts.holders.iter().flatten().filter(large);
     holders
+        .filter(|holder| !holder.is_goroutines)
         .filter(|holder| !is_queue(case, holder) && !super::growing::is_told(case, holder))
         .take(MOST)
         .map(|holder| draft(case, holder))

@@ -18,13 +18,15 @@ use super::roots::RootNames;
 use super::slack::{Look, containers};
 use super::{Program, Reading, room};
 
+/// Where the main goroutine began.
+const MAIN: &str = "runtime.main";
 /// How many are handed on.
 const MOST: usize = 32;
 
 /// Who holds most, and what of it nobody needs.
 #[derive(Debug, Default)]
 pub struct Held {
-    /// The variables that hold most alone, the largest first.
+    /// The variables that hold most alone, the largest first, then goroutines of one function.
     pub variables: Vec<rules::Holder>,
     /// Channels by type whose elements hold most, the largest first.
     pub backlogs: Vec<rules::Backlog>,
@@ -62,16 +64,35 @@ pub fn held(program: &Program, reading: &Reading, memory: Option<&dyn ReadMemory
         containers(&look, &weigh, &dominators)
     });
     let firsts = firsts(graph.roots(), &owners);
-    let variables = largest(&owners, &dominators).into_iter();
+    let variables = largest(&owners, &dominators, OwnerKind::Variable).into_iter();
     let variables = variables.filter_map(|(number, retained)| {
         let (root, words) = firsts.get(&number)?;
         // Of one word among several the count is not the variable's.
         let inside = inside.filter(|_| *words == 1);
         let elements = inside.and_then(|inside| inside.of_root(root));
-        Some(holder(names.name(root), retained, elements.as_ref()))
+        let named = match words {
+            1 => names.name(root),
+            _ => names.whole(root),
+        };
+        Some(holder(named, retained, elements.as_ref()))
+    });
+    let goroutines = largest(&owners, &dominators, OwnerKind::Goroutines).into_iter();
+    let goroutines = goroutines.filter_map(|(number, retained)| {
+        let owner = owners.all.get(number as usize)?;
+        Some(rules::Holder {
+            name: match owner.name.as_str() {
+                MAIN => "the main goroutine".to_owned(),
+                name => format!("goroutines of {name}"),
+            },
+            is_named: true,
+            is_goroutines: true,
+            resident_bytes: retained.bytes,
+            objects: retained.objects,
+            ..rules::Holder::default()
+        })
     });
     Some(Held {
-        variables: variables.collect(),
+        variables: variables.chain(goroutines).collect(),
         backlogs: backlogs(program, reading, marked, &dominators, &names),
         containers,
         reachable_bytes: marked.reachable.all.bytes,
@@ -108,12 +129,13 @@ fn firsts<'a>(roots: &'a [Root], owners: &Owners) -> HashMap<u32, (&'a Root, u32
     firsts
 }
 
-/// The variables that hold most, by number.
-fn largest(owners: &Owners, dominators: &Dominators<'_>) -> Vec<(u32, Count)> {
+/// The owners of a kind that hold most, by number.
+fn largest(owners: &Owners, dominators: &Dominators<'_>, kind: OwnerKind) -> Vec<(u32, Count)> {
     let numbered = (0u32..).zip(&owners.all);
     // Dead goroutines and the like: other rules know them.
     let told = numbered.filter(|(_, owner)| {
-        owner.kind == OwnerKind::Variable && !owner.name.starts_with("runtime.")
+        let own = !owner.name.starts_with("runtime.") || owner.name == MAIN;
+        owner.kind == kind && own
     });
     let mut held: Vec<(u32, Count)> = told
         .filter_map(|(number, _)| Some((number, dominators.retained(Holder::Group(number))?)))
@@ -130,6 +152,7 @@ fn holder(
 ) -> rules::Holder {
     rules::Holder {
         is_named: named.name.is_some(),
+        is_goroutines: false,
         name: named.name.or(named.place).unwrap_or_default(),
         go_type: named.type_name,
         resident_bytes: retained.bytes,
