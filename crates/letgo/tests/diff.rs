@@ -266,6 +266,37 @@ fn what_was_not_kept_is_not_known_and_said_so() {
 }
 
 #[test]
+fn where_contents_were_left_out_no_write_is_claimed() {
+    if !may_read("where_contents_were_left_out_no_write_is_claimed") {
+        return;
+    }
+    let patient = Recipe::new("grows").start().unwrap();
+    let pid = patient.pid().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let (whole, bare) = (file("whole.snap"), file("bare.snap"));
+    snap(&pid, Path::new(&whole), &["--contents"]);
+    snap(&pid, Path::new(&bare), &["--redact"]);
+    // The program did nothing in between.
+    let report = diff(&[&whole, &whole]);
+    assert_eq!(report["unchanged"]["changed"]["count"], 0);
+    for (before, after, which) in [
+        (&whole, &bare, "after"),
+        (&bare, &whole, "before"),
+        (&bare, &bare, "both"),
+    ] {
+        let report = diff(&[before, after]);
+        assert_eq!(report.get("unchanged"), None);
+        let why = report["unchanged_why_not"].as_str().unwrap();
+        assert!(why.contains("left out") && why.contains(which), "{why}");
+        for (moment, file) in [("before", before), ("after", after)] {
+            let redacted = report[moment].get("redacted").is_some();
+            assert_eq!(redacted, file == &bare, "{moment}");
+        }
+    }
+}
+
+#[test]
 fn two_processes_have_no_object_in_common() {
     if !may_read("two_processes_have_no_object_in_common") {
         return;

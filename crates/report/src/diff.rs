@@ -83,6 +83,10 @@ pub struct Moment {
     pub taken: Taken,
     /// GCs that had ended.
     pub num_gc: u64,
+    /// Contents were left out when it was recorded, `letgo snap --redact`: what is no pointer is
+    /// not known of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 /// A number before and after.

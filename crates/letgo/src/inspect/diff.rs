@@ -130,7 +130,9 @@ impl Side {
         let now = memory.as_ref().map(|memory| memory as _);
         let goroutines = goroutines_report(program, &mut reading, &around, now)?;
         let heap = heap_report(program, &mut reading, &around, NO_HOLDERS, None, limits);
-        let mut prints = reading.prints.take();
+        // Zeros in the place of contents look like a write, or like none.
+        let redacted = subject.is_redacted();
+        let mut prints = reading.prints.take().filter(|_| !redacted);
         let identity = Identity::of(program, &around, reading.at);
         let same = |side: &&mut Side| side.identity.is_same_process(&identity);
         let earlier = before.filter(same).and_then(|side| side.prints.take());
@@ -157,6 +159,7 @@ impl Side {
                 target: target(program, &around),
                 taken: taken(&reading),
                 num_gc: u64::from(reading.stats().num_gc),
+                redacted,
             },
             at: reading.at,
             monotonic_ns: reading.monotonic_ns,

@@ -154,6 +154,21 @@ impl<'a, 'b> Tops<'a, 'b> {
     }
 }
 
+/// Why contents say nothing where they were left out of one side: a word that is zero there can
+/// have been any other.
+fn left_out(before: bool, after: bool) -> Option<String> {
+    let side = match (before, after) {
+        (false, false) => return None,
+        (true, false) => "what was before",
+        (false, true) => "what was after",
+        (true, true) => "both",
+    };
+    Some(format!(
+        "contents were left out of {side} (letgo snap --redact), so whether an object was written \
+         to is not known"
+    ))
+}
+
 /// What has not changed, or why that is not told.
 pub(super) fn report(
     before: &Side,
@@ -164,6 +179,9 @@ pub(super) fn report(
     if !same_process {
         let why = "they are of two processes, and no object of one is in the other";
         return (None, Some(why.into()));
+    }
+    if let Some(why) = left_out(before.moment.redacted, after.moment.redacted) {
+        return (None, Some(why));
     }
     let Some(told) = &after.told else {
         let why = "objects were not read at one moment in both: that needs a frozen copy, a core \
