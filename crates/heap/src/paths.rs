@@ -81,6 +81,9 @@ pub struct PathKind {
     pub ways: u64,
     /// Bytes of the objects that they lead to, each counted for its own way.
     pub bytes: u64,
+    /// Of the objects that they lead to, how many [`Naming::shared`] is true of; none of ways to
+    /// one object.
+    pub shared: u64,
     /// The shortest of them.
     pub shortest: Path,
 }
@@ -103,6 +106,8 @@ pub struct Naming<'a> {
     pub group: &'a dyn Fn(Start) -> u32,
     /// The kind of an object: its type, or its size.
     pub kind: &'a dyn Fn(ObjectId) -> u32,
+    /// Whether something else leads to an object than the group of its shortest way.
+    pub shared: &'a dyn Fn(ObjectId) -> bool,
 }
 
 /// What is walked over.
@@ -291,6 +296,7 @@ struct Found {
     sequence: Sequence,
     ways: u64,
     bytes: u64,
+    shared: u64,
     /// Which round it is of, and how many objects are between.
     rank: (usize, u32),
     /// The end of the way that is not the same for all.
@@ -307,10 +313,11 @@ impl Gathered {
             return self.kinds.push(way);
         };
         let (ways, bytes) = (known.ways + way.ways, known.bytes.saturating_add(way.bytes));
+        let shared = known.shared + way.shared;
         if way.rank < known.rank {
             *known = way;
         }
-        (known.ways, known.bytes) = (ways, bytes);
+        (known.ways, known.bytes, known.shared) = (ways, bytes, shared);
     }
 
     /// All of them by rank, their steps last first.
@@ -322,6 +329,7 @@ impl Gathered {
                 steps: sequences.backwards(found.sequence),
                 ways: found.ways,
                 bytes: found.bytes,
+                shared: found.shared,
                 shortest: path(found)?,
             })
         };

@@ -19,6 +19,7 @@ use process::Process;
 const PLAIN: Naming<'static> = Naming {
     group: &|_| 0,
     kind: &|_| 0,
+    shared: &|_| false,
 };
 
 /// How far each object is from the nearest root that is no guess, by a plain search.

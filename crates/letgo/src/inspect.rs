@@ -37,6 +37,7 @@ mod reading;
 mod report;
 pub(crate) mod room;
 mod roots;
+mod sharing;
 mod slack;
 mod snap;
 mod sql;

@@ -36,6 +36,12 @@ pub struct PathReport {
     /// Reachable objects of the type that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Amount>,
+    /// Of these, how many more than one owner leads to, so that to cut one way frees none of them.
+    /// An owner is a variable, all goroutines that began with one function, or what the runtime
+    /// keeps for finalizers and the like; one that leads there by a guess counts. Absent where it
+    /// is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<u64>,
     /// The shortest way; absent where none leads there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathWay>,
@@ -62,6 +68,9 @@ pub struct PathAsked {
     /// A type by its name.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_name: Option<String>,
+    /// What digits without `0x` were taken as, where it was digits: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What lies at an address.
@@ -123,6 +132,10 @@ pub struct PathKind {
     pub ways: u64,
     /// Bytes of the objects that they lead to.
     pub slot_bytes: u64,
+    /// Of the objects of a type that they lead to, how many another owner leads to as well; absent
+    /// where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<u64>,
     /// Objects on the shortest of them, the last one included.
     pub hops: u64,
     /// The last objects of the shortest one: where one of that kind is, as a hex string.

@@ -120,6 +120,7 @@ impl Backward {
                     sequence: self.tell(*number, &mut told, naming),
                     ways: 1,
                     bytes: 0,
+                    shared: 0,
                     rank: (round, distance.unwrap_or(NONE)),
                     at: *number,
                     start: Some(*start),

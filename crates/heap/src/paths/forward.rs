@@ -192,6 +192,7 @@ impl<'a> Forward<'a> {
                 sequence,
                 ways: 1,
                 bytes: own,
+                shared: u64::from((naming.shared)(ObjectId(number))),
                 rank: (0, distances.get(number as usize).copied().unwrap_or(NONE)),
                 at: number,
                 start: None,

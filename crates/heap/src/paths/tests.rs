@@ -120,6 +120,7 @@ const NAMING: Naming<'static> = Naming {
         Start::Finalizer(_) => 7,
     },
     kind: &|object| object.0 % 3,
+    shared: &|object| object.0.is_multiple_of(2),
 };
 
 /// A way goes along pointers, from where its start leads.
@@ -205,6 +206,10 @@ fn check(made: &Made) {
     assert_eq!(all.found.objects, reached.count() as u64);
     let sum: u64 = all.kinds.iter().map(|kind| kind.bytes).sum();
     assert_eq!(sum, all.found.bytes);
+    let reached = (0..made.slots()).filter(|number| within.has(*number));
+    let even = reached.filter(|number| number.is_multiple_of(2)).count();
+    let shared: u64 = all.kinds.iter().map(|kind| kind.shared).sum();
+    assert_eq!(shared, even as u64);
     all.kinds.iter().for_each(check_kind);
 }
 

@@ -61,8 +61,9 @@ pub struct HeapArgs {
     #[arg(long, value_name = "ADDR|TYPE", value_parser = wanted)]
     #[arg(
         long_help = "Why an object is alive: the shortest way from a root to it, and all ways by \
-        what they lead through. ADDR is a hex number anywhere in the object; TYPE stands for all \
-        objects of that type"
+        what they lead through. ADDR is an address anywhere in the object, in hex after 0x; without \
+        0x, digits are taken as decimal, as --sql writes addresses as CSV and JSON, where the \
+        program has memory there, else as hex. TYPE stands for all objects of that type"
     )]
     #[arg(conflicts_with_all = ["top", "depth"])]
     pub path: Option<Wanted>,
@@ -106,14 +107,30 @@ pub enum HeapOutput {
     Csv,
 }
 
-/// An address in hex, or the name of a type. Digits alone are an address: no type is called so.
+/// An address, or the name of a type. Digits alone are an address, decimal or hex: no type is
+/// called so.
 fn wanted(text: &str) -> Result<Wanted, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    match u64::from_str_radix(digits, 16) {
-        Ok(addr) => Ok(Wanted::Address(Addr(addr))),
-        Err(_) if digits.len() < text.len() => Err("it is no address of 64 bits".into()),
-        Err(_) if text.is_empty() => Err("it is an address such as 0xc000123440, or a type".into()),
-        Err(_) => Ok(Wanted::Type(text.to_owned())),
+    let is_plain = digits.len() == text.len() && text.bytes().all(|digit| digit.is_ascii_digit());
+    match (u64::from_str_radix(digits, 16), text.parse()) {
+        (Ok(hex), Ok(decimal)) if is_plain => Ok(Wanted::Digits {
+            decimal: Addr(decimal),
+            hex: Some(Addr(hex)),
+        }),
+        (Err(_), Ok(decimal)) if is_plain => Ok(Wanted::Digits {
+            decimal: Addr(decimal),
+            hex: None,
+        }),
+        (parsed, _) => address_or_type(text, parsed.ok(), digits.len() < text.len()),
+    }
+}
+
+fn address_or_type(text: &str, hex: Option<u64>, has_prefix: bool) -> Result<Wanted, String> {
+    match hex {
+        Some(addr) => Ok(Wanted::Address(Addr(addr))),
+        None if has_prefix => Err("it is no address of 64 bits".into()),
+        None if text.is_empty() => Err("it is an address such as 0xc000123440, or a type".into()),
+        None => Ok(Wanted::Type(text.to_owned())),
     }
 }
 
@@ -129,6 +146,15 @@ mod tests {
         for name in ["main.T", "[]uint8", "map[string]int", "string"] {
             assert_eq!(wanted(name), Ok(Wanted::Type(name.into())));
         }
+        let digits = |decimal, hex| Ok(Wanted::Digits { decimal, hex });
+        let hex = Some(Addr(0x2714_5578_7417_6000));
+        assert_eq!(
+            wanted("2714557874176000"),
+            digits(Addr(2_714_557_874_176_000), hex)
+        );
+        // 20 digits are no hex number of 64 bits.
+        let high = "18446744073709551615";
+        assert_eq!(wanted(high), digits(Addr(u64::MAX), None));
         assert!(wanted("0xzz").is_err() && wanted("").is_err());
         assert!(wanted("0x11112222333344445").is_err());
     }

@@ -16,6 +16,7 @@ use super::fields::Fields;
 use super::kinds::{Called, Kinds};
 use super::report::taken;
 use super::roots::RootNames;
+use super::sharing::Sharing;
 use super::whereabouts::whereabouts;
 use super::{Contents, Marked, Program, Reading, Surroundings, target};
 use crate::complaint::Complaint;
@@ -33,6 +34,13 @@ const MOST_LOOK: u64 = 1 << 20;
 pub enum Wanted {
     /// What lies at an address.
     Address(Addr),
+    /// The same, of digits that may be meant as either.
+    Digits {
+        /// What they are in decimal.
+        decimal: Addr,
+        /// What they are in hex, where that is an address.
+        hex: Option<Addr>,
+    },
     /// All objects of a type.
     Type(String),
 }
@@ -74,6 +82,7 @@ pub fn path_report(
         object: None,
         reachable: None,
         instances: None,
+        shared: None,
         path: None,
         kinds: Vec::new(),
         kinds_rest: None,
@@ -82,15 +91,24 @@ pub fn path_report(
         limits,
         ..GraphOptions::default()
     };
+    let at = |addr| whereabouts(program, reading, &marked.graph, addr);
+    let wanted = &match wanted {
+        Wanted::Digits { decimal, hex } => {
+            let (addr, note) = meant(*decimal, *hex, &at);
+            report.asked.note = Some(note);
+            Wanted::Address(addr)
+        }
+        other => other.clone(),
+    };
     let paths = match wanted {
-        Wanted::Address(addr) => {
+        Wanted::Address(addr) | Wanted::Digits { decimal: addr, .. } => {
             report.asked.address = Some(addr.to_string());
-            report.place = Some(whereabouts(program, reading, &marked.graph, *addr));
+            report.place = Some(at(*addr));
             telling.to_address(*addr, &options, &mut report)
         }
         Wanted::Type(name) => {
             report.asked.type_name = Some(name.clone());
-            telling.to_type(name, &options, &mut report)
+            telling.to_type(name, reading, &options, &mut report)
         }
     };
     let paths = paths.map_err(|error| {
@@ -109,6 +127,29 @@ pub fn path_report(
     }
     telling.fill(&paths, &mut report);
     Ok(report)
+}
+
+/// Which address digits mean, and what they were taken as: decimal, as `--sql` writes addresses as
+/// CSV and JSON, where the program has memory there; else hex.
+fn meant(decimal: Addr, hex: Option<Addr>, at: &dyn Fn(Addr) -> out::Place) -> (Addr, String) {
+    let has = |addr| at(addr).kind != out::PlaceKind::Unmapped;
+    match (has(decimal), hex) {
+        (true, Some(hex)) if has(hex) => {
+            let note = format!(
+                "The digits were taken as decimal; the program has memory at {hex} too: say 0x to \
+                 mean that."
+            );
+            (decimal, note)
+        }
+        (true, _) | (false, None) => (decimal, "The digits were taken as decimal.".into()),
+        (false, Some(hex)) => {
+            let note = format!(
+                "The digits were taken as hex: as decimal they are {decimal}, where the program \
+                 has no memory."
+            );
+            (hex, note)
+        }
+    }
 }
 
 /// What ways are told with.
@@ -142,13 +183,22 @@ impl Telling<'_> {
     fn to_type(
         &self,
         name: &str,
+        reading: &Reading,
         options: &GraphOptions<'_>,
         report: &mut out::PathReport,
     ) -> Result<Paths, letgo_heap::Error> {
         let called = Called::new(name);
         let wanted = |object| self.kinds.is(object, &called);
         let (graph, reachable) = (&self.marked.graph, &self.marked.reachable);
-        let paths = self.named(|naming| graph.paths_to_all(&wanted, reachable, naming, options))?;
+        let sharing = Sharing::of(reading, self.marked, &self.names, &wanted, options.limits);
+        let shared = |object| sharing.as_ref().is_some_and(|own| own.has(object));
+        let find = |naming: &Naming<'_>| {
+            let shared = &shared;
+            let naming = Naming { shared, ..*naming };
+            graph.paths_to_all(&wanted, reachable, &naming, options)
+        };
+        let paths = self.named(find)?;
+        report.shared = sharing.map(|_| paths.kinds.iter().map(|kind| kind.shared).sum());
         report.instances = Some(out::Amount {
             count: paths.found.objects,
             slot_bytes: paths.found.bytes,
@@ -162,6 +212,7 @@ impl Telling<'_> {
         find(&Naming {
             group: &|start| self.group(start),
             kind: &|object| self.kinds.number(object),
+            shared: &|_| false,
         })
     }
 
@@ -228,7 +279,8 @@ impl Telling<'_> {
     fn fill(&self, paths: &Paths, report: &mut out::PathReport) {
         report.path = paths.shortest.as_ref().map(|path| self.way(path));
         let (listed, rest) = paths.kinds.split_at(paths.kinds.len().min(MOST_KINDS));
-        report.kinds = listed.iter().map(|kind| self.kind(kind)).collect();
+        let knows = report.shared.is_some();
+        report.kinds = listed.iter().map(|kind| self.kind(kind, knows)).collect();
         report.kinds_rest = (!rest.is_empty()).then(|| out::PathRest {
             kinds: rest.len() as u64,
             ways: rest.iter().map(|kind| kind.ways).sum(),
@@ -298,7 +350,8 @@ impl Telling<'_> {
         }
     }
 
-    fn kind(&self, kind: &letgo_heap::PathKind) -> out::PathKind {
+    /// A kind of ways; whether others lead to what it leads to as well is known or not.
+    fn kind(&self, kind: &letgo_heap::PathKind, knows: bool) -> out::PathKind {
         let fields = self.fields_of(kind);
         let step = |(at, step): (usize, &letgo_heap::Step)| {
             let kind = step.kind.and_then(|number| self.kinds.kind(number));
@@ -324,8 +377,41 @@ impl Telling<'_> {
             steps: kind.steps.iter().enumerate().map(step).collect(),
             ways: kind.ways,
             slot_bytes: kind.bytes,
+            shared: knows.then_some(kind.shared),
             hops: objects.len() as u64,
             example: last.unwrap_or_default().to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_decimal_where_the_program_has_memory_there_and_else_hex() {
+        let (low, high) = (Addr(1000), Addr(0x1000));
+        let place = |kind| out::Place {
+            kind,
+            what: String::new(),
+            start: None,
+            bytes: None,
+            offset: None,
+        };
+        let told = |mapped: &[Addr], hex| {
+            let at = |addr| {
+                place(match mapped.contains(&addr) {
+                    true => out::PlaceKind::Object,
+                    false => out::PlaceKind::Unmapped,
+                })
+            };
+            let (addr, note) = meant(low, hex, &at);
+            (addr, note.contains("taken as decimal"), note.contains("0x"))
+        };
+        assert_eq!(told(&[low], Some(high)), (low, true, false));
+        assert_eq!(told(&[low, high], Some(high)), (low, true, true));
+        assert_eq!(told(&[high], Some(high)), (high, false, true));
+        assert_eq!(told(&[], Some(high)), (high, false, true));
+        assert_eq!(told(&[], None), (low, true, false));
     }
 }

@@ -106,6 +106,55 @@ fn ways_to_objects_are_those_that_the_program_knows() {
 }
 
 #[test]
+fn what_two_variables_hold_is_told_of_the_ways_to_a_type() {
+    if !may_read("what_two_variables_hold_is_told_of_the_ways_to_a_type") {
+        return;
+    }
+    let patient = Recipe::new("twice").start().unwrap();
+    let pid = patient.pid().to_string();
+    let truth = patient.truth();
+    let (report, code) = json("heap", &[&pid, "--path", "main.record"]);
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(
+        number(&report["instances"]["count"]),
+        truth.get("both") + truth.get("own")
+    );
+    assert_eq!(report["shared"], truth.get("both"));
+    let kinds = report["kinds"].as_array().unwrap();
+    let alone: u64 = kinds
+        .iter()
+        .map(|kind| number(&kind["ways"]) - number(&kind["shared"]))
+        .sum();
+    assert_eq!(alone, truth.get("own"));
+    let text = letgo(&["heap", &pid, "--path", "main.record"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        text.contains("500 of them are held by others too"),
+        "{text}"
+    );
+}
+
+#[test]
+fn digits_as_sql_writes_them_are_the_address_that_they_were() {
+    if !may_read("digits_as_sql_writes_them_are_the_address_that_they_were") {
+        return;
+    }
+    let patient = patient();
+    let pid = patient.pid().to_string();
+    let question = "select address from objects where reachable order by slot_bytes desc limit 1";
+    let row = &rows(&pid, question)[0];
+    let decimal = number(&row["address"]);
+    let hex = format!("{decimal:#x}");
+    for given in [&decimal.to_string(), &hex] {
+        let (report, code) = json("heap", &[&pid, "--stop=60000", "--path", given]);
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(report["asked"]["address"], *hex);
+        assert_eq!(report["object"]["address"], *hex, "{given}");
+        assert_eq!(report["asked"].get("note").is_some(), given != &hex);
+    }
+}
+
+#[test]
 fn answers_in_sql_are_those_of_the_verbs() {
     if !may_read("answers_in_sql_are_those_of_the_verbs") {
         return;

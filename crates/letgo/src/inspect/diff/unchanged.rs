@@ -7,13 +7,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use letgo_heap::{Holder, ObjectId};
+use letgo_heap::Holder;
 use letgo_report as out;
 use letgo_report::{Still, StillOf};
 
 use super::prints::{ABSENT, Pair, Prints, UNKNOWN};
 use super::{Holding, Side, finalizing, key, several};
 use crate::inspect::owners::{Owner, OwnerKind};
+use crate::inspect::sharing::Tops;
 
 /// Sizes and holders that are listed.
 const MOST: usize = 24;
@@ -44,8 +45,8 @@ fn join(to: &mut Part, by: Part) {
 /// Compares what was there with what is.
 pub(super) fn tell(holding: &Holding<'_>, before: &Prints, after: &Prints) -> Told {
     let mut told = Told::default();
-    let mut tops = Tops::new(holding);
-    let mut by_top: HashMap<Top, Part> = HashMap::new();
+    let mut tops = Tops::new(&holding.dominators, holding.graph.slots());
+    let mut by_top: HashMap<Holder, Part> = HashMap::new();
     let mut by_kind: HashMap<u32, Part> = HashMap::new();
     after.beside(before, &mut |range, pair| {
         let is_unchanged = told.add(range.len(), pair);
@@ -67,7 +68,7 @@ pub(super) fn tell(holding: &Holding<'_>, before: &Prints, after: &Prints) -> To
     told.by_holder = by_top
         .into_iter()
         .filter(|(_, (still, _))| still.count > 0)
-        .map(|(top, (still, all))| (top.owner(holding), still, all))
+        .map(|(top, (still, all))| (owner(top, holding), still, all))
         .collect();
     told
 }
@@ -94,64 +95,14 @@ impl Told {
     }
 }
 
-/// Whom an object belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Top {
-    Owner(u32),
-    Finalizers,
-    Several,
-}
-
-impl Top {
-    fn owner(self, holding: &Holding<'_>) -> Owner {
-        let known = match self {
-            Top::Owner(number) => holding.owners.all.get(number as usize).cloned(),
-            Top::Finalizers => Some(finalizing()),
-            Top::Several => None,
-        };
-        known.unwrap_or_else(several)
-    }
-}
-
-/// The owner of each object, each found once.
-struct Tops<'a, 'b> {
-    holding: &'a Holding<'b>,
-    /// By object.
-    known: Vec<Option<Top>>,
-    way: Vec<ObjectId>,
-}
-
-impl<'a, 'b> Tops<'a, 'b> {
-    fn new(holding: &'a Holding<'b>) -> Tops<'a, 'b> {
-        Tops {
-            holding,
-            known: vec![None; holding.graph.slots() as usize],
-            way: Vec::new(),
-        }
-    }
-
-    fn of(&mut self, object: ObjectId) -> Option<Top> {
-        let mut at = object;
-        self.way.clear();
-        let top = loop {
-            if let Some(known) = self.known.get(at.0 as usize).copied().flatten() {
-                break known;
-            }
-            self.way.push(at);
-            match self.holding.dominators.holder(at)? {
-                Holder::Object(above) => at = above,
-                Holder::Group(number) => break Top::Owner(number),
-                Holder::Finalizers => break Top::Finalizers,
-                Holder::Top => break Top::Several,
-            }
-        };
-        for passed in &self.way {
-            if let Some(known) = self.known.get_mut(passed.0 as usize) {
-                *known = Some(top);
-            }
-        }
-        Some(top)
-    }
+/// Whom what a top holds belongs to.
+fn owner(top: Holder, holding: &Holding<'_>) -> Owner {
+    let known = match top {
+        Holder::Group(number) => holding.owners.all.get(number as usize).cloned(),
+        Holder::Finalizers => Some(finalizing()),
+        Holder::Object(_) | Holder::Top => None,
+    };
+    known.unwrap_or_else(several)
 }
 
 /// Why contents say nothing where they were left out of one side: a word that is zero there can
