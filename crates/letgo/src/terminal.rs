@@ -1,7 +1,8 @@
 //! [`Terminal`]: what standard output and standard error can show, and writing to them.
 //!
 //! Colour: `--color`, else `NO_COLOR` and `CLICOLOR_FORCE`, else whether it is a terminal.
-//! Width: the terminal's, else `COLUMNS`, else 80. Characters beyond ASCII: where the locale says
+//! Width: the terminal's, else `COLUMNS`, else 80, beyond which nothing is cut: what is piped has
+//! no edge, and what reads it wants whole names. Characters beyond ASCII: where the locale says
 //! UTF-8 (`LC_ALL`, `LC_CTYPE`, `LANG`, the first that is set).
 //!
 //! A reader that goes away (`letgo why 1 | head -1`) is no error: Rust ignores `SIGPIPE`, which
@@ -111,6 +112,7 @@ fn look(
     let locale = locale.unwrap_or_default().to_string_lossy().to_lowercase();
     Look {
         width: width.unwrap_or(WIDTH),
+        whole: width.is_none() && !is_terminal,
         color,
         unicode: locale.contains("utf-8") || locale.contains("utf8"),
     }
@@ -158,6 +160,9 @@ mod tests {
         assert_eq!(with(&[], Color::Auto, false).width, 80);
         assert_eq!(with(&[("COLUMNS", "132")], Color::Auto, false).width, 132);
         assert_eq!(with(&[("COLUMNS", "many")], Color::Auto, false).width, 80);
+        assert!(with(&[], Color::Auto, false).whole);
+        assert!(!with(&[("COLUMNS", "80")], Color::Auto, false).whole);
+        assert!(!with(&[], Color::Auto, true).whole);
         let env = |_: &str| Some(OsString::from("132"));
         assert_eq!(look(&env, Color::Auto, true, Some(101)).width, 101);
     }

@@ -29,6 +29,7 @@ mod html;
 mod instances;
 pub mod lab;
 pub mod markdown;
+mod names;
 mod open;
 pub mod page;
 mod paths;

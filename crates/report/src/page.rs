@@ -20,6 +20,8 @@ pub struct Look {
     pub color: bool,
     /// Characters beyond ASCII.
     pub unicode: bool,
+    /// Nothing is cut to fit the columns: they are no more than where text is wrapped.
+    pub whole: bool,
 }
 
 impl Look {
@@ -31,6 +33,7 @@ impl Look {
         width: 80,
         color: false,
         unicode: false,
+        whole: false,
     };
 }
 
@@ -214,7 +217,7 @@ pub fn bar(look: Look, part: u64, whole: u64, cells: usize) -> String {
 ///
 /// A cut at a comma is preferred, since what stands before it is whole.
 pub fn trim(look: Look, text: &str, width: usize) -> String {
-    if text.width() <= width {
+    if look.whole || text.width() <= width {
         return text.to_string();
     }
     let comma = text.match_indices(", ").map(|(at, _)| at);
@@ -231,7 +234,7 @@ pub fn trim(look: Look, text: &str, width: usize) -> String {
 
 /// Cuts the start of `text` away where it is wider than `width`: the end of a path says more.
 pub fn trim_start(look: Look, text: &str, width: usize) -> String {
-    if text.width() <= width {
+    if look.whole || text.width() <= width {
         return text.to_string();
     }
     let dots = if look.unicode { "…" } else { ".." };
@@ -317,6 +320,7 @@ mod tests {
         width: 80,
         color: false,
         unicode: true,
+        whole: false,
     };
 
     #[test]
@@ -353,6 +357,12 @@ mod tests {
         assert_eq!(trim(WIDE, hint, 22), "worst: 1152 B class");
         assert_eq!(trim(WIDE, hint, 10), "worst: 11…");
         assert_eq!(trim_start(WIDE, "/opt/very/long/srv", 9), "…long/srv");
+        let whole = Look {
+            whole: true,
+            ..WIDE
+        };
+        assert_eq!(trim(whole, hint, 10), hint);
+        assert_eq!(trim_start(whole, hint, 10), hint);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use letgo_report::text::{
     tune, why,
 };
 use letgo_report::{
-    CallFrame, DiffReport, DoctorReport, GoroutinesReport, HeapReport, Hop, LeakSummary, Look,
-    Method, PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport, TypeReport, Unproven,
+    Amount, CallFrame, DiffReport, DoctorReport, GoroutinesReport, HeapReport, Hop, LeakSummary,
+    Look, Method, PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport, TypeReport, Unproven,
     Verdict, WhyReport,
 };
 use unicode_width::UnicodeWidthStr as _;
@@ -41,6 +41,7 @@ fn look(width: usize) -> Look {
         width,
         color: false,
         unicode: true,
+        whole: false,
     }
 }
 
@@ -182,6 +183,33 @@ fn heap_with_its_holders() {
         class.spans.resident_bytes = None;
     }
     insta::assert_snapshot!("heap_of_a_core_80", heap(&report, look(80)));
+}
+
+#[test]
+fn ways_to_a_type_say_what_else_holds_it() {
+    let mut report: PathReport = sample(PATH);
+    report.asked.address = None;
+    report.asked.type_name = Some("main.Session".into());
+    report.asked.note = None;
+    (report.place, report.object, report.reachable) = (None, None, None);
+    let count = report.kinds.iter().map(|kind| kind.ways).sum();
+    report.instances = Some(Amount {
+        count,
+        slot_bytes: count * 48,
+        resident_bytes: None,
+    });
+    for kind in &mut report.kinds {
+        (kind.slot_bytes, kind.shared) = (kind.ways * 48, Some(kind.ways / 2));
+    }
+    report.shared = Some(report.kinds.iter().filter_map(|kind| kind.shared).sum());
+    // What only the size of objects tells apart is told by it; words do not stick to a type.
+    let mut other = report.kinds[0].clone();
+    other.steps.last_mut().unwrap().slot_bytes = Some(64);
+    report.kinds.insert(1, other);
+    let groups = &mut report.kinds[0].steps[2];
+    groups.type_name = Some("map[string]*main.Session groups".into());
+    groups.field = Some("map key".into());
+    insta::assert_snapshot!("path_of_a_type_100", path(&report, look(100)));
 }
 
 #[test]

@@ -16,7 +16,7 @@ function head(why, heap) {
   else if (why.virtual) total("from the kernel", bytes(why.virtual.bytes));
   total("reachable heap", bytes(heap.totals.reachable.slot_bytes));
   total("objects", count(heap.totals.objects.count));
-  if (why.runtime.goroutines) total("goroutines", count(why.runtime.goroutines));
+  if (why.runtime.goroutines) total("its goroutines", count(why.runtime.goroutines));
   const title = el("div", "", el("p", "eyebrow", "letgo heap, " + why.taken.at.replace("T", " ").replace("Z", " UTC")), el("h1", "", name), el("p", "of", parts.join("  ·  ")));
   byId("head").append(el("div", "masthead", title, totals));
 }

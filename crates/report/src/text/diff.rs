@@ -2,6 +2,7 @@
 
 use super::head;
 use super::table::{Cell, Side, Table, plain};
+use crate::names::short;
 use crate::page::{Ink, Line, Look, Page};
 use crate::{AmountDelta, Delta, DiffReport, GoroutineDiff, Location, Still, StillOf, units};
 
@@ -129,7 +130,8 @@ fn totals(page: &mut Page, report: &DiffReport) {
         row(label, cells, objects);
     }
     row("goroutine stacks", bytes(&totals.stack_bytes), None);
-    row("goroutines", numbers(&totals.goroutines), None);
+    // Those of the runtime too.
+    row("all goroutines", numbers(&totals.goroutines), None);
     table.write(page, 2);
 }
 
@@ -166,8 +168,8 @@ fn holders(page: &mut Page, report: &DiffReport) {
     let moving = moving.filter(|holder| moved(&holder.retained));
     let listed = moving.map(|holder| {
         let name = match holder.kind.as_str() {
-            "goroutines" => format!("goroutines of {}", holder.name),
-            _ => holder.name.clone(),
+            "goroutines" => format!("goroutines of {}", short(&holder.name)),
+            _ => short(&holder.name),
         };
         (name, &holder.retained)
     });
@@ -188,7 +190,7 @@ fn types(page: &mut Page, report: &DiffReport) {
         return;
     }
     let rows = report.types.iter().take(MOST_ROWS);
-    let rows = rows.map(|each| (each.name.clone(), &each.reachable));
+    let rows = rows.map(|each| (short(&each.name), &each.reachable));
     by_name(page, "By type", "type", rows);
 }
 
@@ -262,7 +264,7 @@ fn goroutines(page: &mut Page, report: &DiffReport) {
 fn place(group: &GoroutineDiff) -> String {
     let at = |place: &Location| {
         let file = place.file.rsplit('/').next().unwrap_or_default();
-        format!("{} {file}:{}", place.function, place.line)
+        format!("{} {file}:{}", short(&place.function), place.line)
     };
     let mut text = group.location.as_ref().map_or_else(String::new, at);
     if let Some(reason) = &group.wait_reason {
@@ -335,7 +337,7 @@ fn still_of(page: &mut Page, what: &str, head: &str, rows: &[StillOf]) {
             plain(units::bytes(row.unchanged.slot_bytes)),
             plain(units::bytes(row.slot_bytes)),
             plain(units::count(row.unchanged.count)),
-            plain(&row.name),
+            plain(short(&row.name)),
         ]);
     }
     table.write(page, 2);

@@ -49,13 +49,20 @@ pub fn goroutines(report: &GoroutinesReport, look: Look, rows: GoroutineRows) ->
 }
 
 fn totals(page: &mut Page, report: &GoroutinesReport) {
-    let line = Line::new().add(Ink::Bold, units::counted(report.total, "goroutine"));
-    let stacks = format!(", stacks {}", units::bytes(report.stack_bytes));
+    let mut line = Line::new().add(Ink::Bold, units::counted(report.total, "goroutine"));
+    // What `runtime.NumGoroutine` says is without these.
+    let of_runtime = report.groups.iter().filter(|group| group.system);
+    let of_runtime: u64 = of_runtime.map(|group| group.count).sum();
+    if of_runtime > 0 {
+        let own = format!(", {} of the runtime", units::count(of_runtime));
+        line.push(Ink::Plain, own);
+    }
+    let stacks = format!("; stacks {}", units::bytes(report.stack_bytes));
     let mut line = line.add(Ink::Plain, stacks);
     if report.dead > 0 {
         let kept = match report.dead_stack_bytes {
             0 => String::new(),
-            bytes => format!(" with stacks of {}", units::bytes(bytes)),
+            bytes => format!(" with {}", units::bytes(bytes)),
         };
         let dead = format!("; {} dead{kept}", units::count(report.dead));
         line = line.add(Ink::Dim, dead);

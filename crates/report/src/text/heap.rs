@@ -2,6 +2,7 @@
 
 use super::head;
 use super::table::{Cell, Side, Table, plain};
+use crate::names::short;
 use crate::page::{Ink, Line, Look, Page, bar};
 use crate::{Amount, Elements, HeapClass, HeapReport, Holder, HolderKind, HolderRoot, Rest, units};
 
@@ -142,7 +143,7 @@ fn branch(table: &mut Table<'_>, of: Of, holder: &Holder, stem: &str, below: &st
     } else {
         Ink::Plain
     };
-    table.row(vec![
+    let cells = vec![
         (depth, units::bytes(holder.retained_bytes)),
         plain(units::fraction(holder.share)),
         plain(units::count(holder.retained_objects)),
@@ -151,7 +152,12 @@ fn branch(table: &mut Table<'_>, of: Of, holder: &Holder, stem: &str, below: &st
             None => (Ink::Dim, units::bytes(holder.object.slot_bytes)),
         },
         (depth, format!("{stem}{}", name(holder))),
-    ]);
+    ];
+    // Who leads into the heap is the answer, and not to be cut.
+    match stem.is_empty() {
+        true => table.row_wrapped(cells),
+        false => table.row(cells),
+    }
     if let Some(words) = holder.root.as_ref().and_then(stored_by) {
         let blank = || plain("");
         let words = (Ink::Dim, format!("{below}{words}"));
@@ -189,9 +195,11 @@ fn rest_row(rest: &Rest, noun: &str, stem: &str, of: Of) -> Vec<Cell> {
 fn name(holder: &Holder) -> String {
     let Some(root) = &holder.root else {
         return match &holder.object.type_name {
+            // How much is in it comes first: the end may be cut.
             Some(name) => {
-                let inside = inside(holder.object.elements.as_ref());
-                format!("{name}{inside} at {}", holder.object.address)
+                let elements = holder.object.elements.as_ref();
+                let inside = elements.map_or_else(String::new, |own| counted(own) + " in ");
+                format!("{inside}{} at {}", short(name), holder.object.address)
             }
             None => format!("object {}", holder.object.address),
         };
@@ -214,7 +222,7 @@ fn name(holder: &Holder) -> String {
         .as_ref()
         .filter(|own| !says(root, own))
     {
-        Some(own) => format!("{name}: {own}"),
+        Some(own) => format!("{name}: {}", short(own)),
         None => name,
     }
 }
@@ -228,17 +236,21 @@ fn says(root: &HolderRoot, object_type: &str) -> bool {
 /// What leads to a holder; of a variable that has a name its place is left out.
 fn holder_name(root: &HolderRoot) -> String {
     match (&root.kind, &root.name, &root.type_name) {
-        (HolderKind::Data | HolderKind::Bss, Some(name), Some(kind)) => format!("{name} {kind}"),
-        (HolderKind::Data | HolderKind::Bss, Some(name), None) => name.clone(),
+        (HolderKind::Data | HolderKind::Bss, Some(name), Some(kind)) => {
+            format!("{} {}", short(name), short(kind))
+        }
+        (HolderKind::Data | HolderKind::Bss, Some(name), None) => short(name),
         _ => root_name(root),
     }
 }
 
 /// `, 1,200,300 entries`; `, 40 elements and room for 1,024`.
 pub(super) fn inside(elements: Option<&Elements>) -> String {
-    let Some(elements) = elements else {
-        return String::new();
-    };
+    elements.map_or_else(String::new, |own| format!(", {}", counted(own)))
+}
+
+/// `1,200,300 entries`; `40 elements and room for 1,024`.
+fn counted(elements: &Elements) -> String {
     let (one, many) = match elements.of.as_str() {
         "map" => ("entry", "entries"),
         "string" => ("byte", "bytes"),
@@ -250,9 +262,9 @@ pub(super) fn inside(elements: Option<&Elements>) -> String {
     match elements.capacity {
         // What grows is half empty at times.
         Some(capacity) if capacity / 4 >= elements.count && capacity > 8 => {
-            format!(", {count} {noun} and room for {}", units::count(capacity))
+            format!("{count} {noun} and room for {}", units::count(capacity))
         }
-        _ => format!(", {count} {noun}"),
+        _ => format!("{count} {noun}"),
     }
 }
 
@@ -263,7 +275,8 @@ fn more(number: u64, noun: &str) -> String {
 
 pub(super) fn root_name(root: &HolderRoot) -> String {
     // What may be no pointer says so first.
-    let in_hands = |what: &str| match (&root.function, root.goroutine) {
+    let function = root.function.as_deref().map(short);
+    let in_hands = |what: &str| match (&function, root.goroutine) {
         (Some(function), Some(id)) => format!("{what} of goroutine {id}, {function}"),
         (Some(function), None) => format!("{what}, {function}"),
         (None, Some(id)) => format!("{what} of goroutine {id}"),
@@ -272,7 +285,7 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
     let place = root.place.as_deref();
     match &root.kind {
         HolderKind::Data | HolderKind::Bss => variable_name(root),
-        HolderKind::Stack => match (&root.function, root.goroutine) {
+        HolderKind::Stack => match (&function, root.goroutine) {
             (Some(function), Some(id)) => format!("{function}, stack of goroutine {id}"),
             _ => in_hands("stack"),
         },
@@ -281,7 +294,7 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
         HolderKind::Several => "several roots".into(),
         other => {
             let what = other.as_str().replace('-', " ");
-            match (&root.function, place) {
+            match (&function, place) {
                 (Some(function), _) => format!("{what} {function}"),
                 (None, Some(place)) => format!("{what} {place}"),
                 (None, None) => what,
@@ -294,12 +307,12 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
 fn variable_name(root: &HolderRoot) -> String {
     let place = root.place.as_deref();
     let named = match (&root.name, place) {
-        (Some(name), _) => name.clone(),
+        (Some(name), _) => short(name),
         (None, Some(place)) => format!("variable {place}"),
         (None, None) => "variable".into(),
     };
     let mut told = match &root.type_name {
-        Some(kind) => format!("{named} {kind}"),
+        Some(kind) => format!("{named} {}", short(kind)),
         None => named,
     };
     if let (Some(_), Some(place)) = (&root.name, place) {
@@ -330,7 +343,7 @@ fn types(page: &mut Page, report: &HeapReport) {
         ]);
     };
     for own in report.types.iter().take(MOST_TYPES) {
-        row(&own.objects, own.name.clone(), Ink::Plain);
+        row(&own.objects, short(&own.name), Ink::Plain);
     }
     let beyond = report.types.get(MOST_TYPES..).unwrap_or_default();
     let rest = report.types_rest.unwrap_or_default();
@@ -360,7 +373,8 @@ fn stored_by(root: &HolderRoot) -> Option<String> {
     };
     Some(format!(
         "stored into by {} {file}:{}{others}",
-        first.function, first.line
+        short(&first.function),
+        first.line
     ))
 }
 

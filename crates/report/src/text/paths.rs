@@ -3,6 +3,7 @@
 use super::head;
 use super::heap::{heading, root_name};
 use super::table::{Side, Table, plain};
+use crate::names::short;
 use crate::page::{Ink, Line, Look, Page, harmless, wrap};
 use crate::{
     HolderKind, Hop, PathKind, PathReport, PathRoot, PathStep, PathWay, Place, PlaceKind, units,
@@ -42,6 +43,9 @@ fn asked(page: &mut Page, report: &PathReport) {
             line.push(Ink::Plain, format!(", {name}"));
         }
         page.line(line);
+    }
+    if let Some(note) = &report.asked.note {
+        page.wrapped(0, Ink::Dim, note);
     }
     if let (Some(name), Some(instances)) = (&report.asked.type_name, &report.instances) {
         let count = units::counted(instances.count, "reachable object");
@@ -127,7 +131,12 @@ fn hop_row(hop: &Hop, number: u64, last: bool) -> Vec<super::table::Cell> {
         (ink, hop.object.address.clone()),
         (ink, units::bytes(hop.object.slot_bytes)),
         plain(at),
-        plain(hop.object.type_name.clone().unwrap_or_default()),
+        plain(
+            hop.object
+                .type_name
+                .as_deref()
+                .map_or_else(String::new, short),
+        ),
     ]
 }
 
@@ -145,51 +154,120 @@ fn kinds(page: &mut Page, report: &PathReport) {
     };
     let lead = match one {
         true => "What leads to it",
-        false => "What leads to them",
+        false => "What leads to them, the shortest way of each",
     };
     let kinds = match all {
         1 => "all alike".to_owned(),
         _ => units::counted(all, "kind") + " of ways",
     };
     heading(page, &format!("{lead}: {what}, {kinds}"));
-    let mut table = Table::new(&[
-        (if one { "roots" } else { "objects" }, Side::Right),
-        (if one { "" } else { "bytes" }, Side::Right),
-        ("hops", Side::Right),
-        ("way", Side::Left),
-    ]);
-    table.elastic(&[3]);
-    let room = page.width().saturating_sub(BESIDE);
-    let mut row = |ways: u64, bytes: u64, hops: String, way: (Ink, String)| {
-        let bytes = match one {
-            true => String::new(),
-            false => units::bytes(bytes),
-        };
-        let mut lines = wrap(&harmless(&way.1), room).into_iter().take(MOST_LINES);
-        table.row(vec![
-            plain(units::count(ways)),
-            plain(bytes),
-            plain(hops),
-            (way.0, lines.next().unwrap_or_default()),
-        ]);
-        for line in lines {
-            table.row(vec![plain(""), plain(""), plain(""), (way.0, line)]);
+    let shared = report.shared.filter(|shared| *shared > 0);
+    if let Some(shared) = shared {
+        page.wrapped(2, Ink::Yellow, &held_otherwise(shared, ways));
+    }
+    // Of ways that are all alike it has just been said.
+    table_of_kinds(page, report, shared.is_some() && all > 1);
+}
+
+/// The ways by kind; `tells` how many of each kind others hold too.
+fn table_of_kinds(page: &mut Page, report: &PathReport, tells: bool) {
+    let one = report.object.is_some();
+    let rest = report.kinds_rest.unwrap_or_default();
+    let columns = [
+        (true, (if one { "roots" } else { "objects" }, Side::Right)),
+        (!one, ("bytes", Side::Right)),
+        (tells, ("shared", Side::Right)),
+        (true, ("hops", Side::Right)),
+        (true, ("way", Side::Left)),
+    ];
+    let heads = columns.iter().filter(|(is_there, _)| *is_there);
+    let heads: Vec<_> = heads.map(|(_, head)| *head).collect();
+    let mut table = Table::new(&heads);
+    table.elastic(&[heads.len() - 1]);
+    let room = match page.look().whole {
+        true => usize::MAX,
+        false => page.width().saturating_sub(BESIDE),
+    };
+    let mut row = |row: &Row| {
+        let number = |number: Option<u64>| number.map_or_else(String::new, units::count);
+        let mut numbers = vec![
+            units::count(row.ways),
+            units::bytes(row.bytes),
+            number(row.shared),
+            number(row.hops),
+        ];
+        for line in wrap(&harmless(&row.way), room).into_iter().take(MOST_LINES) {
+            let own = std::mem::replace(&mut numbers, vec![String::new(); 4]);
+            let own = own.into_iter().zip(&columns);
+            let own = own.filter(|(_, (is_there, _))| *is_there);
+            let mut cells: Vec<_> = own.map(|(number, _)| plain(number)).collect();
+            cells.push((row.ink, line));
+            table.row(cells);
         }
     };
-    let listed = report.kinds.iter().take(MOST_KINDS);
-    for kind in listed {
-        let hops = units::count(kind.hops);
-        row(kind.ways, kind.slot_bytes, hops, (Ink::Plain, words(kind)));
+    let listed = report.kinds.get(..MOST_KINDS).unwrap_or(&report.kinds);
+    for (kind, way) in listed.iter().zip(told_apart(listed)) {
+        row(&Row {
+            ways: kind.ways,
+            bytes: kind.slot_bytes,
+            shared: kind.shared,
+            hops: Some(kind.hops),
+            way,
+            ink: Ink::Plain,
+        });
     }
     let beside = report.kinds.get(MOST_KINDS..).unwrap_or_default();
     let more = beside.len() as u64 + rest.kinds;
     if more > 0 {
-        let ways = beside.iter().map(|kind| kind.ways).sum::<u64>() + rest.ways;
-        let bytes = beside.iter().map(|kind| kind.slot_bytes).sum::<u64>() + rest.slot_bytes;
-        let text = units::counted(more, "more kind");
-        row(ways, bytes, String::new(), (Ink::Dim, text));
+        row(&Row {
+            ways: beside.iter().map(|kind| kind.ways).sum::<u64>() + rest.ways,
+            bytes: beside.iter().map(|kind| kind.slot_bytes).sum::<u64>() + rest.slot_bytes,
+            shared: None,
+            hops: None,
+            way: units::counted(more, "more kind"),
+            ink: Ink::Dim,
+        });
     }
     table.write(page, 2);
+}
+
+/// A row of ways.
+struct Row {
+    ways: u64,
+    bytes: u64,
+    shared: Option<u64>,
+    hops: Option<u64>,
+    way: String,
+    ink: Ink,
+}
+
+/// How many of so many objects other owners lead to as well.
+fn held_otherwise(shared: u64, all: u64) -> String {
+    let (which, stay) = match (shared, all) {
+        (1, 1) => ("It".to_owned(), "is held by others too, and stays"),
+        (1, _) => ("1 of them".to_owned(), "is held by others too, and stays"),
+        (some, _) => (
+            format!("{} of them", units::count(some)),
+            "are held by others too, and stay",
+        ),
+    };
+    format!(
+        "{which} {stay} when this way is cut: other variables, goroutines or finalizers lead there"
+    )
+}
+
+/// Kinds of ways in words; those that only the sizes of objects tell apart end with that.
+fn told_apart(kinds: &[PathKind]) -> Vec<String> {
+    let plain: Vec<String> = kinds.iter().map(words).collect();
+    let told = |(kind, own): (&PathKind, &String)| {
+        let alike = plain.iter().filter(|other| *other == own).count();
+        let size = kind.steps.last().and_then(|step| step.slot_bytes);
+        match size.filter(|_| alike > 1) {
+            Some(bytes) => format!("{own} ({} B)", units::count(bytes)),
+            None => own.clone(),
+        }
+    };
+    kinds.iter().zip(&plain).map(told).collect()
 }
 
 /// A kind of ways: its roots, then what it leads through.
@@ -202,7 +280,7 @@ fn words(kind: &PathKind) -> String {
         let part = map.zip(name).and_then(|(map, name)| name.strip_prefix(map));
         if part.is_some_and(|part| part.starts_with(' ')) {
             if let (Some(last), Some(field)) = (parts.last_mut(), value_of(own)) {
-                *last += field;
+                last.extend([gap(field), field]);
             }
             continue;
         }
@@ -221,34 +299,33 @@ fn value_of(step: &PathStep) -> Option<&str> {
 
 fn root(root: &PathRoot) -> String {
     match (&root.kind, &root.name) {
-        (HolderKind::Data | HolderKind::Bss, Some(name)) => name.clone(),
+        (HolderKind::Data | HolderKind::Bss, Some(name)) => short(name),
         (HolderKind::Data | HolderKind::Bss, None) => "a variable".into(),
         (HolderKind::Stack, Some(name)) => format!("goroutines of {}", short(name)),
         (HolderKind::StackWord, Some(name)) => format!("a word on a stack of {}", short(name)),
-        (kind, Some(name)) => format!("{} {name}", kind.as_str().replace('-', " ")),
+        (kind, Some(name)) => format!("{} {}", kind.as_str().replace('-', " "), short(name)),
         (kind, None) => kind.as_str().replace('-', " "),
     }
 }
 
-/// A function without the path of its package.
-fn short(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
+/// What stands before a field: nothing before `.conns`; a space before words, and before an
+/// element, which could be taken for a part of the type.
+fn gap(field: &str) -> &'static str {
+    match field.starts_with('.') {
+        true => "",
+        false => " ",
+    }
 }
 
 fn step(step: &PathStep, is_map: bool) -> String {
     let mut name = match (&step.type_name, step.slot_bytes) {
-        (Some(name), _) => name.clone(),
+        (Some(name), _) => short(name),
         (None, Some(bytes)) => units::bytes(bytes),
         (None, None) => return "...".into(),
     };
     // What the runtime keeps of a map leads to its parts alone.
     if let Some(field) = step.field.as_ref().filter(|_| !is_map) {
-        let gap = if field.starts_with(['.', '[']) {
-            ""
-        } else {
-            " "
-        };
-        name.extend([gap, field]);
+        name.extend([gap(field), field]);
     }
     match step.repeated {
         true => name + " (list)",
