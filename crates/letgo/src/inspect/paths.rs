@@ -72,21 +72,7 @@ pub fn path_report(
         groups: RefCell::default(),
         numbers: RefCell::default(),
     };
-    let mut report = out::PathReport {
-        schema: out::PathReport::SCHEMA.into(),
-        letgo: own::cost(),
-        target: target(program, around),
-        taken: taken(reading),
-        asked: out::PathAsked::default(),
-        place: None,
-        object: None,
-        reachable: None,
-        instances: None,
-        shared: None,
-        path: None,
-        kinds: Vec::new(),
-        kinds_rest: None,
-    };
+    let mut report = nothing_yet(program, reading, around);
     let options = GraphOptions {
         limits,
         ..GraphOptions::default()
@@ -127,6 +113,25 @@ pub fn path_report(
     }
     telling.fill(&paths, &mut report);
     Ok(report)
+}
+
+/// The report before anything is found out.
+fn nothing_yet(program: &Program, reading: &Reading, around: &Surroundings) -> out::PathReport {
+    out::PathReport {
+        schema: out::PathReport::SCHEMA.into(),
+        letgo: own::cost(),
+        target: target(program, around),
+        taken: taken(reading),
+        asked: out::PathAsked::default(),
+        place: None,
+        object: None,
+        reachable: None,
+        instances: None,
+        shared: None,
+        path: None,
+        kinds: Vec::new(),
+        kinds_rest: None,
+    }
 }
 
 /// Which address digits mean, and what they were taken as: decimal, as `--sql` writes addresses as

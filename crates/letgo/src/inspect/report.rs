@@ -224,9 +224,21 @@ pub(super) fn source(source: Source) -> out::Source {
 pub(super) fn hint(id: &str, reading: &Reading) -> Option<String> {
     match id {
         "heap.free_slots" => worst_class(reading),
-        "stacks.goroutine" => Some(format!("{} goroutines", reading.census.goroutines.len())),
+        "stacks.goroutine" => Some(goroutines(reading)),
         _ => None,
     }
+}
+
+/// How many goroutines have stacks: the program's, as `runtime.NumGoroutine` counts them, and those
+/// of the runtime, which it leaves out.
+fn goroutines(reading: &Reading) -> String {
+    let all = reading.census.goroutines.len() as u64;
+    let own = all.saturating_sub(reading.stats().system_goroutines);
+    format!(
+        "{}, {} of the runtime",
+        out::units::counted(own, "goroutine"),
+        out::units::count(all - own)
+    )
 }
 
 /// The size class whose free slots keep most.
