@@ -52,6 +52,11 @@ pub(crate) fn fraction(fraction: f64) -> String {
     }
 }
 
+/// Words for one or for many: `keeps` of 1, `keep` of others.
+pub(crate) fn verb(count: u64, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
 /// A count with commas: `605,440`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();

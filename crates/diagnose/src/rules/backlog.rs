@@ -79,6 +79,8 @@ fn filled(one: &Backlog) -> String {
     let full = match (one.channels, one.full) {
         (1, 1) => "It is full".to_owned(),
         (1, _) => "It is not full".to_owned(),
+        (_, 0) => "None of them is full".to_owned(),
+        (_, 1) => "1 of them is full".to_owned(),
         (_, full) => format!("{} of them are full", words::count(full)),
     };
     match named(&one.senders) {

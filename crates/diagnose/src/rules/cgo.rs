@@ -1,7 +1,7 @@
 //! `cgo-growth`: memory that C allocated.
 //!
 //! One reading shows how large it is, not that it grows: the title says no more than that.
-//! `letgo watch` sees growth.
+//! Two readings see growth: `letgo diff`.
 
 use letgo_account::Leaf;
 

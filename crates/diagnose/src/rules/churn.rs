@@ -112,7 +112,7 @@ pub(crate) fn alloc_churn(case: &Case<'_>) -> Option<Draft> {
         ))
         .remedy(
             "next",
-            case.letgo("alloc"),
+            "a profile of what it allocates: /debug/pprof/allocs, where it serves net/http/pprof",
             "who allocates, by function and line",
         );
     Some(

@@ -62,16 +62,20 @@ pub(crate) fn pinned(case: &Case<'_>) -> Vec<Draft> {
         |group| group.pinned,
         |group, slack| {
             let title = format!(
-                "{} at {} keep {} beside what they show",
+                "{} at {} {} {} beside what {}",
                 pieces(&group.go_type, slack.count),
                 group.place(),
-                words::bytes(slack.bytes)
+                words::verb(slack.count, "keeps", "keep"),
+                words::bytes(slack.bytes),
+                words::verb(slack.count, "it shows", "they show"),
             );
             Draft::new(Confidence::Likely, title)
                 .evidence(format!(
-                    "They cover {} of {} that they were cut out of, and nothing else points there.",
+                    "{} {} of {} that {} cut out of, and nothing else points there.",
+                    words::verb(slack.count, "It covers", "They cover"),
                     words::bytes(slack.used),
                     words::bytes(slack.room),
+                    words::verb(slack.count, "it was", "they were"),
                 ))
                 .remedy(
                     "for good",
@@ -89,16 +93,19 @@ pub(crate) fn roomy(case: &Case<'_>) -> Vec<Draft> {
         |group| group.roomy,
         |group, slack| {
             let title = format!(
-                "{} at {} have {} beyond their length",
+                "{} at {} {} {} beyond {} length",
                 pieces(&group.go_type, slack.count),
                 group.place(),
-                words::bytes(slack.bytes)
+                words::verb(slack.count, "has", "have"),
+                words::bytes(slack.bytes),
+                words::verb(slack.count, "its", "their"),
             );
             Draft::new(Confidence::Likely, title)
             .evidence(format!(
-                "{} of {} are in use; each has room for four times what is in it, or more.",
+                "{} of {} are in use; {} has room for four times what is in it, or more.",
                 words::bytes(slack.used),
                 words::bytes(slack.room),
+                words::verb(slack.count, "it", "each"),
             ))
             .evidence("What a buffer once grew to it keeps, in a sync.Pool as well.")
             .remedy(
@@ -287,5 +294,26 @@ mod tests {
             finding.title,
             "3,000 strings at main.cache keep 60.0 MiB beside what they show"
         );
+    }
+
+    #[test]
+    fn one_buffer_and_one_piece_are_told_as_one() {
+        let buffer = facts(|group| {
+            (group.go_type, group.roomy) = ("[]uint8".into(), slack(60));
+        });
+        let finding = find(&buffer, "buffer-slack").expect("buffer");
+        assert_eq!(
+            finding.title,
+            "1 slice ([]uint8) at main.cache has 60.0 MiB beyond its length"
+        );
+        let piece = facts(|group| {
+            (group.go_type, group.pinned) = ("string".into(), slack(20));
+        });
+        let finding = find(&piece, "slice-pinning").expect("piece");
+        assert_eq!(
+            finding.title,
+            "1 string at main.cache keeps 20.0 MiB beside what it shows"
+        );
+        assert!(finding.evidence[0].starts_with("It covers "));
     }
 }

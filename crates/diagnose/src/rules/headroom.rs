@@ -82,18 +82,12 @@ fn remedies(case: &Case<'_>, draft: Draft) -> Draft {
     } else {
         draft
     };
-    draft
-        .remedy(
-            "first",
-            case.letgo("plan"),
-            "memory and GC CPU for each GOGC, before anything is changed",
-        )
-        .remedy(
-            "for good",
-            case.tune(Some(advice.gogc), advice.limit),
-            format!(
-                "a heap of up to {}, and more GC CPU",
-                words::bytes(case.pacer.goal_at(advice.gogc))
-            ),
-        )
+    draft.remedy(
+        "for good",
+        case.tune(Some(advice.gogc), advice.limit),
+        format!(
+            "a heap of up to {}, and more GC CPU",
+            words::bytes(case.pacer.goal_at(advice.gogc))
+        ),
+    )
 }

@@ -18,9 +18,10 @@ pub(crate) fn spans(case: &Case<'_>) -> Option<Draft> {
     let slack = Slack::of(case).filter(|slack| slack.pinned_bytes > 0)?;
     let pinned = slack.pinned;
     let title = format!(
-        "{} ({}) keep {} in {} from going back",
+        "{} ({}) {} {} in {} from going back",
         words::counted(pinned.reachable.objects, "object"),
         words::bytes(pinned.reachable.slot_bytes),
+        words::verb(pinned.reachable.objects, "keeps", "keep"),
         words::bytes(case.size(&pinned)),
         words::counted(pinned.spans, "span"),
     );
@@ -52,10 +53,11 @@ fn worst(case: &Case<'_>, draft: Draft) -> Draft {
         .take(NAMED)
         .fold(draft, |draft, (class, shares)| {
             draft.evidence(format!(
-                "{}: {} ({}) keep {} with {}.",
+                "{}: {} ({}) {} {} with {}.",
                 words::slots(class.elem_size, class.noscan),
                 words::counted(shares.reachable.objects, "object"),
                 words::bytes(shares.reachable.slot_bytes),
+                words::verb(shares.reachable.objects, "keeps", "keep"),
                 words::counted(shares.spans, "span"),
                 case.size_words(shares),
             ))

@@ -354,7 +354,7 @@ fn note(same_build: bool, same_process: bool) -> Option<String> {
         (true, true) => None,
         (true, false) => Some("these are two processes of one build".into()),
         _ => Some(
-            "these are different builds: only what has a name is matched, and no object is".into(),
+            "these are different builds: holders and types are matched by name, and objects not at all".into(),
         ),
     }
 }

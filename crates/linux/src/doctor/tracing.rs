@@ -70,7 +70,7 @@ fn bpf(ours: &Credentials, disabled: Option<i32>) -> Check {
     }
     Check::missing(
         name,
-        "not allowed: allocations cannot be watched (`letgo alloc`); nothing else needs it",
+        "not allowed: allocations cannot be watched; no verb of this version does",
         "CAP_BPF and CAP_PERFMON: `sudo setcap cap_sys_ptrace,cap_bpf,cap_perfmon=ep \
          \"$(command -v letgo)\"`; in Docker `--cap-add BPF --cap-add PERFMON`",
     )
