@@ -31,6 +31,10 @@ pub use survey::{From, Group, Room, Sparse, Survey};
 const SLICE_BYTES: u64 = 24;
 /// `hchan.qcount` and `hchan.dataqsiz`, the first two words.
 const CHAN_BYTES: u64 = 16;
+/// Slots for each entry from which a map is sparse, and elements that a slice has room for, for
+/// each that it has. Right after it grew a map has one entry for 2.5 slots, and a slice is half
+/// full.
+const SPARSE: u64 = 4;
 /// Most elements of anything: more than a machine has bytes.
 const MOST: u64 = 1 << 47;
 
@@ -143,6 +147,8 @@ pub(crate) struct Stretch {
     pub(crate) object: ObjectId,
     /// The object's slot.
     pub(crate) slot: AddrRange,
+    /// Where the program's own part of it starts.
+    pub(crate) first: Addr,
     /// Where its first element is.
     pub(crate) at: Addr,
     /// Elements, and how many there is room for; of a string bytes, twice the same.
@@ -153,6 +159,28 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
+    /// Whether it is a small part that was cut out of something larger. What grew in place starts
+    /// at its array's start, and an empty slice is there to be appended to.
+    pub(crate) fn is_piece(&self) -> bool {
+        let len = self.len.saturating_mul(self.size);
+        self.at > self.first && len > 0 && len <= self.slot.len() / SPARSE
+    }
+
+    /// What of its object it is there for: of a piece what it shows, else all that it may grow to.
+    pub(crate) fn covered(&self) -> AddrRange {
+        let elements = match self.is_piece() {
+            true => self.len,
+            false => self.cap,
+        };
+        let end = elements.saturating_mul(self.size.max(1));
+        AddrRange::new(self.at, Addr(self.at.0.saturating_add(end)))
+    }
+
+    /// Whether it has far more room than it uses, where nobody else has a part of its array.
+    pub(crate) fn has_room(&self) -> bool {
+        self.size > 0 && !self.is_piece() && self.len <= self.cap / SPARSE
+    }
+
     fn content(self) -> Content {
         let (len, cap) = (self.len, self.cap);
         match self.size {
@@ -175,6 +203,7 @@ impl Looker<'_> {
         self.stretch(at, bytes).map(|(object, slot)| Stretch {
             object,
             slot,
+            first: self.first(object, slot),
             at: Addr(at),
             len,
             cap,
@@ -188,6 +217,7 @@ impl Looker<'_> {
         self.stretch(at, len).map(|(object, slot)| Stretch {
             object,
             slot,
+            first: self.first(object, slot),
             at: Addr(at),
             len,
             cap: len,
@@ -212,6 +242,13 @@ impl Looker<'_> {
         let size = objects.spans.get(found.place.span as usize)?.elem_size;
         let start = Addr(at.checked_sub(found.offset)?);
         Some((ObjectId(found.number), AddrRange::sized(start, size)))
+    }
+
+    /// Where an object starts: behind the type that it names.
+    fn first(&self, object: ObjectId, slot: AddrRange) -> Addr {
+        let span = self.graph.objects.span_of_slot(object.0);
+        let named = span.map_or(0, |span| span.elem_size - span.usable());
+        slot.start().add(named)
     }
 
     /// What is in the channel at an address.

@@ -238,3 +238,30 @@ fn buffers_that_grew_once_and_pieces_of_large_arrays_are_told() {
         }
     });
 }
+
+#[test]
+fn a_variable_that_has_a_part_of_a_large_array_pins_the_rest_wherever_it_starts() {
+    if !may_read("a_variable_that_has_a_part_of_a_large_array_pins_the_rest_wherever_it_starts") {
+        return;
+    }
+    let prepare = |recipe: Recipe| recipe.arg("-n=1").arg("-large=25165824");
+    for_each("buffers", prepare, |case, patient| {
+        let pid = patient.pid().to_string();
+        let why = json(&["why", &pid]);
+        let large = patient.truth().get("large");
+        let pinned = findings(&why, "slice-pinning");
+        assert_eq!(pinned.len(), 2, "{case}: {}", why["findings"]);
+        for finding in pinned {
+            assert!(is_near(bytes(finding), large, 1), "{case}: {finding}");
+        }
+        assert_eq!(findings(&why, "buffer-slack"), [&Value::Null; 0], "{case}");
+        // Of both arrays it is known what they are.
+        let heap = json(&["heap", &pid]);
+        let types = heap["types"].as_array().unwrap().iter();
+        let rows = types.filter(|one| one["name"] == "[]uint8" && one["kind"] == "slice");
+        let bytes: u64 = rows
+            .map(|one| one["objects"]["slot_bytes"].as_u64().unwrap())
+            .sum();
+        assert!(bytes >= 2 * large, "{case}: {bytes} {}", heap["types"]);
+    });
+}

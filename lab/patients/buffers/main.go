@@ -29,6 +29,10 @@ var (
 	requests []*request
 	// heads keep the start of packets.
 	heads [][]byte
+	// window is a small part of one large array, and does not start where it does; tail has room
+	// for all that is behind it, too.
+	window []byte
+	tail   []byte
 	// pool has what nobody uses.
 	pool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 )
@@ -75,14 +79,27 @@ func receive(count, size int, healthy bool) {
 	}
 }
 
+//go:noinline
+func cut(size int, healthy bool) {
+	one, other := []byte(line(size, 1)), []byte(line(size, 2))
+	window = one[100:200:200]
+	tail = other[size/4 : size/4+10]
+	if healthy {
+		window = append([]byte(nil), window...)
+		tail = append([]byte(nil), tail...)
+	}
+}
+
 func main() {
 	count := flag.Int("n", 4000, "workers, requests and packets")
 	size := flag.Int("size", 8<<10, "bytes of a buffer, a line, a packet")
+	large := flag.Int("large", 1<<10, "bytes of each of two arrays that a variable has a part of")
 	left := flag.Int("left", 64, "bytes that stay in a buffer")
 	healthy := flag.Bool("healthy", false, "nothing that is not needed")
 	p := truth.Start(0)
 	work(*count, *size, *left, *healthy)
 	receive(*count, *size, *healthy)
+	cut(*large, *healthy)
 	pool.Put(pool.Get())
 	runtime.GC()
 	runtime.GC()
@@ -91,7 +108,8 @@ func main() {
 		room += one.body.Cap()
 	}
 	p.Truth("room", room, "left", *count**left, "line_bytes", *count**size,
-		"shown_bytes", *count*16, "packet_bytes", *count**size, "head_bytes", *count*64)
+		"shown_bytes", *count*16, "packet_bytes", *count**size, "head_bytes", *count*64,
+		"large", *large, "window", len(window), "tail", len(tail))
 	p.Serve()
 	runtime.KeepAlive(workers)
 	runtime.KeepAlive(requests)

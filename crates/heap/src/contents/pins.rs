@@ -5,9 +5,11 @@
 //! rest is proven by counting: every pointer to the object, in other objects and in roots, is one
 //! of the headers that were looked at.
 //!
-//! What lies between two headers of one object counts as covered: less is said than could be. Room
-//! behind the length of a slice is its own only where no other header and no other pointer leads to
-//! its array, which is known when all headers were looked at.
+//! A slice covers all that it has room for, but for a small one that does not start where its array
+//! does: that was cut out of it, and covers what it shows. What lies between two headers of one
+//! object counts as covered: less is said than could be. Room behind the length of a slice is its
+//! own only where no other header and no other pointer leads to its array, which is known when all
+//! headers were looked at.
 //!
 //! Does not find headers (see `survey`).
 
@@ -77,11 +79,10 @@ pub(super) struct Covers {
 }
 
 impl Covers {
-    /// Takes a header; `has_room` says whether what is behind its length may be of no use.
-    pub(super) fn add(&mut self, stretch: Stretch, group: u32, has_room: bool) {
-        let size = stretch.size.max(1);
-        let start = stretch.at.0;
-        let end = start.saturating_add(stretch.cap.saturating_mul(size));
+    /// Takes a header.
+    pub(super) fn add(&mut self, stretch: Stretch, group: u32) {
+        let covered = stretch.covered();
+        let (start, end) = (covered.start().0, covered.end().0);
         if let Some(known) = self.known.get_mut(&stretch.object) {
             known.headers += 1;
             known.start = known.start.min(start);
@@ -100,7 +101,7 @@ impl Covers {
             start,
             end,
             group,
-            room: has_room.then_some(stretch),
+            room: Some(stretch).filter(Stretch::has_room),
         };
         self.known.insert(stretch.object, cover);
     }

@@ -22,7 +22,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::fields::{Field, Fields, Header};
 use super::pins::{Covers, Pins, Spare};
-use super::{Looker, MapUse, Stretch};
+use super::{Looker, MapUse, SPARSE, Stretch};
 use crate::bits::{index, word};
 use crate::{Dominators, Graph, Holder, ObjectId};
 
@@ -45,10 +45,6 @@ const LOT_BYTES: u64 = 1 << 18;
 const LOT: usize = 512;
 /// Bytes that are gathered of os pages, not read by themselves.
 const PAGE: u64 = 4096;
-/// Slots for each entry from which a map is sparse, and elements that a slice has room for, for
-/// each that it has. Right after it grew a map has one entry for 2.5 slots, and a slice is half
-/// full.
-const SPARSE: u64 = 4;
 /// Bytes that one small value counts for: it is in an os page of which others have a part.
 const SMALL: u64 = 1 << 10;
 /// Longest path that is told apart.
@@ -389,7 +385,7 @@ impl<'a> Walk<'a> {
             Header::Text => {
                 if let Some(text) = self.looker.text(words) {
                     self.name(group, || "string".into());
-                    self.covers.add(text, group, false);
+                    self.covers.add(text, group);
                 }
             }
             Header::Map(of) => self.map(group, Addr(word(words, 0)), of),
@@ -420,7 +416,7 @@ impl<'a> Walk<'a> {
         };
         let table = self.table();
         self.name(group, || format!("[]{}", table.name(elem)));
-        self.covers.add(slice, group, has_room(&slice));
+        self.covers.add(slice, group);
         if has_pointers {
             let elems = self.step(group, "[]", Header::Pointer(elem));
             self.row(elems, slice.at, elem, slice.len);
@@ -549,12 +545,4 @@ impl<'a> Walk<'a> {
         });
         Survey { groups, is_cut }
     }
-}
-
-/// Whether what a slice has beyond its length is of no use to it, where its array is its own from
-/// the start and no longer than it says: of a part of something larger the rest is somebody else's.
-fn has_room(slice: &Stretch) -> bool {
-    let (range, cap) = (slice.slot, slice.cap * slice.size);
-    let is_whole = slice.at.since(range.start()) <= 8 && cap >= range.len() / 8 * 7;
-    is_whole && slice.len <= slice.cap / SPARSE
 }

@@ -16,7 +16,12 @@ impl<'a> Pass<'a> {
             let Some(span) = self.objects.span_of_slot(*target) else {
                 continue;
             };
+            // It does not matter where small values lie.
             let start = span.elem_size - span.usable();
+            let behind = match span.is_tiny() {
+                true => 0,
+                false => offset.saturating_sub(start),
+            };
             let (lead, strength) = match lead {
                 Lead::Whole(kind) => (*kind, Strength::Pointer),
                 Lead::Row(kind) => (*kind, Strength::Slice),
@@ -27,8 +32,12 @@ impl<'a> Pass<'a> {
                 }
                 _ => continue,
             };
-            if *offset == start || strength == Strength::String {
-                self.claim(*target, span, lead, strength, &mut hands);
+            match strength {
+                Strength::Slice => self.slice(lead, (*target, span), behind, &mut hands),
+                _ if behind == 0 || strength == Strength::String => {
+                    self.claim(*target, span, lead, strength, &mut hands);
+                }
+                _ => {}
             }
         }
         (hands.stack, hands.done)

@@ -72,16 +72,29 @@ impl<'a> Pass<'a> {
 
     #[inline]
     fn row(&self, kind: u32, led: Led<'a>, span: &'a HeapSpan, hands: &mut Hands<'a>) {
-        let offset = self.offset(span, &led);
-        if offset == 0 {
-            self.claim(led.target, span, kind, Strength::Slice, hands);
-        } else if self.known(led.target).is_none() && hands.done.later.len() < MOST_LATER {
+        let behind = self.offset(span, &led);
+        self.slice(kind, (led.target, span), behind, hands);
+    }
+
+    /// Takes what a slice of this kind says of an object that it leads to, so many bytes behind
+    /// its start.
+    #[inline]
+    pub(super) fn slice(
+        &self,
+        kind: u32,
+        (target, span): (u32, &'a HeapSpan),
+        behind: u64,
+        hands: &mut Hands<'a>,
+    ) {
+        if behind == 0 {
+            self.claim(target, span, kind, Strength::Slice, hands);
+        } else if self.known(target).is_none() && hands.done.later.len() < MOST_LATER {
             let size = match self.kind(kind).map(|kind| kind.fit) {
                 Some(Fit::Rows(size)) => size.max(1),
                 _ => return,
             };
-            if offset.is_multiple_of(size) {
-                hands.done.later.push(Later::Within(led.target, kind));
+            if behind.is_multiple_of(size) {
+                hands.done.later.push(Later::Within(target, kind));
             }
         }
     }
