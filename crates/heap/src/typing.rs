@@ -29,7 +29,7 @@ use kinds::Lead;
 pub(crate) use kinds::{Kinds, What};
 pub use members::{Member, Members};
 pub use pass::Conflicts;
-use pass::Pass;
+use pass::{Later, Pass};
 pub use places::{Key, Part, Place};
 pub(crate) use seeds::{SeedHands, Seeds};
 
@@ -101,6 +101,7 @@ impl Graph {
         let mut conflicts = Conflicts::default();
         let (first, done) = pass.variables(&self.variables(known));
         let (mut later, mut looks, mut all) = (done.later, Vec::new(), true);
+        later.extend(self.alone());
         let mut next = first;
         let mut larger = None;
         for _ in 0..ROUNDS {
@@ -131,6 +132,21 @@ impl Graph {
             graph: self,
             conflicts,
         }
+    }
+
+    /// Channels that are known by their words, of the type that a channel of such elements has:
+    /// only a goroutine may lead to them.
+    fn alone(&self) -> Vec<Later> {
+        if self.channels.is_empty() {
+            return Vec::new();
+        }
+        let mut kinds = self.copied.seeds.lock();
+        let types = kinds.channels();
+        let channels = self.channels.iter().filter_map(|own| {
+            let kind = kinds.number(What::Chan(*types.get(&own.elem)?))?;
+            Some(Later::Alone(own.object.0, kind))
+        });
+        channels.collect()
     }
 
     /// What words of variables of known types lead to: what, which object, how far behind its
@@ -267,6 +283,24 @@ impl kinds::Kinds {
             }
         }
         larger
+    }
+
+    /// The type of channels by what is sent: the only one, or the one without a name of its own.
+    fn channels(&self) -> FxHashMap<Addr, Addr> {
+        let mut types: FxHashMap<Addr, Option<Addr>> = FxHashMap::default();
+        let is_plain =
+            |at: Addr, elem| self.table.name(at) == format!("chan {}", self.table.name(elem));
+        for (at, elem) in self.table.channels() {
+            let own = types.entry(elem);
+            let is_first = matches!(own, std::collections::hash_map::Entry::Vacant(_));
+            let own = own.or_insert(Some(at));
+            let known = own.filter(|known| is_plain(*known, elem));
+            if !is_first && known.is_none() {
+                *own = Some(at).filter(|at| is_plain(*at, elem));
+            }
+        }
+        let types = types.into_iter();
+        types.filter_map(|(elem, at)| Some((elem, at?))).collect()
     }
 
     /// The structure of this name.

@@ -71,6 +71,8 @@ const TYPES: &[(&str, &str, TypeKind, bool)] = &[
     ("list_element", "list.Element", TypeKind::Value, true),
     ("messages", "chan *main.message", TypeKind::Chan, true),
     ("number_chan", "chan int", TypeKind::Chan, true),
+    ("notes", "chan *main.note", TypeKind::Chan, true),
+    ("note", "main.note", TypeKind::Value, true),
     ("message", "main.message", TypeKind::Value, true),
 ];
 

@@ -85,6 +85,11 @@ type stamped struct {
 	every                time.Duration
 }
 
+type note struct {
+	n    int
+	from *leaf
+}
+
 type message struct {
 	text string
 	from *leaf
@@ -374,9 +379,31 @@ func channels() {
 	numbers := make(chan int, 100)
 	hold(numbers)
 	tell("number_chan", 1, data(numbers))
+	alone()
 	one := <-messages
 	messages <- one
 	tell("message", 50, unsafe.Pointer(one))
+}
+
+// alone leaves a channel to a goroutine: no object and no variable leads to it.
+func alone() {
+	notes := make(chan *note, 64)
+	for i := 0; i < 40; i++ {
+		notes <- &note{i, &leaf{}}
+	}
+	tell("notes", 1, data(notes))
+	tell("note", 40, unsafe.Pointer(peek(notes)))
+	go func() {
+		for len(notes) > 0 {
+			time.Sleep(time.Second)
+		}
+	}()
+}
+
+func peek(notes chan *note) *note {
+	one := <-notes
+	notes <- one
+	return one
 }
 
 func closures() {

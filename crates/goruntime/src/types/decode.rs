@@ -233,35 +233,44 @@ impl TypeTable {
     }
 
     /// Every structure type that is held, by address.
-    ///
-    /// Descriptors have no list of their own, so each place is looked at where one may lie.
     pub fn structures(&self) -> Vec<Addr> {
         let (mut found, mut fields) = (Vec::new(), 0);
-        for (start, bytes) in self.sections() {
-            let places = bytes.get(..bytes.len().saturating_sub(LONGEST - 8));
-            let places = places.unwrap_or_default().chunks_exact(8);
-            for (number, _) in (0u64..).zip(places) {
-                let addr = start.add(number * 8);
-                let head = bytes.get(usize::try_from(number * 8).unwrap_or(usize::MAX)..);
-                let is_struct = |head: &&[u8]| byte(head, KIND) & KIND_MASK == 25;
-                if head.filter(is_struct).is_none() {
-                    continue;
-                }
-                let Some(own) = self.get(addr) else {
-                    continue;
-                };
-                if let GoShape::Struct { fields: own } = &own.shape {
-                    fields += own.len();
-                }
-                if fields > ALL_FIELDS {
-                    return found;
-                }
-                if self.is_whole(&own) {
-                    found.push(addr);
-                }
+        for own in self.all_of(GoKind::Struct) {
+            if let GoShape::Struct { fields: own } = &own.shape {
+                fields += own.len();
+            }
+            if fields > ALL_FIELDS {
+                return found;
+            }
+            if self.is_whole(&own) {
+                found.push(own.head.addr);
             }
         }
         found
+    }
+
+    /// Every channel type that is held, by address, with the type of what is sent.
+    pub fn channels(&self) -> Vec<(Addr, Addr)> {
+        let sent = |own: GoType| match own.shape {
+            GoShape::Chan { elem } => Some((own.head.addr, elem)),
+            _ => None,
+        };
+        self.all_of(GoKind::Chan).filter_map(sent).collect()
+    }
+
+    /// Every type of a kind.
+    ///
+    /// Descriptors have no list of their own, so each place is looked at where one may lie.
+    fn all_of(&self, wanted: GoKind) -> impl Iterator<Item = GoType> + '_ {
+        self.sections().flat_map(move |(start, bytes)| {
+            let places = bytes.get(..bytes.len().saturating_sub(LONGEST - 8));
+            let places = places.unwrap_or_default().chunks_exact(8);
+            (0u64..).zip(places).filter_map(move |(number, _)| {
+                let head = bytes.get(usize::try_from(number * 8).unwrap_or(usize::MAX)..)?;
+                let is_of = kind(byte(head, KIND)) == Some(wanted);
+                is_of.then(|| self.get(start.add(number * 8)))?
+            })
+        })
     }
 
     /// Whether all that a structure refers to is there.

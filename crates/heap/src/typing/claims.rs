@@ -43,7 +43,7 @@ const SLOTS: u32 = (1 << (STRENGTH - SLOT)) - 1;
 pub(crate) enum Strength {
     /// It looks so.
     Looks = 1,
-    /// A slice leads into it.
+    /// A slice leads into it, or it is a channel by its words.
     Within = 2,
     /// A string leads to it.
     String = 3,

@@ -77,6 +77,8 @@ impl Conflicts {
 pub(super) enum Later {
     /// A slice of this kind leads into the object.
     Within(u32, u32),
+    /// It is a channel of this kind by its words.
+    Alone(u32, u32),
     /// A pointer to a value of this kind leads to its start, and the object is no such value.
     First(u32, u32),
 }

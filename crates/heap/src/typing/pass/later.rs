@@ -55,7 +55,9 @@ impl<'a> Pass<'a> {
         later.dedup();
         let mut hands = Hands::default();
         for one in later.drain(..) {
-            let (Later::Within(target, kind) | Later::First(target, kind)) = one;
+            let (Later::Within(target, kind)
+            | Later::Alone(target, kind)
+            | Later::First(target, kind)) = one;
             let known = self.known(target);
             if known.is_some_and(|known| known.strength > Strength::Looks) {
                 continue;
@@ -64,7 +66,7 @@ impl<'a> Pass<'a> {
                 continue;
             };
             match one {
-                Later::Within(..) => {
+                Later::Within(..) | Later::Alone(..) => {
                     self.claim(target, span, kind, Strength::Within, &mut hands);
                 }
                 Later::First(..) => {
