@@ -17,6 +17,7 @@
 mod decode;
 mod descriptor;
 mod held;
+mod shapes;
 
 use letgo_target::Addr;
 

@@ -10,6 +10,7 @@ use super::descriptor::{
     FIELD_TYPE, FIELDS, HASH, HEAD, ITAB, ITAB_HASH, ITAB_INTER, ITAB_TYPE, KIND, KIND_MASK,
     LONGEST, MAP_ELEM, MAP_PART, NAME_EMBEDDED, NAME_FLAGS, NAMED, PTR_BYTES, SIZE, STR, TFLAG,
 };
+use super::shapes::without_shapes;
 use super::{
     GoField, GoHead, GoKind, GoNumber, GoShape, GoType, MOST_FIELDS, MOST_NAME, TypeTable,
 };
@@ -192,7 +193,7 @@ impl TypeTable {
             return unknown();
         };
         match self.written_name(&head) {
-            Some(written) if !written.is_empty() => return written.to_owned(),
+            Some(written) if !written.is_empty() => return without_shapes(written),
             _ => {}
         }
         let of = |elem: Addr| self.spelled(elem, depth - 1);
