@@ -63,6 +63,10 @@ pub struct HeapType {
     pub kind: String,
     /// The objects.
     pub objects: Amount,
+    /// Small values without pointers share slots: what is counted are slots, and there may be more
+    /// values.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shares_slots: bool,
 }
 
 /// Types that are not listed.
@@ -258,4 +262,12 @@ pub struct Rest {
 
 fn is_zero(value: &u64) -> bool {
     *value == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -25,6 +25,9 @@ pub struct TypeReport {
     pub reachable: Amount,
     /// Its objects that are not reachable.
     pub garbage: Amount,
+    /// As of [`crate::HeapType`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shares_slots: bool,
     /// Those that retain most. What one of them retains may be part of what another does.
     pub largest: Vec<Instance>,
     /// Reachable ones that are not listed.

@@ -10,9 +10,9 @@ use letgo_report::text::{
     tune, why,
 };
 use letgo_report::{
-    Amount, CallFrame, DiffReport, DoctorReport, GoroutinesReport, HeapReport, Hop, LeakSummary,
-    Look, Method, PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport, TypeReport, Unproven,
-    Verdict, WhyReport,
+    Amount, CallFrame, DiffReport, DoctorReport, GoroutinesReport, HeapReport, HeapType, Hop,
+    LeakSummary, Look, Method, PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport,
+    TypeReport, Unproven, Verdict, WhyReport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -154,6 +154,29 @@ fn what_grew_and_what_did_not_change() {
     alone.note = Some("these are different builds".into());
     alone.unchanged_why_not = Some("they are of two processes".into());
     insta::assert_snapshot!("diff_of_builds", diff(&alone, look(80)));
+}
+
+#[test]
+fn what_counts_slots_and_not_values_says_so() {
+    let mut report: HeapReport = sample(HEAP);
+    assert!(!heap(&report, look(120)).contains("share slots"));
+    report.types = ["main.Sq", "int", "main.Session"]
+        .map(|name| HeapType {
+            name: name.into(),
+            shares_slots: name != "main.Session",
+            ..HeapType::default()
+        })
+        .into();
+    let note = "Small values share slots: of main.Sq and 1 more type these are slots.";
+    let text = heap(&report, look(120));
+    assert!(text.contains(note), "{text}");
+    let mut of_one: TypeReport = sample(TYPE);
+    of_one.shares_slots = true;
+    let text = instances(&of_one, look(100));
+    assert!(
+        text.contains("Small values share slots: these are slots"),
+        "{text}"
+    );
 }
 
 #[test]

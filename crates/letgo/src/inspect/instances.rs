@@ -89,6 +89,11 @@ pub fn type_report(
             fields_more,
         }
     };
+    let first_of = |own: &Reverse<Size>| typed.of(own.0.1.0);
+    let shares_slots = largest
+        .first()
+        .and_then(first_of)
+        .is_some_and(|id| typed.shares_slots(id));
     let listed: Vec<out::Instance> = largest.into_iter().map(one).collect();
     Ok(out::TypeReport {
         schema: out::TypeReport::SCHEMA.into(),
@@ -98,6 +103,7 @@ pub fn type_report(
         type_name: name.to_owned(),
         reachable: alive,
         garbage,
+        shares_slots,
         more: alive.count.saturating_sub(listed.len() as u64),
         largest: listed,
     })

@@ -104,6 +104,7 @@ pub(super) fn types(program: &Program, marked: &Marked) -> Listed {
             .to_owned(),
         kind: kind(typed.kind(own.id)).to_owned(),
         objects: amount(own.count),
+        shares_slots: typed.shares_slots(own.id),
     });
     let rest = beyond.iter().fold(Count::default(), |sum, own| Count {
         objects: sum.objects + own.count.objects,

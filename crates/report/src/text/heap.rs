@@ -360,6 +360,19 @@ fn types(page: &mut Page, report: &HeapReport) {
         row(&untyped, "of no known type".into(), Ink::Dim);
     }
     table.write(page, 2);
+    let listed = report.types.iter().take(MOST_TYPES);
+    let mut sharing = listed.filter(|own| own.shares_slots).peekable();
+    if let Some(first) = sharing.next() {
+        let others = match sharing.count() as u64 {
+            0 => String::new(),
+            more => format!(" and {}", units::counted(more, "more type")),
+        };
+        let note = format!(
+            "Small values share slots: of {}{others} these are slots.",
+            first.name
+        );
+        page.wrapped(2, Ink::Dim, &note);
+    }
 }
 
 /// Who stores into a variable that has no name.

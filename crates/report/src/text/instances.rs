@@ -23,6 +23,10 @@ pub fn instances(report: &TypeReport, look: Look) -> String {
         Ink::Plain,
         format!(": {} reachable", amount(&report.reachable)),
     ));
+    if report.shares_slots {
+        let note = "Small values share slots: these are slots, with one value or several.";
+        page.wrapped(2, Ink::Dim, note);
+    }
     if report.garbage.count > 0 {
         page.wrapped(
             2,

@@ -90,3 +90,22 @@ fn a_lead_is_the_same_when_it_was_packed() {
         assert_eq!(Lead::unpacked(lead.packed()), lead);
     }
 }
+
+#[test]
+fn small_values_without_pointers_share_slots() {
+    let is_tiny = |fit, pointers| {
+        Kind {
+            fit,
+            pointers,
+            ..plain(What::Value(Addr(BASE)))
+        }
+        .is_tiny()
+    };
+    assert!(is_tiny(Fit::Once(8), Some(false)) && is_tiny(Fit::Once(15), Some(false)));
+    assert!(
+        !is_tiny(Fit::Once(16), Some(false)),
+        "it has a slot of its own"
+    );
+    assert!(!is_tiny(Fit::Once(8), Some(true)), "it has pointers");
+    assert!(!is_tiny(Fit::Rows(8), Some(false)), "rows have all sizes");
+}
