@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use letgo_report::{HtmlReport, Region, Segment, Space, Tile, html};
+use letgo_report::{Amount, HeapType, HtmlReport, Region, Segment, Space, Tile, html};
 use letgo_testkit::{Recipe, forbidden, note_skip};
 use serde_json::Value;
 
@@ -109,6 +109,83 @@ fn names_of_a_target_do_nothing_in_a_browser() {
     // The name is there, as text.
     assert!(dom.contains("&lt;/script&gt;&lt;script&gt;document.title="));
     assert!(dom.contains("class=\"tile variable"));
+}
+
+/// The page as it is after somebody did something; its policy would let nobody but itself.
+fn used(page: &str, does: &str) -> String {
+    let (before, rest) = page
+        .split_once("<meta http-equiv=\"Content-Security-Policy\"")
+        .unwrap();
+    let rest = rest.split_once('>').unwrap().1;
+    format!("{before}{rest}<script>{does}</script>")
+}
+
+/// What the search says for each of `wanted`, a line each: its own lines, joined by ` | `.
+fn searched(test: &str, page: &str, wanted: &[&str]) -> Option<Vec<String>> {
+    let wanted = serde_json::to_string(wanted).unwrap();
+    let does = format!(
+        "const said = {wanted}.map((text) => {{
+            byId('search').value = text;
+            byId('search').dispatchEvent(new Event('input'));
+            return [...byId('found').children].map((line) => line.innerText).join(' | ');
+        }});
+        document.title = said.map((text) => text.replace(/\\s+/g, ' ')).join('##');"
+    );
+    let dom = opened(test, &used(page, &does))?;
+    let title = dom.split("<title>").nth(1).unwrap();
+    let title = title.split("</title>").next().unwrap();
+    Some(title.split("##").map(str::to_owned).collect())
+}
+
+#[test]
+fn its_search_finds_all_that_is_on_the_page() {
+    let mut report = samples();
+    report.why.target.pid = 4242;
+    let node = |at: u64| Tile {
+        own: Some(16),
+        at: Some(format!("{at:#x}")),
+        type_name: Some("main.Node".into()),
+        name: None,
+        ..tile("object", "", 16, Vec::new())
+    };
+    let nodes = (0..70).map(|number| node(0xc000_0100 + number * 16));
+    let owner = tile("variable", "main.head", 2000, nodes.collect());
+    report.tree = Some(tile("heap", "", 2000, vec![owner]));
+    report.heap.types = vec![HeapType {
+        name: "main.Payload".into(),
+        kind: "value".into(),
+        objects: Amount {
+            count: 50_000,
+            slot_bytes: 5_600_000,
+            resident_bytes: None,
+        },
+    }];
+    let title = report.why.findings[0].title.clone();
+    let page = html(&report).unwrap();
+    let wanted = [
+        "payload",
+        title.as_str(),
+        "main.node",
+        "0xc0000118",
+        "0xc0009998",
+    ];
+    let test = "its_search_finds_all_that_is_on_the_page";
+    let Some(said) = searched(test, &page, &wanted) else {
+        return;
+    };
+    assert_eq!(said[0], "main.Payload type, 50,000 objects 5.34 MiB");
+    assert!(said[1].contains("what stands out, "), "{said:?}");
+    // Those of one name are told apart, and those that are not listed are counted.
+    let first = "main.Node of 16 B 0xc0000100, in main.head 16 B | main.Node of 16 B 0xc0000110,";
+    assert!(said[2].starts_with(first), "{}", said[2]);
+    assert!(said[2].contains("| 10 more, none larger"), "{}", said[2]);
+    // An address within an object.
+    assert_eq!(said[3], "main.Node of 16 B 0xc0000110, in main.head 16 B");
+    assert!(
+        said[4].ends_with("letgo heap 4242 --path 0xc0009998"),
+        "{}",
+        said[4]
+    );
 }
 
 #[test]

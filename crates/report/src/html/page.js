@@ -121,31 +121,85 @@ function ownerCell(swatch, leaf) {
   return cell;
 }
 
-function holders(tree) {
+// Opens what stands out at a place of the list.
+function showFinding(index) {
+  const finding = byId("finding-list").children[index];
+  finding.open = true;
+  finding.scrollIntoView({ block: "center" });
+  finding.querySelector("summary").focus({ preventScroll: true });
+}
+
+function holders(tree, report) {
   if (!tree || !tree.in || tree.in.length === 0) return;
   byId("holders").hidden = false;
   byId("holders-lead").textContent = "An area is what the next GC would free if nothing led to its holder any more. Colours tell what leads to it: a variable, goroutines, or several roots together.";
-  search(new Tiles(tree));
+  search(new Tiles(tree), report);
 }
+
+// Lines of types, by their place in the report.
+const typeLines = [];
 
 function types(heap) {
   const list = heap.types || [];
   if (list.length === 0) return;
   byId("types").hidden = false;
   const whole = heap.totals.reachable.slot_bytes;
-  const large = (type, index) => type.objects.slot_bytes / Math.max(whole, 1) >= 0.002 || index < 10;
-  const shown = list.slice(0, 30).filter(large);
-  const rows = shown.map((type) => ({
-    cells: [el("span", "mono", type.name), count(type.objects.count), bytes(type.objects.slot_bytes), percent(type.objects.slot_bytes, whole)],
+  const large = (type, index) => index < 10 || (index < 30 && type.objects.slot_bytes / Math.max(whole, 1) >= 0.002);
+  const line = (name, objects, rest) => ({
+    size: objects.slot_bytes,
+    cells: [name, count(objects.count), bytes(objects.slot_bytes), percent(objects.slot_bytes, whole)],
+    ...rest,
+  });
+  const rows = list.map((type, index) => line(el("span", "mono", type.name), type.objects, {
+    each: (made) => {
+      made.hidden = !large(type, index);
+      typeLines[index] = made;
+    },
   }));
-  const rest = list.slice(shown.length).reduce((sum, type) => [sum[0] + 1, sum[1] + type.objects.count, sum[2] + type.objects.slot_bytes], [0, 0, 0]);
-  const beyond = heap.types_rest || { count: 0, objects: { count: 0, slot_bytes: 0 } };
-  const more = [rest[0] + beyond.count, rest[1] + beyond.objects.count, rest[2] + beyond.objects.slot_bytes];
-  const beside = (said, objects, of) => rows.push({ classes: "small", cells: [said, count(objects), bytes(of), percent(of, whole)] });
-  if (more[0] > 0) beside(counted(more[0], "more type"), more[1], more[2]);
   const untyped = heap.untyped || { count: 0, slot_bytes: 0 };
-  if (untyped.count > 0) beside("of no known type", untyped.count, untyped.slot_bytes);
+  if (untyped.count > 0) {
+    const before = rows.findIndex((row) => row.size < untyped.slot_bytes);
+    rows.splice(before < 0 ? rows.length : before, 0, line("of no known type", untyped, { classes: "small" }));
+  }
+  const small = list.filter((type, index) => !large(type, index));
+  const beyond = heap.types_rest || { count: 0, objects: { count: 0, slot_bytes: 0 } };
+  const sum = small.reduce((sum, type) => ({
+    count: sum.count + type.objects.count,
+    slot_bytes: sum.slot_bytes + type.objects.slot_bytes,
+  }), beyond.objects);
+  if (small.length > 0) rows.push(line(moreTypes(small.length + beyond.count), sum, { classes: "small more" }));
+  if (beyond.count > 0) {
+    const each = (made) => { made.hidden = small.length > 0; };
+    rows.push(line(counted(beyond.count, "more type"), beyond.objects, { classes: "small beyond", each }));
+  }
   fill(byId("type-table"), ["type", "objects", "bytes", "share"], [1, 2, 3], rows);
+}
+
+function moreTypes(number) {
+  const more = el("button", "link", counted(number, "more type"));
+  more.type = "button";
+  more.title = "Show them";
+  more.addEventListener("click", () => {
+    const first = typeLines.find((line) => line.hidden);
+    allTypes();
+    lightType(first);
+  });
+  return more;
+}
+
+function allTypes() {
+  for (const line of byId("type-table").querySelectorAll("tr")) line.hidden = line.classList.contains("more");
+}
+
+function lightType(line) {
+  for (const each of typeLines) each.classList.toggle("lit", each === line);
+  line.scrollIntoView({ block: "center" });
+}
+
+// Lights a type's line, whether it was hidden or not.
+function showType(index) {
+  if (typeLines[index].hidden) allTypes();
+  lightType(typeLines[index]);
 }
 
 function classes(heap) {
@@ -192,7 +246,7 @@ function foot(why) {
 head(data.why, data.heap);
 findings(data.why.findings);
 memory(data.why, data.space);
-holders(data.tree);
+holders(data.tree, data);
 types(data.heap);
 classes(data.heap);
 foot(data.why);

@@ -6,12 +6,13 @@ const KINDS = {
   heap: "all that is reachable",
   variable: "variable",
   goroutines: "goroutines",
-  several: "several roots",
+  several: "more than one root",
   finalizer: "finalizer",
   guess: "a word that may be no pointer",
   object: "object",
   rest: "not listed one by one",
 };
+const SEVERAL = "Each of these is led to by two roots or more: it goes when the last of them is gone. What they are is listed below; letgo heap with --path tells all the ways to one of them.";
 // Levels of tiles within tiles that are drawn at once, and the least that is worth a tile.
 const LEVELS = 4;
 // What holds nearly all of what is around it is a frame and takes no level.
@@ -66,6 +67,15 @@ class Tiles {
       const first = this.drawn.get(node.in[0]);
       if (first) first.focus();
     }
+  }
+
+  // Shows a tile wherever it is.
+  reveal(node) {
+    this.view = node.above || node;
+    this.draw();
+    this.crumbs();
+    this.choose(node, true);
+    if (!this.drawn.has(node)) this.box.scrollIntoView({ block: "nearest" });
   }
 
   back() {
@@ -130,16 +140,9 @@ class Tiles {
     tile.style.setProperty("--deep", Math.min(depth, LEVELS));
     tile.classList.toggle("chosen", node === this.chosen);
     tile.setAttribute("aria-label", harmless(label(node) + ", retains " + bytes(node.bytes)));
-    tile.title = harmless(label(node)) + "\n" + bytes(node.bytes);
+    tile.title = [label(node), bytes(node.bytes), ...more(node)].map(harmless).join("\n");
     tile.tabIndex = this.drawn.size === 0 ? 0 : -1;
-    if (place.w > 34 && place.h > 18) {
-      const flat = node.in.length > 0 || place.h < 36;
-      const size = bytes(node.bytes);
-      const name = el("span", "name", label(node));
-      if (flat && place.w > 120) name.append(el("em", "", size));
-      tile.append(name);
-      if (!flat) tile.append(el("span", "size", size));
-    }
+    if (place.w > 34 && place.h > 18) tile.append(...this.words(node, place));
     tile.addEventListener("click", (event) => {
       event.stopPropagation();
       if (this.chosen === node && node.in.length > 0) this.look(node);
@@ -148,6 +151,20 @@ class Tiles {
     this.drawn.set(node, tile);
     this.places.set(node, place);
     return tile;
+  }
+
+  // What a tile says of itself: its name, cut where that leaves enough of it, and its size, which is
+  // never cut.
+  words(node, place) {
+    const room = place.w - 16;
+    const flat = node.in.length > 0 || place.h < 36;
+    const size = bytes(node.bytes);
+    const [name, width] = fitting(node, room);
+    const made = [];
+    if (name) made.push(el("span", "name", name));
+    if (name && flat && width + 8 + textWidth(size, false) <= room) made[0].append(el("em", "", size));
+    if (!flat && textWidth(size, false) <= room) made.push(el("span", "size", size));
+    return made;
   }
 
   key(event) {
@@ -188,6 +205,33 @@ class Tiles {
     }
     return best;
   }
+}
+
+const pen = document.createElement("canvas").getContext("2d");
+
+// Pixels that a tile's text takes.
+function textWidth(text, bold) {
+  pen.font = (bold ? "600 12.5px " : "400 12.5px ") + getComputedStyle(document.body).fontFamily;
+  return pen.measureText(text).width;
+}
+
+// As much of a tile's name as there is room for, with its width: without its size, without paths
+// of packages, without the package; else its start, if that still says something. No number is
+// cut in two.
+function fitting(node, room) {
+  const full = harmless(label(node));
+  const plain = harmless(node.name || node.kind === "rest" ? full : node.type || "object");
+  const short = plain.replace(/([\w.~%-]+\/)+/g, "");
+  const bare = short.replace(/^\w+\.(?=[\w.()*]+$)/, "");
+  for (const text of [full, plain, short, bare]) {
+    const width = textWidth(text, true);
+    if (width <= room) return [text, width];
+  }
+  let cut = bare;
+  while (cut && textWidth(cut + "…", true) > room) cut = cut.slice(0, -1);
+  if (/\d/.test(bare[cut.length])) cut = cut.replace(/[\d,.]+$/, "");
+  const says = cut.replace(/^[\d,.]+ × /, "").trim();
+  return says.length < 4 ? ["", 0] : [cut + "…", room];
 }
 
 // Areas by size, rows as near to squares as they come.
@@ -243,6 +287,22 @@ function label(node) {
   return (node.type || "object") + own;
 }
 
+// What is known of it beside its name and size, in few words.
+function more(node) {
+  const said = [];
+  if (node.elements) said.push(inside(node.elements));
+  if (node.at) said.push("at " + node.at);
+  if (node.started) said.push("started at " + node.started);
+  return said;
+}
+
+// How much is in a container.
+function inside({ of, count: number, capacity }) {
+  const noun = { map: "entries", chan: "waiting", string: "bytes" }[of] || "elements";
+  const room = { map: "slots", slice: "capacity", chan: "capacity" }[of];
+  return count(number) + " " + noun + (room && capacity ? ", " + count(capacity) + " " + room : "");
+}
+
 // The panel: what a tile is, the way that leads to it, what it holds.
 function tellNode(tiles, node) {
   const place = byId("detail");
@@ -258,8 +318,10 @@ function tellNode(tiles, node) {
   fact("own slot", node.own ? bytes(node.own) : null);
   fact("address", node.at || null);
   fact("type", node.type || null);
+  fact("inside", node.elements ? inside(node.elements) : null);
   fact("place", node.place || null);
   fact("goroutines", node.kind === "goroutines" && node.count ? count(node.count) : null);
+  fact("started at", node.started || null);
   fact("roots", node.roots ? "and " + counted(node.roots, "more root") + " that lead to it" : null);
   place.append(facts);
   if (node.in.length > 0 && tiles.view !== node) {
@@ -268,6 +330,7 @@ function tellNode(tiles, node) {
     inside.addEventListener("click", () => tiles.look(node));
     place.append(inside);
   }
+  if (node.kind === "several") place.append(el("p", "said", SEVERAL));
   if (node !== tiles.root) {
     place.append(el("h4", "", "The way that leads to it"), wayList(tiles, node));
   }
