@@ -14,6 +14,7 @@ mod frames;
 mod inlined;
 mod names;
 mod pcvalue;
+mod wrapped;
 
 use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes, read_u32};
 

@@ -3,6 +3,7 @@
 //! The same page for `letgo why` and `letgo heap`, whatever holders these would list.
 
 use anyhow::Result;
+use letgo_target::ReadMemory;
 
 use crate::cli::{FailOn, HoldArgs, TargetArgs};
 use crate::exit::Exit;
@@ -49,7 +50,9 @@ pub fn run(
         || {
             let program = subject.program();
             let held = why::held_now(&subject, &reading);
-            (held, draw(program, &reading, room::limits()))
+            let counts = subject.counts();
+            let counts = counts.as_ref().map(|memory| &**memory as &dyn ReadMemory);
+            (held, draw(program, &reading, counts, room::limits()))
         },
     );
     if let Some(second) = second {

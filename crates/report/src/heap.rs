@@ -234,9 +234,12 @@ pub struct HolderRoot {
     /// Number of the goroutine whose stack it lies on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goroutine: Option<u64>,
-    /// The function whose frame it lies in, or that a finalizer would call.
+    /// The function that this goroutine was started with, or that a finalizer would call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
+    /// The `go` statement that started this goroutine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Location>,
     /// Type of the variable, or of the part of it that leads on: `[]*main.Node`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_name: Option<String>,

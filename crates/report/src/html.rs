@@ -14,7 +14,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{HeapReport, WhyReport};
+use crate::{Elements, HeapReport, WhyReport};
 
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/page.css");
@@ -69,6 +69,12 @@ pub struct Tile {
     /// Where the variable lies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// How much is in it, where it is a container and could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elements: Option<Elements>,
+    /// Where goroutines were started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
     /// How many goroutines, or how many that are not listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -191,7 +197,12 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 fn shorten(tile: &mut Tile) {
-    for name in [&mut tile.name, &mut tile.type_name, &mut tile.place] {
+    for name in [
+        &mut tile.name,
+        &mut tile.type_name,
+        &mut tile.place,
+        &mut tile.started,
+    ] {
         name.iter_mut().for_each(cut);
     }
     tile.parts.iter_mut().for_each(shorten);

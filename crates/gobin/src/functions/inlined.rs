@@ -65,14 +65,14 @@ pub struct Calls<'a> {
     plugins: Vec<(u64, Tables<'a>)>,
     /// The `funcID` of wrappers, the same in all modules of a program; absent where it was not
     /// found.
-    wrapper: Option<u8>,
+    pub(super) wrapper: Option<u8>,
     known: HashMap<Addr, Rc<[Call]>, FxBuildHasher>,
 }
 
 /// The tables of one module.
 #[derive(Clone, Copy, Debug)]
-struct Tables<'a> {
-    functions: &'a FunctionTable,
+pub(super) struct Tables<'a> {
+    pub(super) functions: &'a FunctionTable,
     /// `moduledata.gofunc`, which funcdata counts from.
     gofunc: Addr,
 }
@@ -92,12 +92,8 @@ impl GoBinary {
     /// # Errors
     /// Where a table cannot be read or an offset leaves it.
     pub fn innermost_call(&self, pc: Addr) -> Result<Option<Call>, Error> {
-        let gofunc = match self.build.version.minor {
-            ..20 => 304,
-            20..27 => 320,
-            27.. => 344,
-        };
-        let gofunc = read_u64(&self.image, self.moduledata.add(gofunc))?;
+        let gofunc = self.moduledata.add(u64::from(self.gofunc_offset()));
+        let gofunc = read_u64(&self.image, gofunc)?;
         let calls = Calls {
             own: Tables {
                 functions: &self.functions,
@@ -108,6 +104,17 @@ impl GoBinary {
             known: HashMap::default(),
         };
         Ok(calls.look_up(pc)?.into_iter().next())
+    }
+}
+
+impl GoBinary {
+    /// Where the release keeps `gofunc` in its moduledata.
+    pub fn gofunc_offset(&self) -> u32 {
+        match self.build.version.minor {
+            ..20 => 304,
+            20..27 => 320,
+            27.. => 344,
+        }
     }
 }
 
@@ -144,7 +151,7 @@ impl<'a> Calls<'a> {
     }
 
     /// The tables of the module whose code holds `pc`, and where `pc` was linked to be.
-    fn module(&self, pc: Addr) -> (Tables<'a>, Addr) {
+    pub(super) fn module(&self, pc: Addr) -> (Tables<'a>, Addr) {
         let linked = |distance: u64| pc.biased(distance.wrapping_neg());
         let mut plugins = self.plugins.iter();
         let holds = |tables: &Tables<'_>, pc| tables.functions.holds(pc);
@@ -283,7 +290,7 @@ impl Call {
 
 impl FunctionTable {
     /// `_func.funcID` of the function whose code holds `pc`.
-    fn id_of(&self, pc: Addr) -> Result<Option<u8>, Error> {
+    pub(super) fn id_of(&self, pc: Addr) -> Result<Option<u8>, Error> {
         let Some(index) = self.index_of(pc) else {
             return Ok(None);
         };

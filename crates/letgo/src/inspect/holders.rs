@@ -143,6 +143,7 @@ fn several() -> out::HolderRoot {
         place: None,
         goroutine: None,
         function: None,
+        created_by: None,
         type_name: None,
         stored_by: Vec::new(),
         elements: None,

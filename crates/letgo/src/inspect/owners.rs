@@ -4,11 +4,12 @@
 //! Each is a group of roots for `letgo_heap::Dominators`: an object that only one of them leads to
 //! is held by it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use letgo_goruntime::Census;
+use letgo_goruntime::{Census, Goroutine};
 use letgo_heap::Root;
 use letgo_report::HolderKind;
+use letgo_report::units::counted;
 use letgo_target::Addr;
 
 use super::roots::RootNames;
@@ -58,6 +59,8 @@ pub(super) struct Owners {
     pub(super) all: Vec<Owner>,
     /// By number: goroutines of it, where it is those.
     pub(super) goroutines: Vec<u64>,
+    /// By number: where goroutines of it were started, in words.
+    pub(super) started: Vec<Option<String>>,
     /// The owner of each root of the graph.
     pub(super) of_root: Vec<u32>,
 }
@@ -74,18 +77,36 @@ impl Owners {
         };
         let of_root = roots.iter().map(|root| finding.number(root)).collect();
         let mut goroutines = vec![0; finding.all.len()];
+        let mut places = vec![BTreeMap::new(); finding.all.len()];
         for one in &census.goroutines {
-            let own = finding.by_start.get(&one.start_pc);
-            if let Some(count) = own.and_then(|own| goroutines.get_mut(*own as usize)) {
+            let own = finding.by_start.get(&one.start_pc).map(|own| *own as usize);
+            if let Some(count) = own.and_then(|own| goroutines.get_mut(own)) {
                 *count += 1;
             }
+            if let Some(places) = own.and_then(|own| places.get_mut(own)) {
+                places.entry(one.go_pc).or_insert(one);
+            }
         }
+        let places = places.iter().map(BTreeMap::values);
         Owners {
+            started: places.map(|each| started(names, each.copied())).collect(),
             all: finding.all,
             goroutines,
             of_root,
         }
     }
+}
+
+/// Where goroutines were started, one of each statement.
+fn started<'a>(names: &RootNames<'_>, each: impl Iterator<Item = &'a Goroutine>) -> Option<String> {
+    let mut places = each.filter_map(|one| names.created_by(one));
+    let first = places.next()?;
+    let file = first.file.rsplit('/').next().unwrap_or_default();
+    let place = format!("{} ({file}:{})", first.function, first.line);
+    Some(match places.count() {
+        0 => place,
+        more => format!("{place} and {}", counted(more as u64, "more place")),
+    })
 }
 
 struct Finding<'a> {
@@ -109,7 +130,7 @@ impl Finding<'_> {
         if let Some(known) = self.by_start.get(&goroutine.start_pc) {
             return *known;
         }
-        let function = self.names.function(goroutine.start_pc);
+        let function = self.names.started_with(goroutine.start_pc);
         let number = self.enter(Owner {
             kind: OwnerKind::Goroutines,
             name: function.unwrap_or_else(|| goroutine.start_pc.to_string()),

@@ -260,6 +260,7 @@ impl Telling<'_> {
                 place: place.map(|range| range.start().to_string()),
                 goroutine: None,
                 function: None,
+                created_by: None,
                 type_name: None,
                 elements: None,
                 stored_by: Vec::new(),

@@ -10,11 +10,13 @@ mod tiles;
 
 use letgo_heap::{Dominators, Limits};
 use letgo_report as out;
-use letgo_target::AddrRange;
+use letgo_target::{AddrRange, ReadMemory};
 
+use super::contents::Inside;
 use super::kinds::Kinds;
 use super::owners::Owners;
 use super::roots::RootNames;
+use super::variables::firsts;
 use super::{Marked, Program, Reading, beside, room};
 
 /// Who holds what, as the page draws it; nothing where there is no graph.
@@ -25,14 +27,25 @@ fn slot(range: AddrRange) -> u64 {
     range.len()
 }
 
-/// Finds, within `limits`, who holds what, and types on a thread of their own.
-pub fn draw(program: &Program, reading: &Reading, limits: Limits) -> Drawn {
+/// Finds, within `limits`, who holds what, and types on a thread of their own. `memory` is that of
+/// the program as it is now: how much is in containers.
+pub fn draw(
+    program: &Program,
+    reading: &Reading,
+    memory: Option<&dyn ReadMemory>,
+    limits: Limits,
+) -> Drawn {
     let Some(marked) = &reading.marked else {
         return Ok(None);
     };
+    let inside = memory.map(|memory| Inside {
+        program,
+        marked,
+        memory,
+    });
     let (_, drawn) = beside(
         || marked.typed(program),
-        || draw_marked(program, reading, marked, limits),
+        || draw_marked(program, reading, (marked, inside), limits),
     );
     drawn.map(Some)
 }
@@ -40,7 +53,7 @@ pub fn draw(program: &Program, reading: &Reading, limits: Limits) -> Drawn {
 fn draw_marked(
     program: &Program,
     reading: &Reading,
-    marked: &Marked,
+    (marked, inside): (&Marked, Option<Inside<'_>>),
     limits: Limits,
 ) -> Result<out::Tile, letgo_heap::Error> {
     let (graph, reachable) = (&marked.graph, &marked.reachable);
@@ -50,7 +63,15 @@ fn draw_marked(
     let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;
     // Waits for the types.
     let kinds = Kinds::new(program, marked);
-    Ok(tiles::tree(graph, reachable, &dominators, &owners, &kinds))
+    let told = tiles::Told {
+        graph,
+        dominators: &dominators,
+        kinds: &kinds,
+        names: &names,
+        firsts: &firsts(graph.roots(), &owners),
+        inside,
+    };
+    Ok(tiles::tree(told, reachable, &owners))
 }
 
 /// The page of a reading whose other reports are these. Where who holds what could not be had, it

@@ -3,14 +3,16 @@
 //! Without symbols a variable is its place, as `data+0x1e40`.
 
 use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 
 use letgo_gobin::{Types, Variables};
 use letgo_goruntime::{Census, Goroutine};
 use letgo_heap::{Graph, Root, RootKind};
-use letgo_report::{HolderKind, HolderRoot};
+use letgo_report::{HolderKind, HolderRoot, Location};
 use letgo_target::Addr;
 
 use super::Program;
+use super::goroutines::Places;
 use super::owners::whole;
 use super::statics::Statics;
 use super::stored::{Stored, stored_by};
@@ -27,6 +29,17 @@ pub(super) struct RootNames<'a> {
     between: &'a [(Addr, Addr)],
     /// What variables point to beside the heap, once that is asked for.
     statics: OnceCell<Statics>,
+    /// How goroutines were started, once that is asked for.
+    begun: OnceCell<Begun>,
+}
+
+/// How goroutines were started.
+#[derive(Default)]
+struct Begun {
+    /// The function, by where they began.
+    started: HashMap<Addr, String>,
+    /// The `go` statement, by where it returns to.
+    created: HashMap<Addr, Location>,
 }
 
 impl<'a> RootNames<'a> {
@@ -45,6 +58,7 @@ impl<'a> RootNames<'a> {
             stored: OnceCell::new(),
             between: graph.map(Graph::between).unwrap_or_default(),
             statics: OnceCell::new(),
+            begun: OnceCell::new(),
         }
     }
 
@@ -134,7 +148,8 @@ impl<'a> RootNames<'a> {
             name,
             place: Some(place.unwrap_or_else(|| root.at.to_string())),
             goroutine: goroutine.map(|one| one.goid),
-            function: goroutine.and_then(|one| self.function(one.start_pc)),
+            function: goroutine.and_then(|one| self.started_with(one.start_pc)),
+            created_by: goroutine.and_then(|one| self.created_by(one)),
         }
     }
 
@@ -177,6 +192,31 @@ impl<'a> RootNames<'a> {
         (variable.map(|(name, within)| told(name, within)), own)
     }
 
+    /// The function that goroutines which began at `start` were started with, named as `letgo
+    /// goroutines` names it.
+    pub(super) fn started_with(&self, start: Addr) -> Option<String> {
+        let told = self.begun().started.get(&start).cloned();
+        told.or_else(|| self.function(start))
+    }
+
+    fn begun(&self) -> &Begun {
+        self.begun.get_or_init(|| {
+            let gofunc = self.program.binary.gofunc_offset();
+            let places = Places::new(self.program, gofunc).ok();
+            places
+                .map(|places| Begun::of(&self.goroutines, places))
+                .unwrap_or_default()
+        })
+    }
+
+    /// The `go` statement that started it; the first goroutine has none.
+    pub(super) fn created_by(&self, one: &Goroutine) -> Option<Location> {
+        if one.goid == 1 {
+            return None;
+        }
+        self.begun().created.get(&one.go_pc).cloned()
+    }
+
     /// The function at an address of its code.
     pub(super) fn function(&self, pc: Addr) -> Option<String> {
         Some(self.program.function_at(pc)?.name)
@@ -193,6 +233,22 @@ pub(super) fn statics(program: &Program, types: &Types, between: &[(Addr, Addr)]
         let within = variables.at(word).map_or(0, |(_, within)| within);
         Addr(word.0 - within)
     })
+}
+
+impl Begun {
+    fn of(goroutines: &[&Goroutine], mut places: Places<'_>) -> Begun {
+        let starts: HashSet<Addr> = goroutines.iter().map(|one| one.start_pc).collect();
+        let created: HashSet<Addr> = goroutines.iter().map(|one| one.go_pc).collect();
+        let started = starts.into_iter();
+        let started = started.filter_map(|pc| Some((pc, places.started_with(pc)?)));
+        Begun {
+            started: started.collect(),
+            created: created
+                .into_iter()
+                .filter_map(|pc| Some((pc, places.created_by(pc)?)))
+                .collect(),
+        }
+    }
 }
 
 fn kind(kind: RootKind) -> HolderKind {

@@ -121,7 +121,7 @@ fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
 }
 
 /// The first root of each owner, and how many it has.
-fn firsts<'a>(roots: &'a [Root], owners: &Owners) -> HashMap<u32, (&'a Root, u32)> {
+pub(super) fn firsts<'a>(roots: &'a [Root], owners: &Owners) -> HashMap<u32, (&'a Root, u32)> {
     let mut firsts = HashMap::new();
     for (root, owner) in roots.iter().zip(&owners.of_root) {
         firsts.entry(*owner).or_insert((root, 0)).1 += 1;

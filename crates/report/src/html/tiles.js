@@ -340,6 +340,7 @@ function tellNode(tiles, node) {
 function linkTo(tiles, node) {
   const link = el("button", "", label(node));
   link.type = "button";
+  link.title = [label(node), ...more(node)].map(harmless).join("\n");
   link.addEventListener("click", () => tiles.show(node));
   return link;
 }

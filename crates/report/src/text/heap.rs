@@ -4,7 +4,9 @@ use super::head;
 use super::table::{Cell, Side, Table, plain};
 use crate::names::short;
 use crate::page::{Ink, Line, Look, Page, bar};
-use crate::{Amount, Elements, HeapClass, HeapReport, Holder, HolderKind, HolderRoot, Rest, units};
+use crate::{
+    Amount, Elements, HeapClass, HeapReport, Holder, HolderKind, HolderRoot, Location, Rest, units,
+};
 
 /// Size classes that are listed; the rest is one row.
 const MOST_CLASSES: usize = 12;
@@ -286,7 +288,10 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
     match &root.kind {
         HolderKind::Data | HolderKind::Bss => variable_name(root),
         HolderKind::Stack => match (&function, root.goroutine) {
-            (Some(function), Some(id)) => format!("{function}, stack of goroutine {id}"),
+            (Some(function), Some(id)) => {
+                let started = started(root.created_by.as_ref());
+                format!("{function}, stack of goroutine {id}{started}")
+            }
             _ => in_hands("stack"),
         },
         HolderKind::StackWord => in_hands("a word on the stack"),
@@ -301,6 +306,14 @@ pub(super) fn root_name(root: &HolderRoot) -> String {
             }
         }
     }
+}
+
+/// `, started at main.go:334`
+fn started(place: Option<&Location>) -> String {
+    place.map_or_else(String::new, |place| {
+        let file = place.file.rsplit('/').next().unwrap_or_default();
+        format!(", started at {file}:{}", place.line)
+    })
 }
 
 /// A variable by its name, its type and its place.
@@ -479,6 +492,7 @@ mod tests {
             place: Some("bss+0x1e40".into()),
             goroutine: None,
             function: None,
+            created_by: None,
             type_name: Some("map[string]*main.Session".into()),
             stored_by: vec![place("main.(*Store).Put")],
             elements: None,
@@ -548,5 +562,26 @@ mod tests {
         assert_eq!(words("string", 5000, None), ", 5,000 bytes");
         assert_eq!(words("chan", 7, Some(16)), ", 7 messages");
         assert_eq!(inside(None), "");
+    }
+
+    #[test]
+    fn a_stack_says_where_its_goroutine_was_started() {
+        let root = HolderRoot {
+            kind: HolderKind::Stack,
+            name: None,
+            place: Some("0xc000180f50".into()),
+            goroutine: Some(117),
+            function: Some("main.ctxHolder".into()),
+            created_by: Some(Location {
+                function: "main.main".into(),
+                file: "/src/api/main.go".into(),
+                line: 343,
+            }),
+            type_name: None,
+            stored_by: Vec::new(),
+            elements: None,
+        };
+        let said = "main.ctxHolder, stack of goroutine 117, started at main.go:343";
+        assert_eq!(root_name(&root), said);
     }
 }

@@ -83,8 +83,16 @@ impl<'a> Places<'a> {
         (calls.into_iter().map(frame).collect(), !is_whole)
     }
 
+    /// The function that a goroutine which began at `start` was started with: of the compiler's
+    /// wrappers what they wrap, where that is known.
+    pub(in crate::inspect) fn started_with(&mut self, start: Addr) -> Option<String> {
+        let linked = self.linked(start);
+        let name = self.calls.started_with(linked).ok().flatten()?;
+        Some(printed(&name))
+    }
+
     /// The `go` statement that returns to `pc`.
-    pub(super) fn created_by(&mut self, pc: Addr) -> Option<out::Location> {
+    pub(in crate::inspect) fn created_by(&mut self, pc: Addr) -> Option<out::Location> {
         if pc.is_null() {
             return None;
         }

@@ -11,11 +11,13 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use letgo_heap::{Count, Dominators, Graph, Held, Holder, ObjectId, Reachable};
+use letgo_heap::{Count, Dominators, Graph, Held, Holder, ObjectId, Reachable, Root};
 use letgo_report as out;
 
+use super::super::contents::Inside;
 use super::super::kinds::{Kind, Kinds};
 use super::super::owners::{OwnerKind, Owners};
+use super::super::roots::RootNames;
 use super::groups::{Group, groups};
 
 /// Tiles at most, and levels of objects.
@@ -23,26 +25,35 @@ const MOST_TILES: usize = 3000;
 const MOST_LEVELS: usize = 24;
 /// Tiles beside, of many objects each.
 const MOST_GROUPED: usize = 1000;
+/// Maps and channels that are looked into: each is read as a whole.
+const MOST_COUNTED: usize = 300;
 /// Parts of one tile that are listed.
 const MOST_PARTS: usize = 40;
 /// What is listed is at least this part of the whole.
 const LEAST_PART: u64 = 6000;
 
-/// The tree of what is reachable; dominators are those of slot bytes, with owners as groups.
-pub(super) fn tree(
-    graph: &Graph,
-    reachable: &Reachable,
-    dominators: &Dominators<'_>,
-    owners: &Owners,
-    kinds: &Kinds<'_>,
-) -> out::Tile {
+/// What tiles are told from.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) graph: &'a Graph,
+    /// Those of slot bytes, with owners as groups.
+    pub(super) dominators: &'a Dominators<'a>,
+    pub(super) kinds: &'a Kinds<'a>,
+    pub(super) names: &'a RootNames<'a>,
+    /// The first root of each owner, and how many it has.
+    pub(super) firsts: &'a HashMap<u32, (&'a Root, u32)>,
+    /// What says how much is in containers, where that can be read.
+    pub(super) inside: Option<Inside<'a>>,
+}
+
+/// The tree of what is reachable.
+pub(super) fn tree(told: Told<'_>, reachable: &Reachable, owners: &Owners) -> out::Tile {
     let mut growing = Growing {
-        graph,
-        dominators,
-        kinds,
+        told,
         nodes: Vec::new(),
         listed: HashSet::new(),
         groups: 0,
+        counted: 0,
         least: reachable.all.bytes / LEAST_PART,
     };
     growing.plant(owners, reachable.all);
@@ -69,13 +80,13 @@ struct Node {
 }
 
 struct Growing<'a> {
-    graph: &'a Graph,
-    dominators: &'a Dominators<'a>,
-    kinds: &'a Kinds<'a>,
+    told: Told<'a>,
     /// Objects that have tiles.
     listed: HashSet<ObjectId>,
     /// Tiles of many objects.
     groups: usize,
+    /// Containers that were looked into.
+    counted: usize,
     /// Parts come behind what they are part of.
     nodes: Vec<Node>,
     least: u64,
@@ -113,21 +124,25 @@ impl Growing<'_> {
         let mut own: Vec<(Holder, Count)> = (0..owners.all.len())
             .map(|number| Holder::Group(u32::try_from(number).unwrap_or(u32::MAX)))
             .chain([Holder::Finalizers])
-            .filter_map(|holder| Some((holder, self.dominators.retained(holder)?)))
+            .filter_map(|holder| Some((holder, self.told.dominators.retained(holder)?)))
             .filter(|(_, retained)| retained.objects > 0)
             .collect();
         own.sort_by_key(|(holder, retained)| (Reverse(retained.bytes), *holder));
         for (holder, retained) in own {
             several = less(several, retained);
             if retained.bytes >= self.least && self.nodes.len() < MOST_TILES / 4 {
-                self.push(Some(whole), named(owners, holder, retained), Some(holder));
+                self.push(
+                    Some(whole),
+                    named(&self.told, owners, holder, retained),
+                    Some(holder),
+                );
             } else {
                 beside = (beside.0 + 1, more(beside.1, retained));
             }
         }
         if several.objects > 0 {
             let mut tile = tile("several", several);
-            tile.name = Some("held by several together".into());
+            tile.name = Some("several roots together".into());
             self.push(Some(whole), tile, Some(Holder::Top));
         }
         if beside.0 > 0 {
@@ -152,7 +167,10 @@ impl Growing<'_> {
         }
         let holders: Vec<Holder> = open.iter().map(|(_, _, holder)| *holder).collect();
         // Of the top also groups are found, which are there already.
-        let found = self.dominators.largest_of_each(&holders, MOST_PARTS * 4);
+        let found = self
+            .told
+            .dominators
+            .largest_of_each(&holders, MOST_PARTS * 4);
         for ((_, number, _), (largest, _)) in open.iter().zip(found) {
             self.enter(*number, &largest);
         }
@@ -166,7 +184,7 @@ impl Growing<'_> {
             _ => None,
         });
         for (object, held) in objects.take(MOST_PARTS) {
-            let Some(range) = self.graph.range_of(object) else {
+            let Some(range) = self.told.graph.range_of(object) else {
                 continue;
             };
             if held.retained.bytes < self.least || self.nodes.len() >= MOST_TILES {
@@ -176,10 +194,14 @@ impl Growing<'_> {
                 node.left = less(node.left, held.retained);
             }
             self.listed.insert(object);
+            let inside = self.told.inside.filter(|_| self.counted < MOST_COUNTED);
+            let elements = inside.and_then(|inside| inside.of_object(object));
+            self.counted += usize::from(elements.is_some());
             let tile = out::Tile {
+                elements,
                 own: Some(range.len()),
                 at: Some(range.start().to_string()),
-                type_name: self.kinds.type_of(object).map(str::to_owned),
+                type_name: self.told.kinds.type_of(object).map(str::to_owned),
                 ..tile("object", held.retained)
             };
             self.push(Some(number), tile, Some(held.holder));
@@ -195,10 +217,10 @@ impl Growing<'_> {
             .collect();
         let listed = &self.listed;
         let mut found = groups(
-            self.graph,
+            self.told.graph,
             reachable,
-            self.dominators,
-            self.kinds,
+            self.told.dominators,
+            self.told.kinds,
             &tiles,
             &|object| listed.contains(&object),
             self.least,
@@ -218,7 +240,7 @@ impl Growing<'_> {
                 return;
             };
             node.left = less(node.left, group.retained);
-            let name = self.kinds.kind(group.kind).map(|kind| many(&kind));
+            let name = self.told.kinds.kind(group.kind).map(|kind| many(&kind));
             let tile = rest(group.count, group.retained);
             self.push(Some(number), out::Tile { name, ..tile }, None);
             self.groups += 1;
@@ -278,7 +300,7 @@ fn many(kind: &Kind) -> String {
 }
 
 /// An owner's tile.
-fn named(owners: &Owners, holder: Holder, retained: Count) -> out::Tile {
+fn named(told: &Told<'_>, owners: &Owners, holder: Holder, retained: Count) -> out::Tile {
     let Holder::Group(number) = holder else {
         return out::Tile {
             name: Some("finalizers of objects that nothing else leads to".into()),
@@ -296,6 +318,10 @@ fn named(owners: &Owners, holder: Holder, retained: Count) -> out::Tile {
         OwnerKind::Guess => "guess",
         OwnerKind::Several => "several",
     };
+    // Of one word among several neither type nor count is the variable's.
+    let first = told.firsts.get(&u32::try_from(number).unwrap_or(u32::MAX));
+    let root = first.filter(|(_, words)| *words == 1 && owner.kind == OwnerKind::Variable);
+    let root = root.map(|(root, _)| *root);
     let goroutines = owners.goroutines.get(number).filter(|count| **count > 0);
     out::Tile {
         name: Some(match owner.place {
@@ -304,6 +330,9 @@ fn named(owners: &Owners, holder: Holder, retained: Count) -> out::Tile {
             None => owner.name.clone(),
         }),
         place: owner.place.clone(),
+        type_name: root.and_then(|root| told.names.name(root).type_name),
+        elements: root.and_then(|root| told.inside?.of_root(root)),
+        started: owners.started.get(number).cloned().flatten(),
         count: goroutines.copied(),
         ..tile(kind, retained)
     }

@@ -76,7 +76,11 @@ const GOROUTINES: [Column; 9] = [
         "how long at least, in nanoseconds; from the first GC on that saw it wait",
     ),
     column("stack_bytes", Kind::Integer, "bytes of its stack"),
-    column("function", Kind::Text, "the function that it began with"),
+    column(
+        "function",
+        Kind::Text,
+        "the function that it was started with",
+    ),
     column(
         "created_by",
         Kind::Text,
@@ -105,7 +109,7 @@ const ROOTS: [Column; 8] = [
     column(
         "function",
         Kind::Text,
-        "the function that this goroutine began with",
+        "the function that this goroutine was started with",
     ),
 ];
 
@@ -272,7 +276,7 @@ fn goroutines(source: &Rc<Source>) -> Vec<Vec<Value>> {
             reason.into(),
             waiting.map(|(since, now)| now.saturating_sub(since)).into(),
             one.stack.len().into(),
-            names.function(one.start_pc).into(),
+            names.started_with(one.start_pc).into(),
             Some(one.go_pc)
                 .filter(|pc| !pc.is_null())
                 .and_then(|pc| names.function(pc))
