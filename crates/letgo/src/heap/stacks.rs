@@ -4,6 +4,8 @@
 //! What is counted at the end of a stack are the objects there; what a place counts with all below
 //! it is what it retains.
 
+use std::borrow::Cow;
+
 use letgo_profile::{Frame, Profile, Sample, ValueType};
 
 use crate::inspect::HeldStack;
@@ -37,14 +39,15 @@ pub(crate) fn pprof(stacks: &[HeldStack], at: i64) -> std::io::Result<Vec<u8>> {
     let mut profile = Profile::new(&types);
     profile.taken_at(at);
     for stack in stacks {
-        let frame = |name| Frame {
+        let names: Vec<Cow<'_, str>> = stack.frames.iter().map(|name| shown(name)).collect();
+        let frames = names.iter().rev();
+        let frames = frames.map(|name| Frame {
             function: name,
             file: "",
             line: 0,
-        };
-        let frames = stack.frames.iter().rev();
+        });
         profile.add(&Sample {
-            frames: frames.map(|name| frame(name.as_str())).collect(),
+            frames: frames.collect(),
             values: vec![stack.bytes, stack.objects],
             labels: Vec::new(),
         });
@@ -52,11 +55,65 @@ pub(crate) fn pprof(stacks: &[HeldStack], at: i64) -> std::io::Result<Vec<u8>> {
     profile.gzip()
 }
 
+/// A name as pprof shows it: names of functions are expected, and a size alone is none.
+fn shown(name: &str) -> Cow<'_, str> {
+    let digits = name.strip_suffix(" B");
+    let is_size = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ',');
+    match digits.is_some_and(is_size) {
+        true => format!("object of {name}").into(),
+        false => kept_whole(name),
+    }
+}
+
+/// What maps and channels are made of, as their parts are called.
+const PARTS: [&str; 5] = ["directory", "table", "groups", "buckets", "buffer"];
+
+/// A name that says something also where a box is too narrow for it. pprof then shows what is
+/// behind its last dot, for it takes it for the name of a function: of the type
+/// `map[main.Key]*main.Value` that would be `Value`, of its parts too. A middle dot, as Go's
+/// assembler has it between package and name, is none to it, and `main.Key` still finds it, being
+/// an expression; what is to be left of a part is what it is.
+///
+/// Source: github.com/google/pprof, internal/report/shortnames.go (sepRE).
+fn kept_whole(name: &str) -> Cow<'_, str> {
+    let is_composite = name.starts_with("chan ") || name.contains(['[', '*', '(']);
+    if !is_composite || name.starts_with("goroutine ") {
+        return name.into();
+    }
+    let plain = |name: &str| name.replace('.', "·");
+    match name.rsplit_once(' ') {
+        Some((whole, part)) if PARTS.contains(&part) => format!("{}.{part}", plain(whole)).into(),
+        _ => plain(name).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn types_are_not_shortened_to_their_last_word() {
+        for (name, written) in [
+            (
+                "map[main.Key]*main.Value groups",
+                "map[main·Key]*main·Value.groups",
+            ),
+            ("chan main.Big buffer", "chan main·Big.buffer"),
+            ("map[main.Key]*main.Value", "map[main·Key]*main·Value"),
+            ("map[string]chan int", "map[string]chan int"),
+            ("main.Node", "main.Node"),
+            ("8,192 B", "object of 8,192 B"),
+            ("main.sessions", "main.sessions"),
+            (
+                "goroutine main.(*Server).serve",
+                "goroutine main.(*Server).serve",
+            ),
+        ] {
+            assert_eq!(shown(name), written);
+        }
+    }
 
     fn stack(frames: &[&str], objects: u64, bytes: u64) -> HeldStack {
         HeldStack {
