@@ -159,6 +159,7 @@ fn its_search_finds_all_that_is_on_the_page() {
             slot_bytes: 5_600_000,
             resident_bytes: None,
         },
+        ..HeapType::default()
     }];
     let title = report.why.findings[0].title.clone();
     let page = html(&report).unwrap();

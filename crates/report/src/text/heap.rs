@@ -210,7 +210,9 @@ fn name(holder: &Holder) -> String {
         && many > 1
         && let Some(function) = &root.function
     {
-        return format!("{} of {function}", units::counted(many, "goroutine"));
+        let started = started(root.created_by.as_ref());
+        let many = units::counted(many, "goroutine");
+        return format!("{many} of {}{started}", short(function));
     }
     // A map is counted beside its type, whichever of the two says it.
     let elements = holder.object.elements.as_ref().or(root.elements.as_ref());
