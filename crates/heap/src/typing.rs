@@ -219,7 +219,7 @@ impl Typed<'_> {
     /// Whether the allocator may put several of its values into one slot: objects are slots then.
     pub fn shares_slots(&self, id: TypeId) -> bool {
         let kinds = self.graph.copied.seeds.lock();
-        kinds.get(id.0).is_some_and(|kind| kind.is_tiny())
+        kinds.get(id.0).is_some_and(|kind| claims::is_tiny(kind))
     }
 
     /// Where its descriptor lies; of a part of a map or a channel that of the map or channel, of a

@@ -267,6 +267,11 @@ pub(crate) fn fits(kind: &Kind, span: &HeapSpan) -> bool {
     }
 }
 
+/// Whether the allocator may put several values of this kind into one slot.
+pub(crate) fn is_tiny(kind: &Kind) -> bool {
+    kind.pointers == Some(false) && matches!(kind.fit, Fit::Once(1..16))
+}
+
 /// Whether a value of `one` starts with one of `other`, or is one.
 fn holds(one: &Kind, other: &Kind) -> bool {
     other.elem.is_some_and(|elem| one.firsts.contains(&elem))

@@ -122,12 +122,6 @@ impl Kind {
     pub(crate) fn is_leading(&self) -> bool {
         self.words.get().is_some_and(|words| words.leading)
     }
-
-    /// Whether the allocator puts several values into one slot. Source: src/runtime/malloc.go,
-    /// `maxTinySize`.
-    pub(crate) fn is_tiny(&self) -> bool {
-        self.pointers == Some(false) && matches!(self.fit, Fit::Once(1..16))
-    }
 }
 
 /// All kinds that were met.

@@ -94,12 +94,11 @@ fn a_lead_is_the_same_when_it_was_packed() {
 #[test]
 fn small_values_without_pointers_share_slots() {
     let is_tiny = |fit, pointers| {
-        Kind {
+        crate::typing::claims::is_tiny(&Kind {
             fit,
             pointers,
             ..plain(What::Value(Addr(BASE)))
-        }
-        .is_tiny()
+        })
     };
     assert!(is_tiny(Fit::Once(8), Some(false)) && is_tiny(Fit::Once(15), Some(false)));
     assert!(
