@@ -79,7 +79,10 @@ fn ways_to_objects_are_those_that_the_program_knows() {
         assert_eq!(local["path"]["root"]["kind"], "stack");
         // The goroutine began with a wrapper that the compiler made of `go deep(...)`.
         assert_eq!(local["path"]["root"]["function"], "main.deep");
-        assert_eq!(local["path"]["root"]["created_by"]["function"], "main.main");
+        assert_eq!(
+            local["path"]["root"]["created_by"]["function"],
+            "main.fillStacks"
+        );
         let lost = way(target, &place(&patient, "lost_list"));
         assert_eq!(
             (&lost["reachable"], &lost["path"]),
