@@ -21,7 +21,7 @@ use crate::inspect::{
 use crate::output;
 use crate::own;
 use crate::progress::Progress;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, unwritten};
 
 /// Children that are listed of each holder.
 const CHILDREN: usize = 3;
@@ -202,7 +202,7 @@ fn ask(
     match written {
         Ok(()) => {}
         Err(letgo_query::Error::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {}
-        Err(letgo_query::Error::Write(error)) => return Err(error.into()),
+        Err(letgo_query::Error::Write(error)) => return Err(unwritten(&error).into()),
         Err(error) => return Err(no_answer(&error).into()),
     }
     Ok(match is_whole {

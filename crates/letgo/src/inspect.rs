@@ -28,6 +28,7 @@ mod kept;
 mod kinds;
 mod marked;
 mod modules;
+mod nearest;
 mod owners;
 mod paths;
 mod picture;

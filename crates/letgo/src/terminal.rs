@@ -14,6 +14,8 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use clap::ValueEnum;
 use letgo_report::Look;
 
+use crate::complaint::Complaint;
+
 /// Without a terminal and `COLUMNS`.
 const WIDTH: usize = 80;
 
@@ -65,8 +67,8 @@ impl Terminal {
     /// Writes to standard output. A reader that went away is no error.
     ///
     /// # Errors
-    /// Whatever else the write says, such as a full disk.
-    pub fn print(&self, text: &str) -> io::Result<()> {
+    /// A [`Complaint`] of whatever else the write says, such as a full disk.
+    pub fn print(&self, text: &str) -> Result<(), Complaint> {
         self.write(text.as_bytes())
     }
 
@@ -74,14 +76,22 @@ impl Terminal {
     ///
     /// # Errors
     /// As [`Terminal::print`].
-    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Complaint> {
         let mut out = io::stdout().lock();
         let written = out.write_all(bytes).and_then(|()| out.flush());
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            other => other,
+            other => other.map_err(|error| unwritten(&error)),
         }
     }
+}
+
+/// Why our own output could not be written: that is no matter of what the machine allows.
+pub fn unwritten(error: &io::Error) -> Complaint {
+    Complaint::no_report(
+        format!("standard output cannot be written: {error}"),
+        "See whether there is room where it goes, or send it elsewhere",
+    )
 }
 
 /// The width of the terminal behind standard output or error, if one of them is one.
@@ -142,6 +152,14 @@ mod tests {
         assert!(with(&[("CLICOLOR_FORCE", "1")], Color::Auto, false).color);
         let both = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
         assert!(!with(&both, Color::Auto, false).color);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_by_where_it_goes() {
+        let full = io::Error::from(ErrorKind::StorageFull);
+        let said = unwritten(&full);
+        assert!(said.wrong.starts_with("standard output cannot be written"));
+        assert!(!said.next.contains("doctor"), "{}", said.next);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct TypeReport {
     pub largest: Vec<Instance>,
     /// Reachable ones that are not listed.
     pub more: u64,
+    /// Why something of them is not told, where that is so: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl TypeReport {
@@ -74,6 +77,9 @@ pub struct FieldValue {
     /// Nothing was stored into it, or zero.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_zero: bool,
+    /// Of a string of which the text could not be read: how many bytes that has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_bytes: Option<u64>,
 }
 
 /// The first bytes of an object, read when the report was made: a program that runs has gone on.

@@ -10,9 +10,9 @@ use letgo_report::text::{
     tune, why,
 };
 use letgo_report::{
-    Amount, CallFrame, DiffReport, DoctorReport, GoroutinesReport, HeapReport, HeapType, Hop,
-    LeakSummary, Look, Method, PathReport, PlaceKind, PsReport, ReleaseReport, TuneReport,
-    TypeReport, Unproven, Verdict, WhyReport,
+    Amount, CallFrame, DiffReport, DoctorReport, FieldValue, GoroutinesReport, HeapReport,
+    HeapType, Hop, LeakSummary, Look, Method, PathReport, PlaceKind, PsReport, ReleaseReport,
+    TuneReport, TypeReport, Unproven, Verdict, WhyReport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -206,6 +206,26 @@ fn heap_with_its_holders() {
         class.spans.resident_bytes = None;
     }
     insta::assert_snapshot!("heap_of_a_core_80", heap(&report, look(80)));
+}
+
+#[test]
+fn text_that_was_not_read_is_said_and_not_dropped() {
+    let mut report: TypeReport = sample(TYPE);
+    report.note = Some("There is text that could not be read.".into());
+    let field = FieldValue {
+        name: "token".into(),
+        type_name: Some("string".into()),
+        value: None,
+        is_zero: false,
+        unread_bytes: Some(39),
+    };
+    report.largest[0].fields = vec![field];
+    let text = instances(&report, look(80));
+    assert!(text.contains("token: 39 B of text, not read"), "{text}");
+    assert!(
+        text.contains("There is text that could not be read."),
+        "{text}"
+    );
 }
 
 #[test]

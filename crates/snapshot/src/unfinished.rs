@@ -53,8 +53,16 @@ impl Unfinished {
         let file = builder.prefix(&prefix).suffix(".part");
         let file = file.tempfile_in(folder_of(path));
         // Its own words name the file that nobody asked for.
-        file.map(Unfinished::Hidden)
-            .map_err(|error| error.kind().into())
+        file.map(Unfinished::Hidden).map_err(|error| {
+            let kind = error.kind();
+            match kind {
+                // The folder is there, but no place for files, such as /proc.
+                io::ErrorKind::NotFound => {
+                    io::Error::new(kind, "no file can be made in its folder")
+                }
+                _ => kind.into(),
+            }
+        })
     }
 
     /// The file.
@@ -133,6 +141,13 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    /// `/proc` is a folder in which nobody makes files.
+    #[test]
+    fn a_folder_that_takes_no_files_is_said_to() {
+        let error = Unfinished::create(Path::new("/proc/x.snap")).unwrap_err();
+        assert_eq!(error.to_string(), "no file can be made in its folder");
     }
 
     /// Whichever way it is made, the name comes last.

@@ -173,7 +173,9 @@ fn drafts(
             .location(group.stored_by.first())
             .maybe(stores(group))
             .evidence_if(is_cut, || {
-                "Not all containers were looked at: it may be more.".into()
+                "Not all that lies in containers was looked at, be it for a limit or because it \
+                 could not be read; what retains most came first. It may be more."
+                    .into()
             });
         Draft {
             remedies: own_first(case, draft.remedies.clone()),

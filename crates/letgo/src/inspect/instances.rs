@@ -11,6 +11,7 @@ use letgo_target::{Addr, AddrRange, ReadMemory, read_bytes};
 
 use super::fields;
 use super::kinds::{Called, Kinds};
+use super::nearest::{advice, nearest};
 use super::owners::Owners;
 use super::report::taken;
 use super::roots::RootNames;
@@ -63,11 +64,14 @@ pub fn type_report(
     let (sums, largest) = count(marked, &kinds, &Called::new(name), &dominators, most);
     let [alive, garbage] = sums;
     if alive.count + garbage.count == 0 {
-        return Err(Complaint::no_report(
-            format!("no object is known to be of the type {name}"),
+        let near = advice(&nearest(program, marked, name));
+        let next = near.unwrap_or_else(|| {
             "Values in a slice are asked for as '[]TYPE'. Where types are not known, the size of \
-             slots stands for them, as in '48 B'",
-        ));
+             slots stands for them, as in '48 B'"
+                .into()
+        });
+        let wrong = format!("no object is known to be of the type {name}");
+        return Err(Complaint::no_report(wrong, next));
     }
     let typed = marked.typed(program);
     let shown = contents.and_then(Contents::shown);
@@ -95,6 +99,7 @@ pub fn type_report(
         .and_then(first_of)
         .is_some_and(|id| typed.shares_slots(id));
     let listed: Vec<out::Instance> = largest.into_iter().map(one).collect();
+    let note = unknown(&listed, contents);
     Ok(out::TypeReport {
         schema: out::TypeReport::SCHEMA.into(),
         letgo: own::cost(),
@@ -106,6 +111,21 @@ pub fn type_report(
         shares_slots,
         more: alive.count.saturating_sub(listed.len() as u64),
         largest: listed,
+        note,
+    })
+}
+
+/// Why something of the objects is not known, where that is so.
+fn unknown(listed: &[out::Instance], contents: Option<Contents<'_>>) -> Option<String> {
+    if contents.is_some_and(|own| own.is_redacted) {
+        return Some("Contents were left out of this snapshot (letgo snap --redact).".into());
+    }
+    let fields = listed.iter().flat_map(|one| &one.fields);
+    let is_unread = fields.into_iter().any(|field| field.unread_bytes.is_some());
+    is_unread.then(|| {
+        "There is text that could not be read: a snapshot has strings, and whatever else has no \
+         pointers, only with --contents."
+            .into()
     })
 }
 
@@ -163,6 +183,10 @@ fn look(
             name: name.trim_start_matches('.').to_owned(),
             type_name: Some(typed.ask(|types| types.name(member.typ))),
             is_zero: value.as_ref().is_some_and(|value| is_zero(value)),
+            unread_bytes: match &value {
+                Some(_) => None,
+                None => values.unread(member.typ, start.add(member.offset)),
+            },
             value,
         }
     };
@@ -181,6 +205,7 @@ fn header(values: &Values<'_>, kind: TypeKind, start: Addr) -> Vec<out::FieldVal
             name: (*name).to_owned(),
             type_name: None,
             is_zero: count == Some(0),
+            unread_bytes: None,
             value: count.map(|count| count.to_string()),
         }
     };

@@ -14,6 +14,7 @@ use letgo_target::{Addr, AddrRange, read_bytes};
 
 use super::fields::Fields;
 use super::kinds::{Called, Kinds};
+use super::nearest::{advice, nearest};
 use super::report::taken;
 use super::roots::RootNames;
 use super::sharing::Sharing;
@@ -106,10 +107,12 @@ pub fn path_report(
     if let Wanted::Type(name) = wanted
         && paths.found.objects == 0
     {
-        return Err(Complaint::no_report(
-            format!("no reachable object is known to be of the type {name}"),
-            "`letgo heap TARGET` lists what there is; an address in hex works for any object",
-        ));
+        let near = advice(&nearest(program, marked, name));
+        let next = near.unwrap_or_else(|| {
+            "`letgo heap TARGET` lists what there is; an address works for any object".into()
+        });
+        let wrong = format!("no reachable object is known to be of the type {name}");
+        return Err(Complaint::no_report(wrong, next));
     }
     telling.fill(&paths, &mut report);
     Ok(report)

@@ -90,6 +90,16 @@ impl<'a> Values<'a> {
         })
     }
 
+    /// Of a string of which the text cannot be read, how long that is.
+    pub(super) fn unread(&self, typ: Addr, at: Addr) -> Option<u64> {
+        let head = self.typed.ask(|types| types.head(typ))?;
+        if head.kind != GoKind::String {
+            return None;
+        }
+        let (text, len) = (self.word(at, 0)?, self.word(at, 1)?);
+        (len > 0 && self.read(Addr(text), 1).is_none()).then_some(len)
+    }
+
     fn read(&self, at: Addr, len: u64) -> Option<Vec<u8>> {
         read_bytes(self.memory, at, len, len).ok()
     }

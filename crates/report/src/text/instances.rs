@@ -39,6 +39,9 @@ pub fn instances(report: &TypeReport, look: Look) -> String {
         return page.finish();
     }
     heading(&mut page, "Those that retain most");
+    if let Some(note) = &report.note {
+        page.wrapped(2, Ink::Yellow, note);
+    }
     if report.largest.iter().any(|one| !one.fields.is_empty()) {
         with_fields(&mut page, report);
         return page.finish();
@@ -98,11 +101,12 @@ fn with_fields(page: &mut Page, report: &TypeReport) {
 
 /// The fields of an object that something was stored into.
 fn said(one: &Instance) -> String {
-    let is_told = |field: &&FieldValue| !field.is_zero && field.value.is_some();
+    let is_known = |field: &FieldValue| field.value.is_some() || field.unread_bytes.is_some();
+    let is_told = |field: &&FieldValue| !field.is_zero && is_known(field);
     let told = one.fields.iter().filter(is_told);
-    let field = |field: &FieldValue| {
-        let value = field.value.as_deref().unwrap_or_default();
-        format!("{}: {value}", field.name)
+    let field = |field: &FieldValue| match (&field.value, field.unread_bytes) {
+        (None, Some(bytes)) => format!("{}: {} of text, not read", field.name, units::bytes(bytes)),
+        (value, _) => format!("{}: {}", field.name, value.as_deref().unwrap_or_default()),
     };
     let mut parts: Vec<String> = told.take(MOST_FIELDS).map(field).collect();
     let rest = one.fields.iter().filter(|field| !field.is_zero).count() - parts.len();
