@@ -54,8 +54,8 @@ pub struct Facts {
     pub outliving: Option<Vec<Outliving>>,
     /// Channels by type with what they hold, the most bytes first; `None` where nobody looked.
     pub backlogs: Option<Vec<Backlog>>,
-    /// The variables that hold most alone, the largest first, then goroutines likewise; `None` where
-    /// nobody looked.
+    /// The variables that hold most alone, the largest first, then goroutines likewise; `None`
+    /// where nobody looked.
     pub holders: Option<Vec<Holder>>,
     /// What maps and slices have beyond what they need; `None` where nobody looked.
     pub containers: Option<Containers>,

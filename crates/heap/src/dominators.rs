@@ -7,8 +7,8 @@
 //! Roots come in groups (a variable, a goroutine, or each word on its own). An object that only
 //! one group leads to is held by that group; one that several lead to is held by the top, which
 //! leads to all groups. What a finalizer keeps of an unreachable object is a group as well. Of an
-//! object that is reachable the finalizer keeps nothing that the object does not hold itself. A root
-//! that is a guess holds only what nothing else leads to.
+//! object that is reachable the finalizer keeps nothing that the object does not hold itself. A
+//! root that is a guess holds only what nothing else leads to.
 //!
 //! The parts: `heap` turns a graph into what `walk` goes over once; `tree` finds dominators among
 //! those objects that others are reached through; `holders` finds those of all others, and sums up.

@@ -277,8 +277,8 @@ fn what_an_object_retains_is_what_cannot_be_reached_without_it() {
     });
 }
 
-/// A register that leads to any object that is held for certain changes nobody's count; this is what
-/// is left in one that nobody will read.
+/// A register that leads to any object that is held for certain changes nobody's count; this is
+/// what is left in one that nobody will read.
 fn nothing_is_taken_by_guesses(
     process: &Process,
     census: &Census,

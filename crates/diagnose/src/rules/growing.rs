@@ -1,5 +1,5 @@
-//! `growing-holder`: variables, and goroutines of one function, that hold more at a second look than
-//! they did at the first.
+//! `growing-holder`: variables, and goroutines of one function, that hold more at a second look
+//! than they did at the first.
 //!
 //! What a variable holds is what only it leads to, at both looks: garbage is in neither, so that
 //! when a GC ran makes no difference. It holds more as well where somebody else has let go of what

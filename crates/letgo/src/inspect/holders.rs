@@ -39,9 +39,9 @@ pub(super) struct Holders<'a> {
     /// The largest of what each of those that are listed holds, and how many there are.
     children: HashMap<Holder, (Vec<Held>, u64)>,
     /// By object: its first root, and how many there are.
-    roots: HashMap<ObjectId, (usize, u64)>,
+    roots: HashMap<ObjectId, First>,
     /// The same by group.
-    firsts: HashMap<u32, (usize, u64)>,
+    firsts: HashMap<u32, First>,
     owners: Owners,
     reachable: Count,
     depth: Depth,
@@ -65,19 +65,7 @@ pub(super) fn holders(
     let options = room::options(limits);
     let groups = Some(owners.of_root.as_slice());
     let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;
-    let (mut roots, mut firsts) = (HashMap::new(), HashMap::new());
-    for ((number, root), owner) in graph.roots().iter().enumerate().zip(&owners.of_root) {
-        if let Some(object) = graph.object_at(root.value) {
-            let first = roots.entry(object).or_insert((number, 0));
-            first.1 += 1;
-            // It is named by a guess only where nothing else leads to it.
-            let before = graph.roots().get(first.0);
-            if !root.kind.is_guess() && before.is_some_and(|before| before.kind.is_guess()) {
-                first.0 = number;
-            }
-            firsts.entry(*owner).or_insert((number, 0)).1 += 1;
-        }
-    }
+    let (roots, firsts) = firsts(graph, &owners);
     let mut holders = Holders {
         graph,
         names,
@@ -91,30 +79,7 @@ pub(super) fn holders(
         reachable: reachable.all,
         depth,
     };
-    let (mut top, mut count) = holders.dominators.largest(Holder::Top, depth.most * 4);
-    let mut objects = Vec::new();
-    top.retain(|held| {
-        matches!(
-            held.holder,
-            Holder::Group(_) | Holder::Finalizers | Holder::Object(_)
-        )
-    });
-    let (held_alone, groups): (Vec<Held>, Vec<Held>) = top
-        .into_iter()
-        .partition(|held| matches!(held.holder, Holder::Object(_)));
-    objects.extend(held_alone);
-    let each: Vec<Holder> = groups.iter().map(|group| group.holder).collect();
-    let each = holders.dominators.largest_of_each(&each, depth.most);
-    for (group, (own, within)) in groups.into_iter().zip(each) {
-        // What is dropped by the way is below what is listed.
-        let most = own.first().map_or(0, |largest| largest.retained.bytes);
-        if within > 1 && most / 9 < group.retained.bytes / 10 {
-            objects.push(group);
-        } else {
-            objects.extend(own);
-            count = count.saturating_add(within).saturating_sub(1);
-        }
-    }
+    let (mut objects, count) = top(&holders.dominators, depth.most);
     objects.sort_by_key(|held| (Reverse(held.retained.bytes), held.holder));
     objects.truncate(depth.most);
     holders.find_children(&objects);
@@ -133,6 +98,50 @@ pub(super) fn holders(
             .saturating_sub(sum(|one| one.retained_objects)),
     };
     Ok((listed, rest))
+}
+
+/// The first root that leads somewhere, and how many do.
+type First = (usize, u64);
+
+/// By object, and by group, who leads there.
+fn firsts(graph: &Graph, owners: &Owners) -> (HashMap<ObjectId, First>, HashMap<u32, First>) {
+    let (mut roots, mut firsts) = (HashMap::new(), HashMap::new());
+    for ((number, root), owner) in graph.roots().iter().enumerate().zip(&owners.of_root) {
+        let Some(object) = graph.object_at(root.value) else {
+            continue;
+        };
+        let first = roots.entry(object).or_insert((number, 0));
+        first.1 += 1;
+        // It is named by a guess only where nothing else leads to it.
+        let before = graph.roots().get(first.0);
+        if !root.kind.is_guess() && before.is_some_and(|before| before.kind.is_guess()) {
+            first.0 = number;
+        }
+        firsts.entry(*owner).or_insert((number, 0)).1 += 1;
+    }
+    (roots, firsts)
+}
+
+/// Objects and groups that hold most, and how many there are of them all.
+fn top(dominators: &Dominators<'_>, most: usize) -> (Vec<Held>, u64) {
+    let (top, mut count) = dominators.largest(Holder::Top, most * 4);
+    let top = top.into_iter().filter(|held| held.holder != Holder::Top);
+    let is_object = |held: &Held| matches!(held.holder, Holder::Object(_));
+    let (mut objects, groups): (Vec<Held>, Vec<Held>) = top.partition(is_object);
+    let each: Vec<Holder> = groups.iter().map(|group| group.holder).collect();
+    let each = dominators.largest_of_each(&each, most);
+    for (group, (own, within)) in groups.into_iter().zip(each) {
+        // What is dropped by the way is below what is listed.
+        let largest = own.first().map_or(0, |largest| largest.retained.bytes);
+        let is_group = matches!(group.holder, Holder::Group(_));
+        if is_group && within > 1 && largest / 9 < group.retained.bytes / 10 {
+            objects.push(group);
+        } else {
+            objects.extend(own);
+            count = count.saturating_add(within).saturating_sub(1);
+        }
+    }
+    (objects, count)
 }
 
 /// What leads to an object that no root leads to alone, nor any directly.

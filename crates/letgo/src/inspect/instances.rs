@@ -48,18 +48,8 @@ pub fn type_report(
         let wrong = "the object graph was not read";
         return Err(Complaint::no_report(wrong, "Leave --no-pause out"));
     };
-    let (graph, reachable) = (&marked.graph, &marked.reachable);
-    let names = RootNames::new(program, &reading.census, Some(graph));
-    let groups = Owners::of(graph.roots(), &reading.census, &names).of_root;
-    let options = room::options(limits);
-    let weigh = |range: AddrRange| range.len();
-    let dominators = Dominators::of(graph, reachable, &options, Some(&groups), &weigh);
-    let dominators = dominators.map_err(|error| {
-        Complaint::no_report(
-            error.to_string(),
-            "Give letgo more memory, or ask a snapshot",
-        )
-    })?;
+    let graph = &marked.graph;
+    let dominators = dominators(program, reading, marked, limits)?;
     let kinds = Kinds::new(program, marked);
     let (sums, largest) = count(marked, &kinds, &Called::new(name), &dominators, most);
     let [alive, garbage] = sums;
@@ -93,11 +83,8 @@ pub fn type_report(
             fields_more,
         }
     };
-    let first_of = |own: &Reverse<Size>| typed.of(own.0.1.0);
-    let shares_slots = largest
-        .first()
-        .and_then(first_of)
-        .is_some_and(|id| typed.shares_slots(id));
+    let first = largest.first().and_then(|own| typed.of(own.0.1.0));
+    let shares_slots = first.is_some_and(|id| typed.shares_slots(id));
     let listed: Vec<out::Instance> = largest.into_iter().map(one).collect();
     let note = unknown(&listed, contents);
     Ok(out::TypeReport {
@@ -112,6 +99,25 @@ pub fn type_report(
         more: alive.count.saturating_sub(listed.len() as u64),
         largest: listed,
         note,
+    })
+}
+
+/// Who holds what, in bytes of slots.
+fn dominators<'a>(
+    program: &Program,
+    reading: &Reading,
+    marked: &'a Marked,
+    limits: Limits,
+) -> Result<Dominators<'a>, Complaint> {
+    let graph = &marked.graph;
+    let names = RootNames::new(program, &reading.census, Some(graph));
+    let groups = Owners::of(graph.roots(), &reading.census, &names).of_root;
+    let (options, groups) = (room::options(limits), Some(groups.as_slice()));
+    Dominators::of(graph, &marked.reachable, &options, groups, &AddrRange::len).map_err(|error| {
+        Complaint::no_report(
+            error.to_string(),
+            "Give letgo more memory, or ask a snapshot",
+        )
     })
 }
 
@@ -137,7 +143,7 @@ fn count(
     dominators: &Dominators<'_>,
     most: usize,
 ) -> ([out::Amount; 2], Vec<Reverse<Size>>) {
-    let (graph, reachable) = (&marked.graph, &marked.reachable);
+    let graph = &marked.graph;
     let mut sums = [out::Amount::default(); 2];
     let mut largest = BinaryHeap::new();
     for object in (0..graph.slots()).map(ObjectId) {

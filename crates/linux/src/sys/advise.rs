@@ -20,9 +20,9 @@ const LARGE: usize = 2 * HUGE_PAGE;
 
 /// The system's allocator, which asks for huge pages for what is large; the kernel may decline.
 ///
-/// Of memory that is touched once, and nearly all of whose cost that is, a huge page takes a quarter
-/// of the time of its 512 small ones. Of what is read at random, a miss of the translation costs as
-/// much as one of the cache.
+/// Of memory that is touched once, and nearly all of whose cost that is, a huge page takes a
+/// quarter of the time of its 512 small ones. Of what is read at random, a miss of the translation
+/// costs as much as one of the cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LargeInHugePages;
 
