@@ -154,7 +154,7 @@ fn count(
             continue;
         }
         let [alive, garbage] = &mut sums;
-        let is_alive = reachable.has(object);
+        let is_alive = marked.reachable.has(object);
         let sum = if is_alive { alive } else { garbage };
         sum.count += 1;
         sum.slot_bytes += range.len();
