@@ -3,11 +3,14 @@
 //!
 //! `LETGO_TEST_GO` lists the toolchains as for `locate.rs`. A machine without Go skips, loudly.
 
+mod built;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use built::{build, toolchains};
 use letgo_gobin::{Calls, GoBinary, Image, Layouts};
 use letgo_target::Addr;
 
@@ -91,47 +94,6 @@ func main() {
 	func(less func(int, int) bool) { less(values[0], values[1]) }(func(a, b int) bool { leaf("closure"); return a < b })
 }
 "#;
-
-fn toolchains() -> Vec<String> {
-    let listed = std::env::var("LETGO_TEST_GO").unwrap_or_default();
-    let listed = listed.split(',').filter(|name| !name.is_empty());
-    let listed: Vec<String> = listed.map(str::to_owned).collect();
-    match listed.is_empty() {
-        true => vec!["go".to_owned()],
-        false => listed,
-    }
-}
-
-/// Builds the program; nothing where there is no such toolchain.
-fn build(toolchain: &str, mode: &str, flags: &str) -> Option<PathBuf> {
-    let name = toolchain.replace('/', "_");
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("inlined-{name}"));
-    std::fs::create_dir_all(&dir).expect("a directory for the programs");
-    std::fs::write(dir.join("main.go"), PROGRAM).expect("write the program");
-    let module = "module example.com/inlined\n\ngo 1.19\n";
-    std::fs::write(dir.join("go.mod"), module).expect("write go.mod");
-    let is_release = toolchain.starts_with(|c: char| c.is_ascii_digit());
-    let mut command = Command::new(if is_release { "go" } else { toolchain });
-    let local = match is_release {
-        true => format!("go{toolchain}"),
-        false => "local".to_owned(),
-    };
-    command.env("GOTOOLCHAIN", local).env("CGO_ENABLED", "0");
-    let path = dir.join(format!("{mode}{flags}"));
-    let built = command
-        .current_dir(&dir)
-        .args(["build", "-buildmode", mode, "-ldflags", flags, "-o"])
-        .arg(&path)
-        .status();
-    match built {
-        Ok(status) if status.success() => Some(path),
-        Ok(status) => panic!("{toolchain}: go build: {status}"),
-        Err(error) => {
-            eprintln!("SKIPPED: no Go toolchain {toolchain}: {error}");
-            None
-        }
-    }
-}
 
 /// Function, line, file.
 type Place = (String, u32, String);
@@ -241,13 +203,13 @@ fn check(whole: &GoBinary, path: &Path, what: &str) {
 fn places_are_told_as_the_runtime_tells_them() {
     for toolchain in toolchains() {
         for mode in ["exe", "pie"] {
-            let Some(path) = build(&toolchain, mode, "") else {
+            let Some(path) = build(("inlined", PROGRAM), &toolchain, mode, "") else {
                 continue;
             };
             let whole = open(&path);
             let what = format!("{} {mode}", whole.build.version);
             check(&whole, &path, &what);
-            if let Some(bare) = build(&toolchain, mode, "-s -w") {
+            if let Some(bare) = build(("inlined", PROGRAM), &toolchain, mode, "-s -w") {
                 check(&whole, &bare, &format!("{what}, stripped"));
             }
         }

@@ -3,10 +3,12 @@
 //!
 //! `LETGO_TEST_GO` lists the toolchains as for `locate.rs`. A machine without Go skips, loudly.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod built;
 
+use std::fs::File;
+use std::path::Path;
+
+use built::{build, toolchains};
 use letgo_gobin::{Calls, GoBinary, Image};
 
 /// Each line with `go` is one of `STARTED`, in order.
@@ -59,47 +61,6 @@ const STARTED: [Option<&str>; 6] = [
     None,
 ];
 
-fn toolchains() -> Vec<String> {
-    let listed = std::env::var("LETGO_TEST_GO").unwrap_or_default();
-    let listed = listed.split(',').filter(|name| !name.is_empty());
-    let listed: Vec<String> = listed.map(str::to_owned).collect();
-    match listed.is_empty() {
-        true => vec!["go".to_owned()],
-        false => listed,
-    }
-}
-
-/// Builds the program; nothing where there is no such toolchain.
-fn build(toolchain: &str, mode: &str, flags: &str) -> Option<PathBuf> {
-    let name = toolchain.replace('/', "_");
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wrapped-{name}"));
-    std::fs::create_dir_all(&dir).expect("a directory for the programs");
-    std::fs::write(dir.join("main.go"), PROGRAM).expect("write the program");
-    let module = "module example.com/wrapped\n\ngo 1.19\n";
-    std::fs::write(dir.join("go.mod"), module).expect("write go.mod");
-    let is_release = toolchain.starts_with(|c: char| c.is_ascii_digit());
-    let mut command = Command::new(if is_release { "go" } else { toolchain });
-    let local = match is_release {
-        true => format!("go{toolchain}"),
-        false => "local".to_owned(),
-    };
-    command.env("GOTOOLCHAIN", local).env("CGO_ENABLED", "0");
-    let path = dir.join(format!("{mode}{flags}"));
-    let built = command
-        .current_dir(&dir)
-        .args(["build", "-buildmode", mode, "-ldflags", flags, "-o"])
-        .arg(&path)
-        .status();
-    match built {
-        Ok(status) if status.success() => Some(path),
-        Ok(status) => panic!("{toolchain}: go build: {status}"),
-        Err(error) => {
-            eprintln!("SKIPPED: no Go toolchain {toolchain}: {error}");
-            None
-        }
-    }
-}
-
 fn check(path: &Path, what: &str) {
     let image = Image::from_file(File::open(path).expect("open")).expect("an ELF file");
     let binary = GoBinary::open(image, None).expect("a Go program");
@@ -133,7 +94,7 @@ fn check(path: &Path, what: &str) {
 fn a_wrapper_is_called_what_it_wraps() {
     for toolchain in toolchains() {
         for (mode, flags) in [("exe", ""), ("exe", "-s -w"), ("pie", "-s -w")] {
-            if let Some(path) = build(&toolchain, mode, flags) {
+            if let Some(path) = build(("wrapped", PROGRAM), &toolchain, mode, flags) {
                 check(&path, &format!("{toolchain} {mode} {flags}"));
             }
         }

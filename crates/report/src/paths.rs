@@ -38,8 +38,8 @@ pub struct PathReport {
     pub instances: Option<Amount>,
     /// Of these, how many more than one owner leads to, so that to cut one way frees none of them.
     /// An owner is a variable, all goroutines that began with one function, or what the runtime
-    /// keeps for finalizers and the like; one that leads there by a guess counts. Absent where it
-    /// is not known.
+    /// keeps for finalizers and the like; one that leads there by a guess does not count where
+    /// others do for certain. Absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<u64>,
     /// The shortest way; absent where none leads there.

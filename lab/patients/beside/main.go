@@ -1,6 +1,6 @@
-// Beside holds memory by variables of several words, and by values that the compiler laid out
-// beside the variables: each fills a store whose nodes two ways lead to, so that no object holds
-// them alone. It tells what each of them keeps alive.
+// Beside holds memory by variables of several words, by values that the compiler laid out beside
+// the variables, and by goroutines of one function: so that no object holds it alone. It tells what
+// each of them keeps alive.
 package main
 
 import (
@@ -47,6 +47,21 @@ var (
 	other = one
 )
 
+const keepers = 7
+
+var forever = make(chan bool)
+
+// keep holds a mebibyte on its stack alone, and waits for good.
+func keep(started chan bool) {
+	own := make([]byte, 1<<20)
+	for i := range own {
+		own[i] = byte(i)
+	}
+	started <- true
+	<-forever
+	runtime.KeepAlive(own)
+}
+
 func main() {
 	count := flag.Int("n", 5000, "nodes of the smallest store")
 	p := truth.Start(0)
@@ -58,6 +73,13 @@ func main() {
 		each.store.fill(*count * (at + 1))
 		p.Truth(each.name, live()-before)
 	}
+	before := live()
+	for i := 0; i < keepers; i++ {
+		started := make(chan bool)
+		go keep(started)
+		<-started
+	}
+	p.Truth("keepers", keepers, "kept", live()-before)
 	p.Serve()
 	runtime.KeepAlive(one)
 	runtime.KeepAlive(other)

@@ -64,8 +64,8 @@ fn draft(case: &Case<'_>, holder: &Holder, later: Later, grown: u64) -> Draft {
     );
     let more = later.objects.saturating_sub(holder.objects);
     // It is as large as it is now, whatever it was at the first look.
-    let large = case.stands_out(later.resident_bytes, case.thresholds.high_share)
-        && later.resident_bytes >= case.thresholds.high_bytes;
+    let large = later.resident_bytes >= case.thresholds.high_bytes
+        && case.is_share(later.resident_bytes, case.thresholds.high_share);
     let slack = containers::told_of(case, &holder.name).min(holder.resident_bytes);
     Draft::new(confidence(case, holder, later), title)
         .least(if large {
@@ -79,7 +79,9 @@ fn draft(case: &Case<'_>, holder: &Holder, later: Later, grown: u64) -> Draft {
         .holder(holder.name.clone())
         .location(holder.stored_by.first())
         .evidence(format!(
-            "It alone held {} at the first look and {} at the second, {} more.",
+            "{} alone held {} at the first look, which the account is of, and {} at the second, \
+             {} more.",
+            if holder.is_goroutines { "They" } else { "It" },
             words::bytes(holder.resident_bytes),
             words::bytes(later.resident_bytes),
             words::counted(more, "object"),

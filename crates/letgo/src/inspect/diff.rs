@@ -213,7 +213,7 @@ impl<'a> Holding<'a> {
             return Ok(None);
         };
         let graph = &marked.graph;
-        let names = RootNames::new(program, &reading.census, Some(graph));
+        let names = RootNames::new(program, &reading.census, Some(marked));
         let owners = Owners::of(graph.roots(), &reading.census, &names);
         let options = room::options(limits);
         let groups = Some(owners.of_root.as_slice());

@@ -87,7 +87,7 @@ fn who_holds(
         return None;
     }
     let started = Instant::now();
-    let names = RootNames::new(program, &reading.census, Some(&marked.graph));
+    let names = RootNames::new(program, &reading.census, Some(marked));
     let graph = (&marked.graph, &marked.reachable, &reading.census);
     // Waits for the types, once who holds what is known.
     let types = |object| marked.type_name(program, object).map(str::to_owned);

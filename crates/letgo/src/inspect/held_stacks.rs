@@ -40,21 +40,24 @@ pub fn held_stacks(
     limits: Limits,
 ) -> Result<Vec<HeldStack>, letgo_heap::Error> {
     let graph = &marked.graph;
-    let names = RootNames::new(program, &reading.census, Some(graph));
-    let groups = Owners::of(graph.roots(), &reading.census, &names).of_root;
+    let names = RootNames::new(program, &reading.census, Some(marked));
+    let owners = Owners::of(graph.roots(), &reading.census, &names);
     let options = room::options(limits);
     let weigh = |range: AddrRange| range.len();
-    let dominators = Dominators::of(graph, &marked.reachable, &options, Some(&groups), &weigh)?;
-    let mut first = HashMap::new();
-    for (root, group) in graph.roots().iter().zip(&groups) {
-        first.entry(*group).or_insert(root);
-    }
+    let dominators = Dominators::of(
+        graph,
+        &marked.reachable,
+        &options,
+        Some(&owners.of_root),
+        &weigh,
+    )?;
+    let firsts = owners.firsts(graph.roots());
     let (known, listed) = (RefCell::new(HashMap::new()), RefCell::new(Vec::new()));
     let group = |holder: Holder| {
         let name = match holder {
-            Holder::Group(group) => first
+            Holder::Group(group) => firsts
                 .get(&group)
-                .map_or_else(String::new, |root| name(&names.whole(root))),
+                .map_or_else(String::new, |(root, _)| name(&names.whole(root))),
             Holder::Finalizers => "finalizers".to_owned(),
             Holder::Top | Holder::Object(_) => "several roots".to_owned(),
         };

@@ -39,9 +39,9 @@ pub(super) struct Holders<'a> {
     /// The largest of what each of those that are listed holds, and how many there are.
     children: HashMap<Holder, (Vec<Held>, u64)>,
     /// By object: its first root, and how many there are.
-    roots: HashMap<ObjectId, First>,
+    roots: HashMap<ObjectId, (&'a Root, u64)>,
     /// The same by group.
-    firsts: HashMap<u32, First>,
+    firsts: HashMap<u32, (&'a Root, u64)>,
     owners: Owners,
     reachable: Count,
     depth: Depth,
@@ -65,7 +65,6 @@ pub(super) fn holders(
     let options = room::options(limits);
     let groups = Some(owners.of_root.as_slice());
     let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;
-    let (roots, firsts) = firsts(graph, &owners);
     let mut holders = Holders {
         graph,
         names,
@@ -73,8 +72,8 @@ pub(super) fn holders(
         inside,
         dominators,
         children: HashMap::new(),
-        roots,
-        firsts,
+        roots: leading(graph),
+        firsts: owners.firsts(graph.roots()),
         owners,
         reachable: reachable.all,
         depth,
@@ -100,26 +99,21 @@ pub(super) fn holders(
     Ok((listed, rest))
 }
 
-/// The first root that leads somewhere, and how many do.
-type First = (usize, u64);
-
-/// By object, and by group, who leads there.
-fn firsts(graph: &Graph, owners: &Owners) -> (HashMap<ObjectId, First>, HashMap<u32, First>) {
-    let (mut roots, mut firsts) = (HashMap::new(), HashMap::new());
-    for ((number, root), owner) in graph.roots().iter().enumerate().zip(&owners.of_root) {
+/// By object, the first root that leads there, and how many do.
+fn leading(graph: &Graph) -> HashMap<ObjectId, (&Root, u64)> {
+    let mut roots = HashMap::new();
+    for root in graph.roots() {
         let Some(object) = graph.object_at(root.value) else {
             continue;
         };
-        let first = roots.entry(object).or_insert((number, 0));
+        let first = roots.entry(object).or_insert((root, 0));
         first.1 += 1;
         // It is named by a guess only where nothing else leads to it.
-        let before = graph.roots().get(first.0);
-        if !root.kind.is_guess() && before.is_some_and(|before| before.kind.is_guess()) {
-            first.0 = number;
+        if first.0.kind.is_guess() && !root.kind.is_guess() {
+            first.0 = root;
         }
-        firsts.entry(*owner).or_insert((number, 0)).1 += 1;
     }
-    (roots, firsts)
+    roots
 }
 
 /// Objects and groups that hold most, and how many there are of them all.
@@ -168,7 +162,7 @@ impl Holders<'_> {
         };
         let range = self.graph.range_of(object)?;
         let (root, roots) = match self.roots.get(&object) {
-            Some((root, count)) => (self.graph.roots().get(*root), *count),
+            Some((root, count)) => (Some(*root), *count),
             None => (None, 0),
         };
         Some(out::Holder {
@@ -190,8 +184,7 @@ impl Holders<'_> {
 
     /// A variable of several words, or goroutines, with what they hold together.
     fn group(&self, held: &Held, group: u32) -> Option<out::Holder> {
-        let (first, roots) = *self.firsts.get(&group)?;
-        let root = self.graph.roots().get(first)?;
+        let (root, roots) = *self.firsts.get(&group)?;
         let owner = self.owners.all.get(group as usize)?;
         let goroutines = self.owners.goroutines.get(group as usize).copied();
         let goroutines = goroutines.filter(|_| owner.kind == OwnerKind::Goroutines);

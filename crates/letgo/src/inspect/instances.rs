@@ -110,7 +110,7 @@ fn dominators<'a>(
     limits: Limits,
 ) -> Result<Dominators<'a>, Complaint> {
     let graph = &marked.graph;
-    let names = RootNames::new(program, &reading.census, Some(graph));
+    let names = RootNames::new(program, &reading.census, Some(marked));
     let groups = Owners::of(graph.roots(), &reading.census, &names).of_root;
     let (options, groups) = (room::options(limits), Some(groups.as_slice()));
     Dominators::of(graph, &marked.reachable, &options, groups, &AddrRange::len).map_err(|error| {

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use letgo_heap::{Graph, GraphOptions, Reachable};
 use letgo_target::Coverage;
 
+use super::Program;
 use super::c_stacks::CStacks;
 use super::in_c::InC;
+use super::statics::Statics;
 use super::types::Types;
 
 /// The object graph, and what is reachable in it.
@@ -25,6 +27,8 @@ pub struct Marked {
     pub dominators: Option<Duration>,
     /// Types of the objects, once they were asked for.
     pub(super) types: OnceLock<Types>,
+    /// What variables point to beside the heap, once that was asked for.
+    statics: OnceLock<Statics>,
     /// Goroutines that were in C code.
     pub(super) in_c: Vec<InC>,
     /// The functions of C that these were in, once they were followed.
@@ -41,9 +45,16 @@ impl Marked {
             marking: Duration::ZERO,
             dominators: None,
             types: OnceLock::new(),
+            statics: OnceLock::new(),
             in_c,
             c_stacks: CStacks::default(),
         }
+    }
+
+    /// What variables point to beside the heap.
+    pub(super) fn statics(&self, program: &Program) -> &Statics {
+        self.statics
+            .get_or_init(|| Statics::of(program, self.graph.between()))
     }
 
     /// Finds out what is reachable.

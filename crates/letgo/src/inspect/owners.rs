@@ -97,6 +97,17 @@ impl Owners {
     }
 }
 
+impl Owners {
+    /// The first root of each owner, by number, and how many it has.
+    pub(super) fn firsts<'a>(&self, roots: &'a [Root]) -> HashMap<u32, (&'a Root, u64)> {
+        let mut firsts = HashMap::new();
+        for (root, owner) in roots.iter().zip(&self.of_root) {
+            firsts.entry(*owner).or_insert((root, 0)).1 += 1;
+        }
+        firsts
+    }
+}
+
 /// Where goroutines were started, one of each statement.
 fn started<'a>(names: &RootNames<'_>, each: impl Iterator<Item = &'a Goroutine>) -> Option<String> {
     let mut places = each.filter_map(|one| names.created_by(one));

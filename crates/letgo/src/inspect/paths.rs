@@ -65,7 +65,7 @@ pub fn path_report(
     let typed = marked.typed(program);
     let shown = contents.and_then(Contents::shown);
     let telling = Telling {
-        names: RootNames::new(program, &reading.census, Some(&marked.graph)),
+        names: RootNames::new(program, &reading.census, Some(marked)),
         kinds: Kinds::new(program, marked),
         marked,
         contents,

@@ -16,7 +16,6 @@ use super::contents::Inside;
 use super::kinds::Kinds;
 use super::owners::Owners;
 use super::roots::RootNames;
-use super::variables::firsts;
 use super::{Marked, Program, Reading, beside, room};
 
 /// Who holds what, as the page draws it; nothing where there is no graph.
@@ -57,7 +56,7 @@ fn draw_marked(
     limits: Limits,
 ) -> Result<out::Tile, letgo_heap::Error> {
     let (graph, reachable) = (&marked.graph, &marked.reachable);
-    let names = RootNames::new(program, &reading.census, Some(graph));
+    let names = RootNames::new(program, &reading.census, Some(marked));
     let owners = Owners::of(graph.roots(), &reading.census, &names);
     let (options, groups) = (room::options(limits), Some(owners.of_root.as_slice()));
     let dominators = Dominators::of(graph, reachable, &options, groups, &slot)?;
@@ -68,7 +67,7 @@ fn draw_marked(
         dominators: &dominators,
         kinds: &kinds,
         names: &names,
-        firsts: &firsts(graph.roots(), &owners),
+        firsts: &owners.firsts(graph.roots()),
         inside,
     };
     Ok(tiles::tree(told, reachable, &owners))

@@ -5,17 +5,17 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
-use letgo_gobin::{Types, Variables};
+use letgo_gobin::Variables;
 use letgo_goruntime::{Census, Goroutine};
-use letgo_heap::{Graph, Root, RootKind};
+use letgo_heap::{Root, RootKind};
 use letgo_report::{HolderKind, HolderRoot, Location};
 use letgo_target::Addr;
 
-use super::Program;
 use super::goroutines::Places;
 use super::owners::whole;
 use super::statics::Statics;
 use super::stored::{Stored, stored_by};
+use super::{Marked, Program};
 
 /// Names roots of one program.
 pub(super) struct RootNames<'a> {
@@ -25,10 +25,8 @@ pub(super) struct RootNames<'a> {
     goroutines: Vec<&'a Goroutine>,
     /// What types of variables are said with, once that is asked for.
     stored: OnceCell<Option<Stored>>,
-    /// Words of variables that lead to variables, and where to.
-    between: &'a [(Addr, Addr)],
-    /// What variables point to beside the heap, once that is asked for.
-    statics: OnceCell<Statics>,
+    /// What knows which variables lead to values beside the heap.
+    marked: Option<&'a Marked>,
     /// How goroutines were started, once that is asked for.
     begun: OnceCell<Begun>,
 }
@@ -46,7 +44,7 @@ impl<'a> RootNames<'a> {
     pub(super) fn new(
         program: &'a Program,
         census: &'a Census,
-        graph: Option<&'a Graph>,
+        marked: Option<&'a Marked>,
     ) -> RootNames<'a> {
         let mut goroutines: Vec<&Goroutine> = census.goroutines.iter().collect();
         goroutines.sort_by_key(|one| one.stack.start());
@@ -56,8 +54,7 @@ impl<'a> RootNames<'a> {
             variables: program.binary.variables().unwrap_or_default(),
             goroutines,
             stored: OnceCell::new(),
-            between: graph.map(Graph::between).unwrap_or_default(),
-            statics: OnceCell::new(),
+            marked,
             begun: OnceCell::new(),
         }
     }
@@ -67,31 +64,26 @@ impl<'a> RootNames<'a> {
         stored.as_ref()
     }
 
-    fn statics(&self) -> &Statics {
-        self.statics.get_or_init(|| {
-            let types = self.stored().map(|stored| &stored.types);
-            types.map_or_else(Statics::default, |types| {
-                statics(self.program, types, self.between)
-            })
-        })
+    fn statics(&self) -> Option<&Statics> {
+        self.marked.map(|marked| marked.statics(self.program))
     }
 
     /// The variable that leads to a value without a name, and how far an address lies in that.
     fn leads_to(&self, linked: Addr) -> Option<(Addr, u64)> {
         match self.variables.at(linked) {
             Some(_) => None,
-            None => self.statics().owner(linked),
+            None => self.statics()?.owner(linked),
         }
     }
 
     /// Where the variable lies whose word a root is, or a word of what only it leads to.
     pub(super) fn variable_of(&self, root: &Root) -> Option<String> {
         let linked = self.linked(root.at);
-        let (place, _) = self.place(linked)?;
+        let place = self.place(linked)?;
         Some(match self.leads_to(linked) {
-            Some((variable, _)) => format!("*{}", self.place(variable)?.0),
+            Some((variable, _)) => format!("*{}", self.place(variable)?),
             None => match self.variables.at(linked) {
-                Some((_, within)) => self.place(Addr(linked.0 - within))?.0,
+                Some((_, within)) => self.place(Addr(linked.0 - within))?,
                 None => place,
             },
         })
@@ -101,8 +93,8 @@ impl<'a> RootNames<'a> {
         Addr(at.0.wrapping_sub(self.program.bias))
     }
 
-    /// An address in a section of variables: `bss+0x18`, and which section.
-    fn place(&self, linked: Addr) -> Option<(String, &'static str)> {
+    /// An address in a section of variables: `bss+0x18`.
+    fn place(&self, linked: Addr) -> Option<String> {
         let module = &self.program.binary.module;
         let parts = [
             ("data", module.data),
@@ -113,7 +105,7 @@ impl<'a> RootNames<'a> {
         let (name, range) = parts
             .into_iter()
             .find(|(_, range)| range.contains(linked))?;
-        Some((format!("{name}+{:#x}", linked.since(range.start())), name))
+        Some(format!("{name}+{:#x}", linked.since(range.start())))
     }
 
     /// The goroutine on whose stack an address lies, as a number below that of all goroutines.
@@ -129,7 +121,7 @@ impl<'a> RootNames<'a> {
     /// A root in words.
     pub(super) fn name(&self, root: &Root) -> HolderRoot {
         let linked = self.linked(root.at);
-        let place = self.place(linked).map(|(place, _)| place);
+        let place = self.place(linked);
         let (name, type_name) = match place {
             Some(_) => self.name_and_type(linked),
             None => (None, None),
@@ -163,11 +155,13 @@ impl<'a> RootNames<'a> {
         named.name = Some(whole(&name).to_owned());
         if let Some((_, within)) = self.leads_to(linked) {
             let first = Addr(linked.0 - within);
-            named.place = self.place(first).map(|(place, _)| place);
-            named.type_name = self.statics().type_at(first).map(str::to_owned);
+            named.place = self.place(first);
+            let statics = self.statics();
+            let own = statics.and_then(|statics| statics.type_at(first));
+            named.type_name = own.map(str::to_owned);
         } else if let Some((_, within)) = self.variables.at(linked) {
             let first = Addr(linked.0 - within);
-            named.place = self.place(first).map(|(place, _)| place);
+            named.place = self.place(first);
             (_, named.type_name) = self.name_and_type(first);
         }
         named
@@ -183,7 +177,7 @@ impl<'a> RootNames<'a> {
         if let Some((variable, within)) = self.leads_to(linked) {
             let variable = self.variables.at(variable);
             let name = variable.map(|(name, _)| told(&format!("*{name}"), within));
-            let pointee = self.statics().pointee(linked);
+            let pointee = self.statics().and_then(|statics| statics.pointee(linked));
             let own = stored.and_then(|stored| stored.types.name_of_pointee(pointee?));
             return (name, own);
         }
@@ -221,18 +215,6 @@ impl<'a> RootNames<'a> {
     pub(super) fn function(&self, pc: Addr) -> Option<String> {
         Some(self.program.function_at(pc)?.name)
     }
-}
-
-/// What variables of a program point to beside the heap; `between` are words of variables that lead
-/// to variables, and where to.
-pub(super) fn statics(program: &Program, types: &Types, between: &[(Addr, Addr)]) -> Statics {
-    let variables = program.binary.variables().unwrap_or_default();
-    let linked = |at: &Addr| Addr(at.0.wrapping_sub(program.bias));
-    let between = between.iter().map(|(word, at)| (linked(word), linked(at)));
-    Statics::of(&program.binary, types, between, &|word| {
-        let within = variables.at(word).map_or(0, |(_, within)| within);
-        Addr(word.0 - within)
-    })
 }
 
 impl Begun {

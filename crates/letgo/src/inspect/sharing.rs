@@ -1,8 +1,8 @@
 //! [`Sharing`]: which objects more than one owner leads to.
 //!
 //! An owner is a variable, all goroutines that began with one function, or what the runtime keeps
-//! for finalizers and the like (see `owners`); a guess counts as one of whom it is of. To cut the
-//! shortest way to a shared object frees nothing: it is held otherwise as well.
+//! for finalizers and the like (see `owners`); a guess shares nothing that others lead to. To cut
+//! the shortest way to a shared object frees nothing: it is held otherwise as well.
 //!
 //! Dominators are let go before this is asked, so that their memory is there for ways.
 

@@ -104,7 +104,11 @@ impl Source {
     /// What every object retains.
     fn dominate(&self) -> Result<Vec<Held>, String> {
         let graph = self.graph();
-        let names = RootNames::new(self.program(), &self.reading.census, Some(self.graph()));
+        let names = RootNames::new(
+            self.program(),
+            &self.reading.census,
+            self.reading.marked.as_ref(),
+        );
         let groups = Owners::of(graph.roots(), &self.reading.census, &names).of_root;
         let weigh = |range: AddrRange| range.len();
         let (reachable, options) = (self.reachable(), self.options());

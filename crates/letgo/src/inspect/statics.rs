@@ -7,8 +7,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use letgo_gobin::{GlobalTypes, GoBinary, Kind, Pointee, Types};
+use letgo_gobin::{GlobalTypes, Kind, Pointee, Types};
 use letgo_target::{Addr, AddrRange};
+
+use super::Program;
 
 /// Most values that are followed.
 const MOST: usize = 1 << 16;
@@ -72,17 +74,20 @@ impl Known<'_> {
 }
 
 impl Statics {
-    /// `between` are words of variables that lead to variables, and where to; `whole` says which
-    /// variable a word is of.
-    pub(super) fn of(
-        binary: &GoBinary,
-        types: &Types,
-        between: impl Iterator<Item = (Addr, Addr)>,
-        whole: &dyn Fn(Addr) -> Addr,
-    ) -> Statics {
-        let Ok(globals) = binary.globals_typed() else {
+    /// `between` are words of variables that lead to variables, and where to, as the program has
+    /// them.
+    pub(super) fn of(program: &Program, between: &[(Addr, Addr)]) -> Statics {
+        let binary = &program.binary;
+        let (Ok(globals), Ok(types)) = (binary.globals_typed(), binary.types()) else {
             return Statics::default();
         };
+        let variables = binary.variables().unwrap_or_default();
+        let whole = |word: Addr| {
+            let within = variables.at(word).map_or(0, |(_, within)| within);
+            Addr(word.0 - within)
+        };
+        let linked = |at: &Addr| Addr(at.0.wrapping_sub(program.bias));
+        let between = between.iter().map(|(word, at)| (linked(word), linked(at)));
         let leads: HashMap<Addr, Addr> = between.collect();
         let mut first: Vec<Value> = Vec::new();
         for (word, at) in &leads {
@@ -97,11 +102,11 @@ impl Statics {
         first.sort_by_key(|value| value.owner);
         let known = Known {
             globals,
-            types,
+            types: &types,
             leads: &leads,
         };
         let mut found = Statics::default();
-        found.follow(&known, first, whole);
+        found.follow(&known, first, &whole);
         found.values.sort_by_key(|(range, _)| range.start());
         found.words.sort_by_key(|(at, _)| *at);
         found.words.dedup();

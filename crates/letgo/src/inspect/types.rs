@@ -8,7 +8,6 @@ use letgo_heap::{Conflicts, Count, ObjectId, TypeId, TypeKind, TypeSeeds, Typed}
 use letgo_report as out;
 use letgo_target::Addr;
 
-use super::roots::statics;
 use super::{Marked, Program};
 
 /// The types of a graph's objects, found once.
@@ -47,10 +46,8 @@ fn find(program: &Program, marked: &Marked) -> Types {
     let bias = program.bias;
     let known = program.binary.globals_typed().ok();
     let mut words: Vec<(Addr, Pointee)> = known.map_or_else(Vec::new, |known| {
-        let beside = program.binary.types().ok();
-        let beside = beside.map(|types| statics(program, &types, marked.graph.between()));
-        let beside = beside.unwrap_or_default().words;
-        let words = known.pointees.iter().chain(&beside);
+        let words = known.pointees.iter();
+        let words = words.chain(&marked.statics(program).words);
         words
             .map(|(at, pointee)| (at.biased(bias), pointee.biased(bias)))
             .collect()

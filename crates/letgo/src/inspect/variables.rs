@@ -3,11 +3,10 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use letgo_diagnose as rules;
-use letgo_heap::{Count, Dominators, Holder, Root};
+use letgo_heap::{Count, Dominators, Holder};
 use letgo_report::HolderRoot;
 use letgo_target::{AddrRange, ReadMemory};
 
@@ -44,7 +43,7 @@ pub fn held(program: &Program, reading: &Reading, memory: Option<&dyn ReadMemory
     let started = Instant::now();
     let marked = reading.marked.as_ref()?;
     let graph = &marked.graph;
-    let names = RootNames::new(program, &reading.census, Some(graph));
+    let names = RootNames::new(program, &reading.census, Some(marked));
     let owners = Owners::of(graph.roots(), &reading.census, &names);
     let (options, weigh) = (room::options(room::limits()), weigh(reading));
     let groups = Some(owners.of_root.as_slice());
@@ -63,7 +62,7 @@ pub fn held(program: &Program, reading: &Reading, memory: Option<&dyn ReadMemory
         };
         containers(&look, &weigh, &dominators)
     });
-    let firsts = firsts(graph.roots(), &owners);
+    let firsts = owners.firsts(graph.roots());
     let variables = largest(&owners, &dominators, OwnerKind::Variable).into_iter();
     let variables = variables.filter_map(|(number, retained)| {
         let (root, words) = firsts.get(&number)?;
@@ -118,15 +117,6 @@ fn weigh(reading: &Reading) -> impl Fn(AddrRange) -> u64 + '_ {
             _ => reading.residency.resident_in(range).0,
         }
     }
-}
-
-/// The first root of each owner, and how many it has.
-pub(super) fn firsts<'a>(roots: &'a [Root], owners: &Owners) -> HashMap<u32, (&'a Root, u32)> {
-    let mut firsts = HashMap::new();
-    for (root, owner) in roots.iter().zip(&owners.of_root) {
-        firsts.entry(*owner).or_insert((root, 0)).1 += 1;
-    }
-    firsts
 }
 
 /// The owners of a kind that hold most, by number.

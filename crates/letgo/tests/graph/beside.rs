@@ -1,5 +1,6 @@
-//! Variables that hold memory by several words, or by what they point to beside the heap, against
-//! what the program measured itself: its own `HeapAlloc` before and after it filled each.
+//! Variables that hold memory by several words, or by what they point to beside the heap, and
+//! goroutines of one function, against what the program measured itself: its own `HeapAlloc` before
+//! and after it filled each.
 
 use letgo_testkit::{MIDDLE_GO, NEWEST_GO, OLDEST_GO, Recipe};
 use serde_json::Value;
@@ -33,6 +34,15 @@ fn variables_hold_what_they_lead_to_by_several_ways() {
             assert_eq!(holder["group"]["roots"], 2, "go{version} {name}");
             assert_eq!(holder["object"]["slot_bytes"], 0);
         }
+        let measured = patient.truth().get("kept");
+        let holder = started_with(&heap, "main.keep").expect("goroutines");
+        let retained = holder["retained_bytes"].as_u64().unwrap();
+        eprintln!("go{version} main.keep: retains {retained}, measured {measured}");
+        assert!(retained.abs_diff(measured) * 100 <= measured, "go{version}");
+        assert_eq!(
+            holder["group"]["goroutines"],
+            patient.truth().get("keepers")
+        );
         // Two variables lead there: it is neither's.
         let contested = ["*main.one", "*main.other"];
         assert!(contested.iter().all(|name| named(&heap, name).is_none()));
@@ -42,4 +52,9 @@ fn variables_hold_what_they_lead_to_by_several_ways() {
 fn named<'a>(heap: &'a Value, name: &str) -> Option<&'a Value> {
     let mut holders = heap["holders"].as_array()?.iter();
     holders.find(|holder| holder["root"]["name"] == name)
+}
+
+fn started_with<'a>(heap: &'a Value, function: &str) -> Option<&'a Value> {
+    let mut holders = heap["holders"].as_array()?.iter();
+    holders.find(|holder| holder["root"]["function"] == function)
 }

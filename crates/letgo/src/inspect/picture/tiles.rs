@@ -41,7 +41,7 @@ pub(super) struct Told<'a> {
     pub(super) kinds: &'a Kinds<'a>,
     pub(super) names: &'a RootNames<'a>,
     /// The first root of each owner, and how many it has.
-    pub(super) firsts: &'a HashMap<u32, (&'a Root, u32)>,
+    pub(super) firsts: &'a HashMap<u32, (&'a Root, u64)>,
     /// What says how much is in containers, where that can be read.
     pub(super) inside: Option<Inside<'a>>,
 }

@@ -292,7 +292,7 @@ fn roots(source: &Rc<Source>) -> Vec<Vec<Value>> {
     let names = RootNames::new(
         source.program(),
         &source.reading.census,
-        Some(source.graph()),
+        source.reading.marked.as_ref(),
     );
     let graph = source.graph();
     let row = |root: &letgo_heap::Root| {
